@@ -1,0 +1,58 @@
+"""What a handler wants done that it cannot do itself.
+
+Handlers never wait, close or send. They return one of these in place of a reply, and
+`server/` carries it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from commands.replies import NULL_ARRAY, Reply
+
+
+@dataclass(slots=True)
+class Block:
+    """Wait until one of `keys` is worth trying again, then run the command anew.
+
+    The command is run again, from its own argv, whenever one of the keys was changed and
+    holds a value of `kind`; it may well answer `Block` again, and then keeps its place in
+    the queue. Waiters of a key are served first come, first served. Where waiting is not
+    possible (in a transaction or script) the client gets `otherwise`, as it does when
+    `deadline` (epoch ms on the instance's clock; None is never) passes.
+    """
+
+    keys: Sequence[bytes]
+    deadline: int | None
+    kind: type[Any]
+    otherwise: Reply = NULL_ARRAY
+    # Also run again when a key is gone or is of another type (XREADGROUP: to say so).
+    on_loss: bool = False
+    # In place of the command's own argv: what the waiting fixed (XREAD's `$`).
+    argv: list[bytes] | None = None
+
+
+@dataclass(slots=True)
+class Wait:
+    """Answer `reply` when the deadline passes: for WAIT and DEBUG SLEEP-like commands."""
+
+    deadline: int | None
+    reply: Reply
+
+
+@dataclass(slots=True)
+class Close:
+    """Send the reply, then close the connection."""
+
+    reply: Reply
+
+
+@dataclass(slots=True)
+class Shutdown:
+    """End the server. `save` is None for "if there are save points"."""
+
+    save: bool | None = None
+    now: bool = False
+    force: bool = False

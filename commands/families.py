@@ -1,0 +1,42 @@
+"""The modules that declare commands, in the order in which the reference lists them."""
+
+from importlib import import_module
+
+FAMILIES = (
+    "connection",
+    "clients",
+    "keys",
+    "expiry",
+    "scanning",
+    "sorting",
+    "strings",
+    "bitmaps",
+    "bitfields",
+    "hashes",
+    "hash_expiry",
+    "lists",
+    "list_blocking",
+    "sets",
+    "sorted_sets",
+    "sorted_set_ranges",
+    "sorted_set_algebra",
+    "sorted_set_blocking",
+    "hyperloglogs",
+    "geo",
+    "streams",
+    "stream_groups",
+    "pubsub",
+    "transactions",
+    "introspection",
+    "info",
+    "configuration",
+    "diagnostics",
+    "debugging",
+    "memory",
+    "administration",
+)
+
+
+def load() -> None:
+    for name in FAMILIES:
+        import_module(f"commands.{name}")

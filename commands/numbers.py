@@ -1,0 +1,100 @@
+"""Numbers as Redis reads and writes them."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+
+from commands.errors import NOT_A_FLOAT, NOT_AN_INTEGER, CommandError
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+UINT64_MAX = 2**64 - 1
+
+# What `int()` and `float()` accept beyond this (spaces, underscores, other digits) is
+# an error in Redis.
+_INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
+_FLOAT = re.compile(
+    rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?"
+    rb"|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?)",
+    re.IGNORECASE,
+).fullmatch
+
+
+def read_integer(text: bytes | bytearray) -> int | None:
+    """A signed 64-bit integer in its only accepted spelling, or None."""
+    if not _INTEGER(text):
+        return None
+    number = int(text)
+    return number if INT64_MIN <= number <= INT64_MAX else None
+
+
+def parse_integer(text: bytes | bytearray, message: str = NOT_AN_INTEGER) -> int:
+    number = read_integer(text)
+    if number is None:
+        raise CommandError(message)
+    return number
+
+
+def read_float(text: bytes | bytearray) -> float | None:
+    """A double as C's strtod reads it (hexadecimal and infinities too), but never NaN."""
+    if not _FLOAT(text):
+        return None
+    try:
+        number = float.fromhex(text.decode()) if b"x" in text.lower() else float(text)
+    except OverflowError:
+        return None
+    # Digits that overflow to infinity are out of range; the word is not.
+    if math.isinf(number) and b"i" not in text.lower():
+        return None
+    return number
+
+
+def parse_float(text: bytes | bytearray, message: str = NOT_A_FLOAT) -> float:
+    number = read_float(text)
+    if number is None:
+        raise CommandError(message)
+    return number
+
+
+def format_float(number: float) -> bytes:
+    """A double as scores are printed: the shortest text that reads back the same."""
+    if number == math.trunc(number) if math.isfinite(number) else False:
+        if abs(number) < 1e17:
+            integer = int(number)
+            if integer == 0 and math.copysign(1.0, number) < 0:
+                return b"-0"
+            return b"%d" % integer
+    elif math.isinf(number):
+        return b"inf" if number > 0 else b"-inf"
+    elif math.isnan(number):
+        return b"nan"
+    return _shortest(number)
+
+
+def _shortest(number: float) -> bytes:
+    """The shortest digits, laid out as C's `%.17g` would: 1e+21, 0.0001, 1e-05."""
+    sign, digits, exponent = Decimal(repr(number)).as_tuple()
+    assert isinstance(exponent, int)
+    text = "".join(map(str, digits)).rstrip("0") or "0"
+    point = len(digits) + exponent  # the decimal point stands after this many digits
+    minus = "-" if sign else ""
+    if -4 <= point - 1 < 17:
+        if point <= 0:
+            text = "0." + "0" * -point + text
+        elif point >= len(text):
+            text = text + "0" * (point - len(text))
+        else:
+            text = text[:point] + "." + text[point:]
+        return (minus + text).encode()
+    power = point - 1
+    mantissa = text[0] + ("." + text[1:] if len(text) > 1 else "")
+    return f"{minus}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}".encode()
+
+
+def format_long_double(number: Decimal) -> bytes:
+    """A number as INCRBYFLOAT and HINCRBYFLOAT store it: fixed point, 17 decimals at most."""
+    text = f"{number:.17f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return b"0" if text == "-0" else text.encode()

@@ -1,0 +1,176 @@
+"""A connected client, as commands see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from commands.context import Context
+from commands.replies import Reply
+
+if TYPE_CHECKING:
+    from commands.effects import Block, Wait
+    from commands.state.instance import Instance
+    from storage.keyspace import Database
+
+
+class Transaction:
+    """What MULTI opened: the requests queued so far."""
+
+    __slots__ = ("broken", "queue", "size")
+
+    def __init__(self) -> None:
+        self.queue: list[list[bytes]] = []
+        self.size = 0
+        # A request could not be queued, so EXEC must refuse.
+        self.broken = False
+
+
+class Waiting:
+    """Why and how long a client is blocked."""
+
+    __slots__ = ("argv", "db", "effect", "since_ms")
+
+    def __init__(self, effect: Block | Wait, argv: list[bytes], db: Database, now: int) -> None:
+        self.effect = effect
+        self.argv = argv
+        self.db = db
+        self.since_ms = now
+
+
+class Client:
+    """Facts about one connection, its protocol state, and its outbox.
+
+    `gated` is true whenever a request of this client cannot simply be run: the dispatcher
+    looks at this one flag on its straight path and at the reasons only behind it. Whoever
+    changes a reason calls `refresh_gate`.
+    """
+
+    __slots__ = (
+        "address",
+        "authenticated",
+        "blocked_requests",
+        "channels",
+        "closing",
+        "closing_reason",
+        "commands_run",
+        "created_ms",
+        "ctx",
+        "encode",
+        "flush_soon",
+        "gated",
+        "id",
+        "info",
+        "instance",
+        "last_command",
+        "last_seen_ms",
+        "lib_name",
+        "lib_version",
+        "local_address",
+        "monitoring",
+        "name",
+        "no_evict",
+        "no_touch",
+        "outbox",
+        "patterns",
+        "reply_mode",
+        "resp",
+        "shard_channels",
+        "transaction",
+        "unix_socket",
+        "user",
+        "waiting",
+        "watch_failed",
+        "watching",
+        "wire",
+    )
+
+    def __init__(self, instance: Instance, ident: int) -> None:
+        self.instance = instance
+        self.id = ident
+        self.ctx = Context(instance, self)
+        self.resp = 2
+        self.name = b""
+        self.lib_name = b""
+        self.lib_version = b""
+        self.address = b""
+        self.local_address = b""
+        self.unix_socket = False
+        self.user = b"default"
+        self.authenticated = not instance.settings["requirepass"]
+        self.created_ms = self.last_seen_ms = instance.keyspace.now
+        self.last_command = b"NULL"
+        self.commands_run = 0
+        self.transaction: Transaction | None = None
+        self.watching: list[tuple[Database, bytes]] = []
+        self.watch_failed = False
+        self.channels: set[bytes] = set()
+        self.patterns: set[bytes] = set()
+        self.shard_channels: set[bytes] = set()
+        self.monitoring = False
+        self.no_evict = False
+        self.no_touch = False
+        # "on", "off", "skip-next" or "skip" (CLIENT REPLY).
+        self.reply_mode = "on"
+        self.waiting: Waiting | None = None
+        # Requests that came in while the client was blocked or paused.
+        self.blocked_requests: list[list[bytes]] = []
+        self.closing = False
+        self.closing_reason = ""
+        # Encoded replies on their way out. `server/` joins and sends them once a turn.
+        self.outbox: list[bytes] = []
+        # Set by the server: how to encode for this client's protocol, and how to ask that
+        # an outbox filled outside the client's own turn be sent.
+        self.encode: Callable[[Reply], bytes] = _no_wire
+        self.flush_soon: Callable[[Client], None] = _no_wire
+        # The server's side of this client; None for one without a connection.
+        self.wire: Any = None
+        self.gated = False
+        self.refresh_gate()
+
+    def __repr__(self) -> str:
+        return f"<Client {self.id} {self.address.decode(errors='replace')}>"
+
+    def refresh_gate(self) -> None:
+        """Recompute `gated`. Each reason stands here once."""
+        self.gated = bool(
+            self.instance.gated
+            or not self.authenticated
+            or self.transaction is not None
+            or self.reply_mode != "on"
+            or self.no_touch
+            or self.waiting is not None
+            or self.closing
+            or (self.resp == 2 and self.subscriptions)
+        )
+
+    @property
+    def subscriptions(self) -> int:
+        """Channels and patterns together: above zero, a RESP2 client is a subscriber."""
+        return len(self.channels) + len(self.patterns) + len(self.shard_channels)
+
+    def deliver(self, reply: Reply) -> None:
+        """Send something outside this client's own turn: a message, a wake-up."""
+        self.outbox.append(self.encode(reply))
+        self.flush_soon(self)
+
+    def close(self, reason: str) -> None:
+        """Have the connection closed once its outbox is sent."""
+        self.closing = True
+        self.closing_reason = reason
+        self.refresh_gate()
+        self.flush_soon(self)
+
+    def watched_key_changed(self) -> None:
+        self.watch_failed = True
+
+    def unwatch(self) -> None:
+        for database, key in self.watching:
+            database.unwatch(key, self)
+        self.watching.clear()
+        self.watch_failed = False
+
+
+def _no_wire(_: Any) -> Any:
+    """For clients without a connection: whatever would be sent goes nowhere."""
+    return b""

@@ -1,0 +1,130 @@
+"""Everything one Redis knows: the root that connections and handlers reach all else by."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import fields
+from random import Random
+from typing import Any
+
+from commands.registry import Command, commands
+from commands.state.client import Client
+from commands.state.pubsub import PubSub
+from commands.state.settings import Settings
+from commands.state.slowlog import SlowLog
+from commands.state.statistics import CommandStatistics, Statistics
+from storage.clock import Clock
+from storage.keyspace import Keyspace
+from storage.values.limits import Limits
+
+# The Redis whose behaviour is promised; clients choose their features by it.
+COMPATIBLE_VERSION = "7.2.4"
+
+# Spellings of command names that the straight path knows. Clients use one or two; this
+# only keeps a hostile one from filling memory with the others.
+_MOST_SPELLINGS = 4096
+
+
+class Instance:
+    """One server's state: data, clients, settings, counters, time and chance."""
+
+    def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        self.settings = settings or Settings()
+        self.clock = clock or Clock()
+        self.rng = Random()
+        self.keyspace = Keyspace(self.clock, self.settings["databases"])
+        self.started_ms = self.keyspace.now
+        self.run_id = b"%040x" % Random().getrandbits(160)
+        # What holds for all clients at once and keeps requests off the straight path
+        # (paused, monitored, loading): change it with `refresh_gates`.
+        self.gated = False
+        self.clients: dict[int, Client] = {}
+        self.last_client_id = 0
+        self.monitors: dict[Client, None] = {}
+        self.pubsub = PubSub()
+        self.statistics = Statistics()
+        self.slowlog = SlowLog()
+        # Until when, and which, commands are held back (CLIENT PAUSE).
+        self.paused_until_ms = 0
+        self.pause_writes_only = False
+        # Blocked clients; set by `server.blocking`, used by CLIENT UNBLOCK and INFO.
+        self.blocking: Any = None
+        # Spelling to statistics, filled as commands are first used.
+        self._by_spelling: dict[bytes, CommandStatistics] = {}
+        self._by_command: dict[Command, CommandStatistics] = {}
+        self._follow_limits()
+
+    def _follow_limits(self) -> None:
+        """Keep the keyspace's encoding thresholds equal to the settings of those names."""
+        limits = self.keyspace.limits
+        for threshold in fields(Limits):
+            name = threshold.name
+            self.settings.on_change(
+                name.replace("_", "-"),
+                lambda value, name=name: setattr(limits, name, value),  # type: ignore[misc]
+            )
+
+    # --- clients --------------------------------------------------------------------------
+
+    def new_client(self) -> Client:
+        """A client with the next id. It counts as connected once `admit` was called."""
+        self.last_client_id += 1
+        return Client(self, self.last_client_id)
+
+    def admit(self, client: Client) -> None:
+        self.clients[client.id] = client
+
+    def forget(self, client: Client) -> None:
+        """The client is gone: take it out of everything that knows it."""
+        self.clients.pop(client.id, None)
+        self.monitors.pop(client, None)
+        self.pubsub.leave(client)
+        client.unwatch()
+        client.transaction = None
+
+    def refresh_gates(self) -> None:
+        """Recompute what holds for all clients, after changing one of its reasons."""
+        self.gated = bool(self.monitors or self.paused_until_ms > self.keyspace.now)
+        for client in self.clients.values():
+            client.refresh_gate()
+
+    # --- commands -------------------------------------------------------------------------
+
+    @property
+    def spellings(self) -> dict[bytes, CommandStatistics]:
+        """Names as clients have spelled them: the dispatcher's first look-up."""
+        return self._by_spelling
+
+    def find_command(self, argv: list[bytes]) -> CommandStatistics | None:
+        """What a request calls, subcommands resolved; None if there is no such command."""
+        name = argv[0]
+        found = commands().get(name.upper().decode("latin-1"))
+        if found is None:
+            return None
+        if found.subcommands:
+            if len(argv) > 1:
+                found = found.subcommands.get(argv[1].upper().decode("latin-1"), found)
+            return self.statistics_of(found)
+        statistics = self.statistics_of(found)
+        if len(self._by_spelling) < _MOST_SPELLINGS:
+            self._by_spelling[name] = statistics
+        return statistics
+
+    def statistics_of(self, command: Command) -> CommandStatistics:
+        statistics = self._by_command.get(command)
+        if statistics is None:
+            self._by_command[command] = statistics = CommandStatistics(command)
+        return statistics
+
+    @property
+    def used_commands(self) -> list[CommandStatistics]:
+        return list(self._by_command.values())
+
+    @property
+    def uptime_seconds(self) -> int:
+        return max(0, self.clock.now_ms() - self.started_ms) // 1000
+
+    @staticmethod
+    def monotonic_ns() -> int:
+        """For durations: what a frozen clock must not stop."""
+        return time.perf_counter_ns()

@@ -1,0 +1,32 @@
+"""What can happen to a key: the names Redis gives to it, and the class of each.
+
+The class letter is the one `notify-keyspace-events` uses. Every change names its event
+at the door, so that notifications, invalidations and the log hear of all of them.
+"""
+
+GENERIC, STRING, LIST, SET, HASH, SORTED_SET, STREAM = "g", "$", "l", "s", "h", "z", "t"
+EXPIRED, EVICTED, NEW, MISS = "x", "e", "n", "m"
+
+EVENT_CLASSES: dict[str, str] = {
+    name: letter
+    for letter, names in {
+        GENERIC: "del rename_from rename_to move_from move_to copy_to restore expire persist",
+        STRING: "set setrange incrby incrbyfloat append",
+        LIST: "lpush rpush lpop rpop linsert lset lrem ltrim sortstore",
+        SET: "sadd srem spop sinterstore sunionstore sdiffstore",
+        HASH: "hset hincrby hincrbyfloat hdel hexpire hexpired hpersist",
+        SORTED_SET: (
+            "zadd zincr zrem zremrangebyscore zremrangebyrank zremrangebylex zpopmin zpopmax "
+            "zrangestore zunionstore zinterstore zdiffstore geosearchstore georadiusstore"
+        ),
+        STREAM: (
+            "xadd xtrim xdel xsetid xgroup-create xgroup-createconsumer xgroup-delconsumer "
+            "xgroup-destroy xgroup-setid"
+        ),
+        EXPIRED: "expired",
+        EVICTED: "evicted",
+        NEW: "new",
+        MISS: "keymiss",
+    }.items()
+    for name in names.split()
+}

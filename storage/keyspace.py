@@ -1,0 +1,425 @@
+"""The one door to the data.
+
+`Keyspace` is all the data of an instance, `Database` one numbered database of it. All
+reading and writing of keys goes through the methods here, because they own what must
+never be forgotten:
+
+- *expiry*: a key past its deadline does not exist, and is removed when it is met;
+- *change*: every write counts as dirty, fails the transactions that watch the key, wakes
+  clients that wait for it, and is told to the observers (notifications, tracking, log);
+- *statistics*: hits, misses and idle times.
+
+Values are plain objects: `bytes` (a string as it was set), `bytearray` (a string that
+was modified in place, which Redis calls "raw"), and the classes of `storage.values`.
+Handlers may mutate a value they fetched, and then must say so with `changed` or
+`settle`. An empty collection is never left in a database: `settle` removes it.
+
+Time stands still while a command runs: `keyspace.now` is set by the dispatcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+from storage.clock import Clock
+from storage.deadlines import Deadlines
+from storage.errors import WrongType
+from storage.scan_order import ScanOrder
+from storage.values.hashes import Hash
+from storage.values.limits import Limits
+
+Value = Any  # bytes | bytearray | Hash | List | Set | SortedSet | Stream
+V = TypeVar("V")
+
+# (database, key, event, is this a modification and not only news)
+Observer = Callable[["Database", bytes, str, bool], None]
+
+
+class Watcher(Protocol):
+    """What WATCH registers: told once that a key it watches was modified."""
+
+    def watched_key_changed(self) -> None: ...
+
+
+class Keyspace:
+    """All databases of an instance, and what they share."""
+
+    def __init__(self, clock: Clock, databases: int = 16) -> None:
+        self.clock = clock
+        self.now = clock.now_ms()
+        self.limits = Limits()
+        self.dirty = 0
+        self.hits = 0
+        self.misses = 0
+        self.expired_keys = 0
+        self.expired_fields = 0
+        self.evicted_keys = 0
+        # Keys that somebody waits for and that were changed, in that order.
+        self.ready: list[tuple[Database, bytes]] = []
+        self.observers: list[Observer] = []
+        # While set, keys past their deadline are hidden but not removed (CLIENT PAUSE,
+        # loading, a replica): removal would be a write.
+        self.expiry_paused = False
+        # While set, reads leave no trace (CLIENT NO-TOUCH, introspection).
+        self.no_touch = False
+        self.databases = [Database(self, index) for index in range(databases)]
+
+    def refresh_now(self) -> int:
+        self.now = now = self.clock.now_ms()
+        return now
+
+    def flush_all(self) -> None:
+        for database in self.databases:
+            database.flush()
+
+    def swap(self, first: int, second: int) -> None:
+        """Exchange the contents of two databases; their clients stay where they are."""
+        a, b = self.databases[first], self.databases[second]
+        a.exchange(b)
+        self.dirty += 1
+
+    def sweep_expired(self, limit: int) -> int | None:
+        """Remove what is due, looking at up to `limit` keys; None when nothing is open."""
+        now, worked, removed = self.now, False, 0
+        for database in self.databases:
+            due = database.expires.take_due(now, limit)
+            if due is not None:
+                worked = True
+                for key in due:
+                    database.expire_now(key)
+                removed += len(due)
+            due = database.field_expires.take_due(now, limit)
+            if due is not None:
+                worked = True
+                for key in due:
+                    database.purge_fields(key)
+                removed += len(due)
+        return removed if worked else None
+
+
+class Database:
+    """One numbered database: the only way to its keys."""
+
+    __slots__ = (
+        "accessed",
+        "awaited",
+        "data",
+        "expires",
+        "field_expires",
+        "index",
+        "keyspace",
+        "order",
+        "watched",
+    )
+
+    def __init__(self, keyspace: Keyspace, index: int) -> None:
+        self.keyspace = keyspace
+        self.index = index
+        self.data: dict[bytes, Value] = {}
+        self.expires = Deadlines()
+        # Hashes with per-field deadlines, each under its soonest one.
+        self.field_expires = Deadlines()
+        self.order = ScanOrder()
+        # When each key was last touched, in epoch ms. One shared int per turn, so this
+        # costs a dict slot and no object.
+        self.accessed: dict[bytes, int] = {}
+        self.watched: dict[bytes, set[Watcher]] = {}
+        # Keys that blocked clients wait for, with their number.
+        self.awaited: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    # --- reading -------------------------------------------------------------------
+
+    def peek(self, key: bytes) -> Value | None:
+        """The live value, leaving no trace: no hit, no miss, no touch."""
+        value = self.data.get(key)
+        if value is None:
+            return None
+        expires = self.expires
+        if expires and key in expires and expires[key] < self.keyspace.now:
+            return None
+        if value.__class__ is Hash and value.deadlines:
+            self.purge_fields(key)
+            return self.data.get(key)
+        return value
+
+    def read(self, key: bytes) -> Value | None:
+        """The live value, for a command that reads: counts a hit or miss, and touches."""
+        keyspace = self.keyspace
+        value = self.data.get(key)
+        if value is not None:
+            expires = self.expires
+            if expires and key in expires and expires[key] < keyspace.now:
+                self.expire_now(key)
+            elif value.__class__ is Hash and value.deadlines and not self.purge_fields(key):
+                pass
+            else:
+                keyspace.hits += 1
+                if not keyspace.no_touch:
+                    self.accessed[key] = keyspace.now
+                return value
+        keyspace.misses += 1
+        if keyspace.observers:
+            self.notify(key, "keymiss")
+        return None
+
+    def read_as(self, key: bytes, kind: type[V]) -> V | None:
+        """`read`, or WrongType where the key holds another type."""
+        value = self.read(key)
+        if value is None or value.__class__ is kind:
+            return value
+        raise WrongType
+
+    def read_string(self, key: bytes) -> bytes | bytearray | None:
+        # The body of `read` stands here again because this is the path of GET.
+        keyspace = self.keyspace
+        value = self.data.get(key)
+        if value is not None:
+            expires = self.expires
+            if expires and key in expires and expires[key] < keyspace.now:
+                self.expire_now(key)
+            else:
+                keyspace.hits += 1
+                if not keyspace.no_touch:
+                    self.accessed[key] = keyspace.now
+                if value.__class__ is bytes or value.__class__ is bytearray:
+                    return value
+                raise WrongType
+        keyspace.misses += 1
+        if keyspace.observers:
+            self.notify(key, "keymiss")
+        return None
+
+    # --- looking up in order to write -------------------------------------------------
+
+    def fetch(self, key: bytes) -> Value | None:
+        """The live value, for a command that is about to change it."""
+        value = self.data.get(key)
+        if value is None:
+            return None
+        keyspace = self.keyspace
+        expires = self.expires
+        if expires and key in expires and expires[key] < keyspace.now:
+            self.expire_now(key)
+            return None
+        if value.__class__ is Hash and value.deadlines and not self.purge_fields(key):
+            return None
+        if not keyspace.no_touch:
+            self.accessed[key] = keyspace.now
+        return value
+
+    def fetch_as(self, key: bytes, kind: type[V]) -> V | None:
+        value = self.fetch(key)
+        if value is None or value.__class__ is kind:
+            return value
+        raise WrongType
+
+    def fetch_string(self, key: bytes) -> bytes | bytearray | None:
+        value = self.fetch(key)
+        if value is None or value.__class__ is bytes or value.__class__ is bytearray:
+            return value
+        raise WrongType
+
+    # --- writing -----------------------------------------------------------------------
+
+    def store(self, key: bytes, value: Value, event: str, *, keep_ttl: bool = False) -> None:
+        """Put a value under the key, replacing any other one and (by default) its TTL."""
+        data = self.data
+        expires = self.expires
+        if key in data:
+            if expires and not keep_ttl and key in expires:
+                expires.drop(key)
+            if self.field_expires and key in self.field_expires:
+                self.field_expires.drop(key)
+            data[key] = value
+        else:
+            data[key] = value
+            self.order.added(key, data)
+            if self.keyspace.observers:
+                self.notify(key, "new")
+        self.accessed[key] = self.keyspace.now
+        self.changed(key, event)
+
+    def changed(self, key: bytes, event: str, count: int = 1) -> None:
+        """Say that the key's value was modified. `count` is what Redis adds to dirty."""
+        keyspace = self.keyspace
+        keyspace.dirty += count
+        if self.watched and key in self.watched:
+            self._fail_watchers(key)
+        if self.awaited and key in self.awaited:
+            keyspace.ready.append((self, key))
+        if keyspace.observers:
+            for observe in keyspace.observers:
+                observe(self, key, event, True)
+
+    def settle(self, key: bytes, value: Value, event: str, count: int = 1) -> None:
+        """`changed`, and remove the key if that left its collection empty."""
+        self.changed(key, event, count)
+        if not value:
+            self.discard(key)
+            self.notify(key, "del")
+
+    def notify(self, key: bytes, event: str) -> None:
+        """Tell the observers of an event that is not (another) modification."""
+        for observe in self.keyspace.observers:
+            observe(self, key, event, False)
+
+    def delete(self, key: bytes, event: str = "del") -> bool:
+        """Remove a live key as a write of its own; False if it was not there."""
+        if self.fetch(key) is None:
+            return False
+        self.discard(key)
+        self.changed(key, event)
+        return True
+
+    def discard(self, key: bytes) -> Value | None:
+        """Take a key out without calling it a change: the caller says what happened."""
+        value = self.data.pop(key, None)
+        if self.expires:
+            self.expires.drop(key)
+        if self.field_expires:
+            self.field_expires.drop(key)
+        self.accessed.pop(key, None)
+        return value
+
+    def flush(self) -> int:
+        """Drop everything; the number of keys that were there."""
+        keys = self.data
+        if self.watched:
+            for key in list(self.watched):
+                if key in keys:
+                    self._fail_watchers(key)
+        for key in self.awaited:
+            if key in keys:
+                self.keyspace.ready.append((self, key))
+        count = len(keys)
+        self.data = {}
+        self.expires = Deadlines()
+        self.field_expires = Deadlines()
+        self.accessed = {}
+        self.order.clear()
+        return count
+
+    def exchange(self, other: Database) -> None:
+        """Swap contents with another database, waking and failing whom that concerns."""
+        for name in ("data", "expires", "field_expires", "order", "accessed"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            setattr(self, name, theirs)
+            setattr(other, name, mine)
+        for database, partner in ((self, other), (other, self)):
+            for key in list(database.watched):
+                if key in database.data or key in partner.data:
+                    database._fail_watchers(key)
+            for key in database.awaited:
+                if key in database.data:
+                    self.keyspace.ready.append((database, key))
+
+    # --- expiry ---------------------------------------------------------------------------
+
+    def deadline(self, key: bytes) -> int | None:
+        """When the key runs out, in epoch ms; None for never (or for no such key)."""
+        return self.expires.get(key)
+
+    def expire_at(self, key: bytes, deadline: int) -> None:
+        """Give a live key a deadline. No event and no change: the caller names it."""
+        self.expires.put(key, deadline, self.keyspace.now)
+
+    def persist(self, key: bytes) -> bool:
+        """Take the key's deadline away; whether it had one."""
+        if key in self.expires:
+            self.expires.drop(key)
+            return True
+        return False
+
+    def expire_now(self, key: bytes) -> None:
+        """Remove a key whose deadline has passed, as the write it is."""
+        keyspace = self.keyspace
+        if keyspace.expiry_paused:
+            return
+        self.discard(key)
+        keyspace.expired_keys += 1
+        self.changed(key, "expired")
+
+    def purge_fields(self, key: bytes) -> bool:
+        """Drop the hash fields that have run out; False if that removed the key."""
+        keyspace = self.keyspace
+        value = self.data.get(key)
+        if value.__class__ is not Hash or not value.deadlines:
+            return value is not None
+        expired = value.expired_fields(keyspace.now)
+        if not expired or keyspace.expiry_paused:
+            self.note_field_deadlines(key, value)
+            return True
+        for field in expired:
+            value.remove(field)
+        keyspace.expired_fields += len(expired)
+        if value:
+            self.note_field_deadlines(key, value)
+            self.changed(key, "hexpired", len(expired))
+            return True
+        self.discard(key)
+        self.changed(key, "hexpired", len(expired))
+        self.notify(key, "del")
+        return False
+
+    def note_field_deadlines(self, key: bytes, value: Hash) -> None:
+        """Record when the hash's next field runs out; call after changing its deadlines."""
+        soonest = value.next_deadline()
+        if soonest is None:
+            self.field_expires.drop(key)
+        else:
+            self.field_expires.put(key, soonest, self.keyspace.now)
+
+    # --- walking ----------------------------------------------------------------------------
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        return self.order.scan(self.data, cursor, count)
+
+    def random_key(self, rng: Random) -> bytes | None:
+        """A random live key, or None when there is none."""
+        while self.data:
+            key = self.order.pick(self.data, rng)
+            if self.expires.get(key, self.keyspace.now) >= self.keyspace.now:
+                return key
+            if self.keyspace.expiry_paused:
+                return key
+            self.expire_now(key)
+        return None
+
+    def live_keys(self) -> Iterator[bytes]:
+        """Every key that has not run out, without touching or removing any."""
+        now, expires = self.keyspace.now, self.expires
+        if not expires:
+            return iter(self.data)
+        return (key for key in self.data if expires.get(key, now) >= now)
+
+    # --- watching and waiting -----------------------------------------------------------------
+
+    def watch(self, key: bytes, watcher: Watcher) -> None:
+        self.watched.setdefault(key, set()).add(watcher)
+
+    def unwatch(self, key: bytes, watcher: Watcher) -> None:
+        watchers = self.watched.get(key)
+        if watchers is not None:
+            watchers.discard(watcher)
+            if not watchers:
+                del self.watched[key]
+
+    def _fail_watchers(self, key: bytes) -> None:
+        for watcher in self.watched.get(key, ()):
+            watcher.watched_key_changed()
+
+    def wait_for(self, key: bytes) -> None:
+        """Somebody waits for a change of this key: have it named in `keyspace.ready`."""
+        self.awaited[key] = self.awaited.get(key, 0) + 1
+
+    def wait_over(self, key: bytes) -> None:
+        left = self.awaited[key] - 1
+        if left:
+            self.awaited[key] = left
+        else:
+            del self.awaited[key]
