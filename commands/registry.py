@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from commands.help import help_lines
+
 if TYPE_CHECKING:
     from commands.context import Context
 
@@ -432,6 +434,7 @@ def container(
     group: str,
     summary: str,
     since: str,
+    help_since: str | None = None,
     flags: str = "",
     arity: int = -2,
     categories: str = "",
@@ -451,32 +454,26 @@ def container(
         arity=arity,
         complexity="Depends on subcommand.",
         categories=categories,
-        without=without,
+        # The categories of a group belong to the subcommands, not to their container.
+        without=f"{without} {_GROUP_CATEGORY.get(group, '')}",
     )(no_subcommand)
+    declare_help(name, group=group, since=help_since or max(since, "5.0.0"))
 
 
-def usage(arguments: Sequence[Argument]) -> str:
-    """The arguments as a line of syntax: `key [COUNT count] [key ...]`."""
-    return " ".join(_usage(argument) for argument in arguments)
+def declare_help(name: str, *, group: str, since: str) -> None:
+    """Declare the HELP of a command that has subcommands."""
 
+    def show_help(ctx: Context, argv: list[bytes]) -> list[str]:
+        return help_lines(_declared[name])
 
-def _usage(argument: Argument) -> str:
-    if argument.kind == "pure-token":
-        text = argument.token or ""
-    elif argument.kind == "oneof":
-        text = " | ".join(_usage(part) for part in argument.parts)
-        if not argument.optional or argument.token:
-            text = f"<{text}>"
-    elif argument.kind == "block":
-        text = usage(argument.parts)
-    else:
-        text = argument.name
-    if argument.token is not None and argument.kind != "pure-token":
-        text = f"{argument.token or chr(34) * 2} {text}"
-    if argument.multiple:
-        again = text if argument.multiple_token or argument.token is None else text.split(" ", 1)[1]
-        text = f"{text} [{again} ...]"
-    return f"[{text}]" if argument.optional else text
+    command(
+        f"{name} HELP",
+        group=group,
+        summary="Lists the subcommands with their arguments.",
+        since=since,
+        flags="loading stale",
+        without="pubsub",
+    )(show_help)
 
 
 @cache
