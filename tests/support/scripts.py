@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from tests.support.resp import Word, word
 
 _ESCAPES = {0x5C: "\\\\", 0x22: '\\"', 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:+*()[]/,=~$<>@!?^%&|{}")
+_PLAIN = frozenset(
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:+*()[]/,=~$<>@!?^%&|{}"
+)
 
 
 def quoted(value: Word) -> str:
@@ -17,10 +19,14 @@ def quoted(value: Word) -> str:
         return data.decode()
     if len(data) > 200 and len(set(data)) == 1:
         return f'"{chr(data[0])}"*{len(data)}'
-    return '"' + "".join(
-        _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
-        for byte in data
-    ) + '"'
+    return (
+        '"'
+        + "".join(
+            _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
+            for byte in data
+        )
+        + '"'
+    )
 
 
 def cli_line(words: Sequence[Word]) -> str:

@@ -1,0 +1,61 @@
+"""Fixtures that all tests share.
+
+`server` is a fresh Redkeep per test, `client` and `client3` are connections to it.
+`valkey` and `redis7` are real servers, started once per test process and brought back to
+their first state for every test that uses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.oracles import Oracle, start_redis, start_valkey
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--deep", action="store_true", help="also run tests that take long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--deep"):
+        return
+    skip = pytest.mark.skip(reason="runs for long; only with --deep")
+    for item in items:
+        if "deep" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def running_valkey() -> Iterator[Oracle]:
+    """The process behind `valkey`, with whatever the last test left in it."""
+    try:
+        oracle = start_valkey()
+    except LookupError as reason:
+        pytest.skip(str(reason))
+    yield oracle
+    oracle.close()
+
+
+@pytest.fixture(scope="session")
+def running_redis7() -> Iterator[Oracle]:
+    """The process behind `redis7`, with whatever the last test left in it."""
+    try:
+        oracle = start_redis()
+    except LookupError as reason:
+        pytest.skip(str(reason))
+    yield oracle
+    oracle.close()
+
+
+@pytest.fixture
+def valkey(running_valkey: Oracle) -> Oracle:
+    running_valkey.reset()
+    return running_valkey
+
+
+@pytest.fixture
+def redis7(running_redis7: Oracle) -> Oracle:
+    running_redis7.reset()
+    return running_redis7
