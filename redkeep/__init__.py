@@ -1,0 +1,1 @@
+"""Redkeep: a Redis-protocol server with state for ML and agent systems."""

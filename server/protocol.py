@@ -1,0 +1,304 @@
+"""Bytes to requests, without I/O.
+
+`RequestParser.feed` takes whatever came in and returns the complete requests; the rest
+waits for more. A violation sets `error` to the line Redis would send before it closes the
+connection; requests before it are still returned.
+
+hiredis parses replies, not requests: it takes `:1` for an argument, believes an array
+length of two billion and allocates for it, and knows no inline commands. So it is used
+for what nearly all traffic is (whole multibulk requests of bulk strings), behind a few
+searches that show a chunk to be just that. Everything else goes to a strict parser in
+Python, which follows Redis byte for byte: what is unusual, incomplete, large or wrong.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hiredis import ProtocolError as ReaderError
+from hiredis import Reader
+
+# An array length that is negative, zero-led or has six digits. Those with fewer cannot
+# make hiredis allocate much.
+_ODD_COUNT = re.compile(rb"\*(?:[-0]|[0-9]{6})").search
+
+_INLINE_MAX = 64 * 1024
+_MULTIBULK_MAX = 2**31 - 1
+# Before a client has authenticated itself.
+_MULTIBULK_MAX_STRANGER = 10
+_BULK_MAX_STRANGER = 16384
+
+_LENGTH = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
+_STAR, _DOLLAR = 0x2A, 0x24
+
+Request = list[bytes]
+
+
+class RequestParser:
+    """One connection's input."""
+
+    __slots__ = (
+        "_argv",
+        "_at",
+        "_buffer",
+        "_bulk_length",
+        "_held",
+        "_missing",
+        "_reader",
+        "error",
+        "max_bulk",
+        "trusted",
+    )
+
+    def __init__(self, max_bulk: int = 512 << 20) -> None:
+        self.max_bulk = max_bulk
+        # False until the client is authenticated: smaller limits hold.
+        self.trusted = True
+        self.error: bytes | None = None
+        self._reader = Reader()
+        self._buffer = bytearray()
+        self._at = 0
+        self._argv: Request = []
+        self._missing = 0
+        self._bulk_length = -1
+        self._held = 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes kept for requests that are not complete yet."""
+        return len(self._buffer) - self._at + self._held
+
+    @property
+    def wanted(self) -> int:
+        """Bytes still missing of an announced bulk string, as far as known."""
+        return max(0, self._bulk_length + 2 - (len(self._buffer) - self._at))
+
+    def feed(self, data: bytes) -> list[Request]:
+        requests: list[Request] = []
+        if self._buffer or self._missing:
+            self._buffer += data
+            if not self._next(requests):
+                return requests
+            data = bytes(memoryview(self._buffer)[self._at :])
+            self._buffer.clear()
+            self._at = 0
+            if not data:
+                return requests
+        if not self._whole(data, requests):
+            self._buffer += data
+            while self._next(requests):
+                pass
+            if self._at == len(self._buffer):
+                self._buffer.clear()
+                self._at = 0
+        return requests
+
+    # --- the usual chunk --------------------------------------------------------------
+
+    def _whole(self, data: bytes, requests: list[Request]) -> bool:
+        """Parse a chunk of ordinary requests; False, with nothing done, if it is not one.
+
+        An incomplete request at the end is left to the strict parser.
+        """
+        if data[0] != _STAR or not self.trusted or _ODD_COUNT(data) or b"$-" in data:
+            return False
+        reader = self._reader
+        gets = reader.gets
+        parsed: list[Request] = []
+        take = parsed.append
+        try:
+            reader.feed(data)
+            while (request := gets()) is not False:
+                take(request)
+            incomplete = reader.has_data()
+        except ReaderError:
+            self._reader = Reader()
+            return False
+        # Every bulk string shows a "$" and every request a "*" at the start of a line.
+        # Contents may do so too, which makes these counts larger, never smaller.
+        if data.count(b"\r\n$") < sum(map(len, parsed)):
+            self._reader = Reader()
+            return False
+        stars = data.count(b"\r\n*")
+        if incomplete:
+            self._reader = Reader()
+            if stars != len(parsed):
+                return False
+            # All stars are accounted for: the last one begins the incomplete request.
+            self._buffer += memoryview(data)[data.rfind(b"\r\n*") + 2 if parsed else 0 :]
+            requests += parsed
+            self._next(requests)
+            return True
+        if stars != len(parsed) - 1 and not all(
+            type(word) is bytes for request in parsed for word in request
+        ):
+            return False
+        requests += parsed
+        return True
+
+    # --- the strict parser ---------------------------------------------------------------
+
+    def _next(self, requests: list[Request]) -> bool:
+        """Take one request off the buffer; False if it is incomplete or wrong."""
+        if self.error is not None:
+            return False
+        buffer = self._buffer
+        if not self._missing:
+            if self._at >= len(buffer):
+                return False
+            if buffer[self._at] != _STAR:
+                return self._inline(requests)
+            count = self._length(_INLINE_MAX, b"too big mbulk count string")
+            if count is None:
+                return False
+            if count is _INVALID or count > _MULTIBULK_MAX:
+                return self._fail(b"invalid multibulk length")
+            if count > _MULTIBULK_MAX_STRANGER and not self.trusted:
+                return self._fail(b"unauthenticated multibulk length")
+            if count <= 0:
+                return True
+            self._missing = count
+        while self._missing:
+            if self._bulk_length < 0 and not self._bulk_header():
+                return False
+            start, length = self._at, self._bulk_length
+            if len(buffer) - start < length + 2:
+                self._compact()
+                return False
+            with memoryview(buffer) as view:
+                self._argv.append(bytes(view[start : start + length]))
+            self._at = start + length + 2
+            self._held += length
+            self._bulk_length = -1
+            self._missing -= 1
+        requests.append(self._argv)
+        self._argv = []
+        self._held = 0
+        return True
+
+    def _bulk_header(self) -> bool:
+        if self._at >= len(self._buffer):
+            self._compact()
+            return False
+        mark = self._buffer[self._at]
+        # Redis looks for the end of the line before it looks at what the line is.
+        length = self._length(_INLINE_MAX, b"too big bulk count string")
+        if length is None:
+            return False
+        if mark != _DOLLAR:
+            shown = bytes([mark]) if mark not in b"\r\n" else b" "
+            return self._fail(b"expected '$', got '" + shown + b"'")
+        if length is _INVALID or not 0 <= length <= self.max_bulk:
+            return self._fail(b"invalid bulk length")
+        if length > _BULK_MAX_STRANGER and not self.trusted:
+            return self._fail(b"unauthenticated bulk length")
+        self._bulk_length = length
+        return True
+
+    def _length(self, limit: int, too_long: bytes) -> int | None:
+        """The number after a mark, past its line; None while the line is incomplete."""
+        buffer = self._buffer
+        end = buffer.find(b"\r", self._at)
+        if end < 0:
+            if len(buffer) - self._at > limit:
+                self._fail(too_long)
+            return None
+        if end + 1 >= len(buffer):
+            return None
+        text = bytes(buffer[self._at + 1 : min(end, self._at + 32)])
+        self._at = end + 2
+        return int(text) if _LENGTH(text) else _INVALID
+
+    def _inline(self, requests: list[Request]) -> bool:
+        buffer = self._buffer
+        end = buffer.find(b"\n", self._at)
+        if end < 0:
+            if len(buffer) - self._at > _INLINE_MAX:
+                self._fail(b"too big inline request")
+            return False
+        line = bytes(buffer[self._at : end])
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        words = split_words(line)
+        if words is None:
+            return self._fail(b"unbalanced quotes in request")
+        self._at = end + 1
+        if words:
+            requests.append(words)
+        return True
+
+    def _fail(self, reason: bytes) -> bool:
+        self.error = b"ERR Protocol error: " + reason
+        self._buffer.clear()
+        self._at = self._missing = 0
+        return False
+
+    def _compact(self) -> None:
+        """Drop what was consumed, so that a long request does not keep it."""
+        if self._at > 4096:
+            del self._buffer[: self._at]
+            self._at = 0
+
+
+# Told apart by identity from every length a client can send.
+_INVALID = -(2**70)
+
+_ESCAPES = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
+_SPACES = frozenset(b" \n\r\t\v\f")
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+_BACKSLASH, _QUOTE, _APOSTROPHE = 0x5C, 0x22, 0x27
+
+
+def split_words(line: bytes) -> Request | None:
+    """An inline command's words, quotes and escapes undone; None if quotes do not match.
+
+    `"..."` knows \\n \\r \\t \\b \\a \\xHH and `\\` before any other byte; `'...'` only \\'.
+    A closing quote must be followed by a space or the end. A NUL ends the line.
+    """
+    line = line.split(b"\0", 1)[0]
+    words: Request = []
+    at, end = 0, len(line)
+    while True:
+        while at < end and line[at] in _SPACES:
+            at += 1
+        if at >= end:
+            return words
+        word = bytearray()
+        while at < end and line[at] not in _SPACES:
+            byte = line[at]
+            if byte in (_QUOTE, _APOSTROPHE):
+                closed = _quoted(line, at, word)
+                if closed is None or (closed < end and line[closed] not in _SPACES):
+                    return None
+                at = closed
+                break
+            word.append(byte)
+            at += 1
+        words.append(bytes(word))
+
+
+def _quoted(line: bytes, at: int, word: bytearray) -> int | None:
+    """Read a quoted run beginning at `at` into `word`; where it ends, or None."""
+    quote, end = line[at], len(line)
+    at += 1
+    while at < end:
+        byte = line[at]
+        if byte == quote:
+            return at + 1
+        if byte == _BACKSLASH and at + 1 < end:
+            escaped = line[at + 1]
+            if quote == _APOSTROPHE:
+                if escaped == _APOSTROPHE:
+                    byte, at = escaped, at + 1
+            elif (
+                escaped == 0x78
+                and at + 3 < end
+                and line[at + 2] in _HEX
+                and line[at + 3] in _HEX
+            ):
+                byte, at = int(line[at + 2 : at + 4], 16), at + 3
+            else:
+                byte, at = _ESCAPES.get(escaped, escaped), at + 1
+        word.append(byte)
+        at += 1
+    return None

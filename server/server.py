@@ -1,0 +1,185 @@
+"""A server: listening sockets, the service behind them, its timers, its end."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import stat
+from collections.abc import Callable
+
+import trio
+
+from commands.effects import Shutdown
+from commands.replies import NO_REPLY, Reply
+from commands.state.instance import Instance
+from server.housekeeping import Timers
+from server.service import Service
+
+logger = logging.getLogger("redkeep")
+
+# Connections taken from one listening socket before the others get their turn.
+_ACCEPTS_PER_TURN = 1000
+# How long to leave a listening socket alone when the process has no descriptor left.
+_OUT_OF_DESCRIPTORS_PAUSE = 0.1
+
+
+class ListenError(Exception):
+    """An address that cannot be listened on, said so that a person can act on it."""
+
+
+class Server:
+    """Serves one instance on its addresses until it is told to stop.
+
+        server = Server(instance)
+        server.listen()                      # addresses are bound from here on
+        await server.run()                   # until `stop`, or SHUTDOWN by a client
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.service = Service(instance)
+        self.service.dispatcher.on_shutdown = self._shut_down
+        self.timers = Timers(self.service)
+        self._sockets: list[socket.socket] = []
+        self._scope = trio.CancelScope()
+        # What to do before a SHUTDOWN ends the server; raises to refuse.
+        self.before_shutdown: Callable[[Shutdown], None] = lambda effect: None
+
+    # --- listening ---------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Bind everything the settings name, or nothing."""
+        settings = self.instance.settings
+        try:
+            port = settings["port"]
+            if port or not settings["unixsocket"]:
+                self._listen_tcp(settings["bind"].split() or ["*"], port)
+            if settings["unixsocket"]:
+                self._listen_unix(settings["unixsocket"], settings["unixsocketperm"])
+        except BaseException:
+            self._close_sockets()
+            raise
+
+    def _listen_tcp(self, hosts: list[str], port: int) -> None:
+        backlog = self.instance.settings["tcp-backlog"]
+        for host in hosts:
+            # A dash before an address means that it may be missing on this machine.
+            optional, host = host.startswith("-"), host.removeprefix("-")
+            if host == "*":
+                host, optional = "0.0.0.0", False  # noqa: S104 - what `bind *` asks for
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((host, port))
+                sock.listen(backlog)
+                sock.setblocking(False)
+            except OSError as error:
+                sock.close()
+                missing = error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+                if missing and (optional or host == "::1"):
+                    continue
+                raise ListenError(_explain(error, host, port)) from error
+            self._sockets.append(sock)
+            # With port 0 the system chooses once, and all addresses share its choice.
+            port = sock.getsockname()[1]
+        if not self._sockets:
+            raise ListenError(f"none of the addresses in 'bind {' '.join(hosts)}' can be used")
+
+    def _listen_unix(self, path: str, permissions: str) -> None:
+        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(path)
+            if int(permissions, 8):
+                os.chmod(path, int(permissions, 8))
+            sock.listen(self.instance.settings["tcp-backlog"])
+            sock.setblocking(False)
+        except OSError as error:
+            sock.close()
+            raise ListenError(f"cannot listen on unix socket {path}: {error.strerror}") from error
+        self._sockets.append(sock)
+
+    @property
+    def port(self) -> int:
+        """The TCP port in use; 0 if there is none."""
+        for sock in self._sockets:
+            if sock.family != socket.AF_UNIX:
+                port: int = sock.getsockname()[1]
+                return port
+        return 0
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where clients can connect, as a person would write it."""
+        shown = []
+        for sock in self._sockets:
+            name = sock.getsockname()
+            if sock.family == socket.AF_UNIX:
+                shown.append(f"unix:{name}")
+            else:
+                host = f"[{name[0]}]" if ":" in name[0] else name[0]
+                shown.append(f"{host}:{name[1]}")
+        return shown
+
+    # --- running -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until stopped; all sockets are closed afterwards."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self.service.reactor.run)
+                    nursery.start_soon(self.timers.run)
+                    for sock in self._sockets:
+                        nursery.start_soon(self._accept, sock)
+        finally:
+            self._close_sockets()
+            self.service.close()
+
+    def stop(self) -> None:
+        """End `run` soon. Replies that are already written are still sent."""
+        self._scope.cancel()
+
+    def _shut_down(self, effect: Shutdown) -> Reply:
+        self.before_shutdown(effect)
+        self.stop()
+        return NO_REPLY
+
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            for _ in range(_ACCEPTS_PER_TURN):
+                try:
+                    sock, _ = listener.accept()
+                except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                    break
+                except OSError as error:
+                    logger.warning("Accepting a client failed: %s", error.strerror)
+                    await trio.sleep(_OUT_OF_DESCRIPTORS_PAUSE)
+                    break
+                try:
+                    self.service.connect(sock)
+                except OSError:
+                    sock.close()  # The peer was gone again before it was looked at.
+
+    def _close_sockets(self) -> None:
+        for sock in self._sockets:
+            path = sock.getsockname() if sock.family == socket.AF_UNIX else None
+            sock.close()
+            if path and os.path.exists(path):
+                os.unlink(path)
+        self._sockets.clear()
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{host}:{port} is in use: another server listens there. Choose another --port."
+    if error.errno == errno.EACCES:
+        return f"no permission to listen on {host}:{port}; ports below 1024 need privileges"
+    return f"cannot listen on {host}:{port}: {error.strerror}"
