@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.oracles import Oracle, start_redis, start_valkey
+from tests.support.resp import Connection
+from tests.support.servers import Loop, RunningServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +27,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "deep" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    """The thread that all Redkeep servers of this test process live in."""
+    running = Loop()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def server(loop: Loop) -> Iterator[RunningServer]:
+    running = loop.start_server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Connection:
+    """A RESP2 connection to `server`."""
+    return server.connect()
+
+
+@pytest.fixture
+def client3(server: RunningServer) -> Connection:
+    """A RESP3 connection to `server`."""
+    return server.connect(resp=3)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,209 @@
+"""When two replies count as the same.
+
+Exactly is the rule: equal types (a status is no bulk string, an integer no boolean), equal
+values, equal order, equal texts of errors and doubles. Where a command cannot promise that
+much, it has a named tolerance: by its nature (`BY_COMMAND`), or because a case asks for it
+by writing the command as a call, as in `loosely("INFO", "memory")`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.support.resp import (
+    Attributed,
+    Double,
+    Error,
+    Map,
+    Push,
+    Set,
+    Verbatim,
+    Word,
+    word,
+)
+
+Tolerance = Callable[[Any, Any], bool]
+
+
+# --- what can be asked of two replies ------------------------------------------------------
+
+
+def equal(ours: Any, theirs: Any) -> bool:
+    """Exactly the same."""
+    return _frozen(ours) == _frozen(theirs)
+
+
+def equal_as_sets(ours: Any, theirs: Any) -> bool:
+    """The same items in any order; what is inside an item keeps its order."""
+    if type(ours) is not type(theirs):
+        return False
+    if not isinstance(ours, (list, Set, Map, Push)):
+        return equal(ours, theirs)
+    return Counter(map(_frozen, _items(ours))) == Counter(map(_frozen, _items(theirs)))
+
+
+def equal_as_pairs(ours: Any, theirs: Any) -> bool:
+    """The same pairs in any order, whether flat (RESP2) or a map (RESP3)."""
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) % 2 == 0:
+        return Counter(map(_frozen, _coupled(ours))) == Counter(map(_frozen, _coupled(theirs)))
+    return equal_as_sets(ours, theirs)
+
+
+def equal_in_any_order(ours: Any, theirs: Any) -> bool:
+    """The same items in any order, at every level."""
+    return bool(_sorted(ours) == _sorted(theirs))
+
+
+def equal_as_scans(ours: Any, theirs: Any) -> bool:
+    """Steps of an iteration: whole ones hold the same items, others only look alike."""
+    if not (_is_scan(ours) and _is_scan(theirs)):
+        return equal(ours, theirs)
+    if ours[0] == theirs[0] == b"0":
+        return equal_as_sets(ours[1], theirs[1])
+    return True
+
+
+def equal_within(slack: int) -> Tolerance:
+    """Integers that differ by no more than `slack`; negative ones say something: exactly."""
+
+    def compare(ours: Any, theirs: Any) -> bool:
+        if type(ours) is int and type(theirs) is int:
+            if ours < 0 or theirs < 0:
+                return ours == theirs
+            return abs(ours - theirs) <= slack
+        if isinstance(ours, list) and isinstance(theirs, list):
+            return len(ours) == len(theirs) and all(map(compare, ours, theirs))
+        return equal(ours, theirs)
+
+    return compare
+
+
+def equal_codes(ours: Any, theirs: Any) -> bool:
+    """Errors with the same first word; anything else exactly."""
+    if isinstance(ours, Error) and isinstance(theirs, Error):
+        return ours.code == theirs.code
+    return equal(ours, theirs)
+
+
+def equal_types(ours: Any, theirs: Any) -> bool:
+    """The same type of reply. Whether it is an error, and with which code, still counts."""
+    if isinstance(ours, Error) and isinstance(theirs, Error):
+        return ours.code == theirs.code
+    return type(ours) is type(theirs)
+
+
+# --- commands that ask for less --------------------------------------------------------------
+
+
+class Call(tuple[Word, ...]):
+    """A command of a script with a tolerance of its own."""
+
+    tolerance: Tolerance
+    # Where the two real servers disagree: only redis-server is asked.
+    redis_only: bool = False
+
+
+def _marked(tolerance: Tolerance, redis_only: bool = False) -> Callable[..., Call]:
+    def mark(*words: Word) -> Call:
+        call = Call(words)
+        call.tolerance = tolerance
+        call.redis_only = redis_only
+        return call
+
+    return mark
+
+
+as_set = _marked(equal_as_sets)
+as_pairs = _marked(equal_as_pairs)
+in_any_order = _marked(equal_in_any_order)
+rounded = _marked(equal_within(2))
+rounded_ms = _marked(equal_within(2000))
+loosely = _marked(equal_types)
+code_only = _marked(equal_codes)
+# Redis' reply rather than Valkey's. Without redis-server only the type is compared.
+redis_way = _marked(equal, redis_only=True)
+
+# What the nature of a command allows.
+BY_COMMAND: dict[bytes, Tolerance] = {
+    name.encode(): tolerance
+    for tolerance, names in (
+        (equal_as_sets, "KEYS SUNION SINTER SDIFF PUBSUB CONFIG"),
+        (equal_as_scans, "SCAN SSCAN HSCAN ZSCAN"),
+        (equal_within(1), "TTL EXPIRETIME HTTL HEXPIRETIME"),
+        (equal_within(1500), "PTTL PEXPIRETIME HPTTL HPEXPIRETIME"),
+        (equal_types, "RANDOMKEY SRANDMEMBER HRANDFIELD ZRANDMEMBER TIME LASTSAVE INFO LOLWUT"),
+    )
+    for name in names.split()
+}
+
+# Replies that have an order only while the collection is stored compactly.
+UNORDERED_WHEN_HASHED: dict[bytes, Tolerance] = {
+    b"SMEMBERS": equal_as_sets,
+    b"HKEYS": equal_as_sets,
+    b"HVALS": equal_as_sets,
+    b"HGETALL": equal_as_pairs,
+}
+COMPACT = frozenset({b"listpack", b"intset", b"ziplist"})
+
+
+def tolerance_of(words: Sequence[Word], encoding_of: Callable[[Word], Any]) -> Tolerance:
+    """How a command's replies are to be compared.
+
+    `encoding_of` asks the oracle for a key's encoding; it is called only where the order
+    of the reply depends on it.
+    """
+    if isinstance(words, Call):
+        return words.tolerance
+    name = word(words[0]).upper()
+    hashed = UNORDERED_WHEN_HASHED.get(name)
+    if hashed is None:
+        return BY_COMMAND.get(name, equal)
+
+    def compare(ours: Any, theirs: Any) -> bool:
+        if equal(ours, theirs):
+            return True
+        return len(words) == 2 and encoding_of(words[1]) not in COMPACT and hashed(ours, theirs)
+
+    return compare
+
+
+# --- inside ------------------------------------------------------------------------------------
+
+
+def _frozen(reply: Any) -> Any:
+    """A hashable form in which only the same replies are equal."""
+    if isinstance(reply, (list, Set, Push)):
+        return (type(reply), tuple(map(_frozen, _items(reply))))
+    if isinstance(reply, Map):
+        return (Map, tuple((_frozen(key), _frozen(value)) for key, value in reply.items))
+    if isinstance(reply, Double):
+        return (Double, reply.text)
+    if isinstance(reply, tuple):
+        return tuple(map(_frozen, reply))
+    if isinstance(reply, Attributed):
+        return (Attributed, _frozen(reply.attributes), _frozen(reply.reply))
+    if isinstance(reply, (Error, Verbatim)):
+        return reply
+    return (type(reply), reply)
+
+
+def _sorted(reply: Any) -> Any:
+    if isinstance(reply, (list, Set, Push)):
+        return (type(reply), sorted(map(_sorted, _items(reply)), key=repr))
+    if isinstance(reply, Map):
+        return (Map, sorted(((_sorted(k), _sorted(v)) for k, v in reply.items), key=repr))
+    return _frozen(reply)
+
+
+def _items(reply: Any) -> list[Any]:
+    return reply if isinstance(reply, list) else list(reply.items)
+
+
+def _coupled(flat: list[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(flat[at : at + 2]) for at in range(0, len(flat), 2)]
+
+
+def _is_scan(reply: Any) -> bool:
+    return isinstance(reply, list) and len(reply) == 2 and isinstance(reply[0], bytes)

@@ -1,0 +1,142 @@
+"""Redkeep servers for tests: all in one background thread, each with its own instance.
+
+    server = loop.start_server()
+    client = server.connect(resp=3)
+    server.freeze()
+    server.advance(1000)                            # TTLs and timeouts follow
+    server.call(lambda: server.instance.keyspace.dirty)
+
+The instance belongs to the thread of the loop: look at it, and change it, through `call`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import trio
+
+from commands.state.instance import Instance
+from commands.state.settings import Settings
+from server.server import Server
+from tests.support.resp import Connection
+
+T = TypeVar("T")
+
+# What every test server is set to, unless a test says otherwise.
+SETTINGS = {"port": "0", "bind": "127.0.0.1", "save": "", "enable-debug-command": "yes"}
+
+
+class Loop:
+    """A thread that runs Trio and any number of servers. Costs a few ms, once."""
+
+    def __init__(self) -> None:
+        self._token: trio.lowlevel.TrioToken
+        self._nursery: trio.Nursery
+        self._running = threading.Event()
+        self._thread = threading.Thread(target=trio.run, args=(self._main,), daemon=True)
+        self._thread.start()
+        self._running.wait()
+
+    async def _main(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        async with trio.open_nursery() as self._nursery:
+            self._running.set()
+            await trio.sleep_forever()
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Run a function inside the thread and return what it returns."""
+        return trio.from_thread.run_sync(function, *args, trio_token=self._token)
+
+    def start_server(self, **settings: str) -> RunningServer:
+        """A server with an instance of its own; setting names have underscores here."""
+        named = {name.replace("_", "-"): text for name, text in settings.items()}
+        return self.call(self._start_server, SETTINGS | named)
+
+    def _start_server(self, settings: dict[str, str]) -> RunningServer:
+        table = Settings()
+        for name, text in settings.items():
+            table.set_text(name, text)
+        running = RunningServer(self, Server(Instance(table)))
+        self._nursery.start_soon(running.run)
+        return running
+
+    def close(self) -> None:
+        self.call(self._nursery.cancel_scope.cancel)
+        self._thread.join()
+
+
+class RunningServer:
+    """One Redkeep that accepts connections, and the strings a test can pull."""
+
+    def __init__(self, loop: Loop, server: Server) -> None:
+        self._loop = loop
+        self._server = server
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+        self._connections: list[Connection] = []
+        server.listen()
+        self.port = server.port
+
+    async def run(self) -> None:
+        try:
+            await self._server.run()
+        except Exception as failure:  # handed to the test by `close`
+            self._failure = failure
+        finally:
+            self._ended.set()
+
+    @property
+    def instance(self) -> Instance:
+        return self._server.instance
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Run a function in the server's thread, between two of its turns."""
+        return self._loop.call(function, *args)
+
+    # --- clients -------------------------------------------------------------------------
+
+    def connect(self, resp: int = 2, **options: Any) -> Connection:
+        """A connection that is closed with the server."""
+        connection = Connection(self.port, resp=resp, **options)
+        self._connections.append(connection)
+        return connection
+
+    def clients(self) -> int:
+        """How many clients the server knows at this moment."""
+        return self.call(lambda: len(self.instance.clients))
+
+    # --- time ------------------------------------------------------------------------------
+
+    def freeze(self, at_ms: int | None = None) -> None:
+        """Stop the server's time, now or at a moment."""
+        self.call(self.instance.clock.freeze, at_ms)
+
+    def unfreeze(self) -> None:
+        self.call(self.instance.clock.unfreeze)
+
+    def advance(self, ms: int) -> None:
+        """Move the server's time on. What became due is done soon after: see it in
+        replies and messages, which come when it is."""
+        self.call(self.instance.clock.advance, ms)
+
+    def now_ms(self) -> int:
+        return self.call(self.instance.clock.now_ms)
+
+    # --- the end ---------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> threading.Event:
+        """Set when the server has stopped, by whatever cause."""
+        return self._ended
+
+    def close(self) -> None:
+        """Stop the server; what made it fail, if anything did, is raised here."""
+        for connection in self._connections:
+            connection.close()
+        if not self._ended.is_set():
+            self.call(self._server.stop)
+            self._ended.wait()
+        if self._failure is not None:
+            raise self._failure
