@@ -15,7 +15,7 @@ from dataclasses import dataclass
 class Limits:
     """The thresholds, under the names of the settings that change them."""
 
-    hash_max_listpack_entries: int = 128
+    hash_max_listpack_entries: int = 512
     hash_max_listpack_value: int = 64
     list_max_listpack_size: int = -2
     set_max_intset_entries: int = 512
