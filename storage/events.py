@@ -6,12 +6,14 @@ at the door, so that notifications, invalidations and the log hear of all of the
 
 GENERIC, STRING, LIST, SET, HASH, SORTED_SET, STREAM = "g", "$", "l", "s", "h", "z", "t"
 EXPIRED, EVICTED, NEW, MISS = "x", "e", "n", "m"
+# Changes of the stored bytes that Redis announces to nobody: no setting has this letter.
+SILENT = "-"
 
 EVENT_CLASSES: dict[str, str] = {
     name: letter
     for letter, names in {
         GENERIC: "del rename_from rename_to move_from move_to copy_to restore expire persist",
-        STRING: "set setrange incrby incrbyfloat append",
+        STRING: "set setrange incrby incrbyfloat append setbit pfadd",
         LIST: "lpush rpush lpop rpop linsert lset lrem ltrim sortstore",
         SET: "sadd srem spop sinterstore sunionstore sdiffstore",
         HASH: "hset hincrby hincrbyfloat hdel hexpire hexpired hpersist",
@@ -27,6 +29,7 @@ EVENT_CLASSES: dict[str, str] = {
         EVICTED: "evicted",
         NEW: "new",
         MISS: "keymiss",
+        SILENT: "pfcount",
     }.items()
     for name in names.split()
 }

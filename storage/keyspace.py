@@ -167,6 +167,20 @@ class Database:
             self.notify(key, "keymiss")
         return None
 
+    def inspect(self, key: bytes) -> Value | None:
+        """The live value, for a command that reads about it: a hit or miss, but no touch."""
+        keyspace = self.keyspace
+        value = self.peek(key)
+        if value is not None:
+            keyspace.hits += 1
+            return value
+        if key in self.data:
+            self.expire_now(key)
+        keyspace.misses += 1
+        if keyspace.observers:
+            self.notify(key, "keymiss")
+        return None
+
     def read_as(self, key: bytes, kind: type[V]) -> V | None:
         """`read`, or WrongType where the key holds another type."""
         value = self.read(key)
@@ -223,6 +237,13 @@ class Database:
         if value is None or value.__class__ is bytes or value.__class__ is bytearray:
             return value
         raise WrongType
+
+    def fetch_buffer(self, key: bytes) -> bytearray | None:
+        """The string under the key, to be modified in place; its encoding is raw from now on."""
+        value = self.fetch_string(key)
+        if value.__class__ is bytes:
+            value = self.data[key] = bytearray(value)
+        return value
 
     # --- writing -----------------------------------------------------------------------
 
