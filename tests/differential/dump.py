@@ -1,0 +1,109 @@
+"""All that a server holds, by asking with ordinary commands.
+
+One dict of (database, key, aspect) to reply, so that a difference names its key. What
+follows from the clock or from an implementation's own layout is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.differential.compare import equal, equal_in_any_order, equal_within
+from tests.support.resp import Connection
+
+Dump = dict[tuple[Any, ...], Any]
+
+_CONTENTS: dict[str, tuple[Any, ...]] = {
+    "string": ("GET",),
+    "list": ("LRANGE", 0, -1),
+    "set": ("SMEMBERS",),
+    "hash": ("HGETALL",),
+    "zset": ("ZRANGE", 0, -1, "WITHSCORES"),
+    "stream": ("XINFO STREAM", "FULL", "COUNT", 0),
+}
+# Facts of XINFO STREAM FULL that tell the time or the layout.
+_LEFT_OUT = frozenset({b"seen-time", b"active-time", b"radix-tree-keys", b"radix-tree-nodes"})
+_TTL_SLACK_MS = 3000
+
+
+class Expiry(int):
+    """When something runs out, in epoch ms: equal within the time a script takes."""
+
+
+class Unordered(list[Any]):
+    """Contents whose order is the implementation's own."""
+
+
+def dump(connection: Connection, databases: Iterable[int]) -> Dump:
+    """Everything in these databases."""
+    found: Dump = {}
+    for index in databases:
+        keys = connection.pipeline([("SELECT", index), ("KEYS", "*")])[1]
+        if isinstance(keys, list):
+            for key in keys:
+                _dump_key(connection, index, key, found)
+    return found
+
+
+def _dump_key(connection: Connection, index: int, key: bytes, found: Dump) -> None:
+    kind, encoding, expiry = connection.pipeline(
+        [("TYPE", key), ("OBJECT", "ENCODING", key), ("PEXPIRETIME", key)]
+    )
+    found[index, key, "type"] = kind
+    found[index, key, "encoding"] = encoding
+    found[index, key, "expiry"] = Expiry(expiry)
+    if kind not in _CONTENTS:
+        return
+    name, *rest = _CONTENTS[kind]
+    contents = connection(*name.split(" "), key, *rest)
+    if kind == "stream":
+        contents = _without_clock(contents)
+    elif kind == "set" or (kind == "hash" and encoding == b"hashtable"):
+        contents = Unordered(_couples(contents) if kind == "hash" else contents)
+    found[index, key, "contents"] = contents
+    if kind == "hash":
+        fields = connection("HKEYS", key)
+        times = connection("HPEXPIRETIME", key, "FIELDS", len(fields), *fields)
+        if isinstance(times, list):
+            for field, time in zip(fields, times, strict=True):
+                if time != -1:
+                    found[index, key, "field expiry", field] = Expiry(time)
+
+
+def dumps_part(ours: Any, theirs: Any) -> bool:
+    """Whether two entries of dumps are the same."""
+    if isinstance(ours, Expiry) and isinstance(theirs, Expiry):
+        return equal_within(_TTL_SLACK_MS)(int(ours), int(theirs))
+    if isinstance(ours, Unordered) and isinstance(theirs, Unordered):
+        return equal_in_any_order(list(ours), list(theirs))
+    return equal(ours, theirs)
+
+
+def _couples(flat: list[Any]) -> list[Any]:
+    return [flat[at : at + 2] for at in range(0, len(flat), 2)]
+
+
+def _without_clock(reply: Any) -> Any:
+    """XINFO's flat lists of names and values, without what follows the clock.
+
+    Pending entries are [id, consumer, time, count] or [id, time, count]: their times go.
+    """
+    if not isinstance(reply, list):
+        return reply
+    plain = []
+    at = 0
+    while at < len(reply):
+        item = reply[at]
+        if isinstance(item, bytes) and item in _LEFT_OUT:
+            at += 2
+            continue
+        if isinstance(item, bytes) and item in (b"pel", b"pending") and at + 1 < len(reply):
+            pending = reply[at + 1]
+            if isinstance(pending, list):
+                plain += [item, [[*entry[:-2], entry[-1]] for entry in pending]]
+                at += 2
+                continue
+        plain.append(_without_clock(item))
+        at += 1
+    return plain

@@ -1,0 +1,51 @@
+"""The scripts of `cases/` on Redkeep, valkey-server and redis-server."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from tests.differential import cases
+from tests.differential.runner import Script, differences, explain, run
+from tests.support.oracles import Oracle, redis_binary
+from tests.support.resp import Word
+from tests.support.servers import RunningServer
+
+
+def collect() -> list[Any]:
+    """(family, name, script, known to redis 7.0) of every case."""
+    found = []
+    for module in pkgutil.iter_modules(cases.__path__):
+        family = import_module(f"{cases.__name__}.{module.name}")
+        later = getattr(family, "LATER_THAN_REDIS_7_0", ())
+        for name, script in family.CASES.items():
+            is_later = later is True or (later is not False and name in later)
+            found.append(pytest.param(script, not is_later, id=f"{module.name}: {name}"))
+    return found
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+@pytest.mark.parametrize(("script", "in_redis7"), collect())
+def test_case(
+    script: Script,
+    in_redis7: bool,
+    resp: int,
+    server: RunningServer,
+    valkey: Oracle,
+    request: pytest.FixtureRequest,
+) -> None:
+    oracles = [valkey]
+    if in_redis7 and redis_binary() is not None:
+        oracles.append(request.getfixturevalue("redis7"))
+    theirs = {oracle.name: run(oracle.connect, script, resp) for oracle in oracles}
+
+    def encoding_of(key: Word) -> Any:
+        return valkey("OBJECT", "ENCODING", key)
+
+    ours = run(lambda resp: server.connect(resp), script, resp)
+    found = list(differences(script, ours, theirs, encoding_of))
+    if found:
+        pytest.fail(explain(script, found, resp), pytrace=False)
