@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from commands.errors import NOT_A_FLOAT, NOT_AN_INTEGER, CommandError
 
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 UINT64_MAX = 2**64 - 1
 
@@ -34,6 +35,21 @@ def parse_integer(text: bytes | bytearray, message: str = NOT_AN_INTEGER) -> int
     if number is None:
         raise CommandError(message)
     return number
+
+
+def parse_in_range(text: bytes | bytearray, low: int, high: int, message: str | None = None) -> int:
+    """An integer from `low` to `high`; without a message, the error names the range."""
+    number = parse_integer(text, message or NOT_AN_INTEGER)
+    if not low <= number <= high:
+        raise CommandError(
+            message or f"ERR value is out of range, value must between {low} and {high}"
+        )
+    return number
+
+
+def parse_int32(text: bytes | bytearray, message: str | None = None) -> int:
+    """What Redis keeps in a C int: numbers of databases, of replicas."""
+    return parse_in_range(text, INT32_MIN, INT32_MAX, message)
 
 
 def read_float(text: bytes | bytearray) -> float | None:
