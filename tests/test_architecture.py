@@ -1,0 +1,221 @@
+"""The shape of the code: who imports whom, who may wait, what a module may hold."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from commands.registry import Command, commands
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# From the outside in; each may import what stands after it.
+LAYERS = ("redkeep", "server", "commands", "storage")
+# The redkeep modules that run in the server's own process, and so may import its layers.
+IN_PROCESS = frozenset({"redkeep/cli.py", "redkeep/launcher.py"})
+# Modules that may wait, in packages whose others may not.
+MAY_WAIT = frozenset({"server", "redkeep"})
+WAITING_MODULES = frozenset(
+    {"socket", "select", "selectors", "asyncio", "trio", "threading", "ssl"}
+)
+MOST_LINES = 650
+
+MODULES = sorted(
+    path.relative_to(ROOT).as_posix() for layer in LAYERS for path in (ROOT / layer).rglob("*.py")
+)
+each_module = pytest.mark.parametrize("module", MODULES)
+
+
+@cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse((ROOT / module).read_text(), module)
+
+
+def layer_of(module: str) -> str:
+    return module.split("/", 1)[0]
+
+
+def imports_of(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            assert node.module is not None
+            yield node.module
+
+
+# --- who imports whom ------------------------------------------------------------------------
+
+
+@each_module
+def test_imports_go_inwards(module: str) -> None:
+    layer = layer_of(module)
+    allowed = LAYERS[LAYERS.index(layer) :]
+    if layer == "redkeep" and module not in IN_PROCESS:
+        allowed = ("redkeep",)
+    for name in imports_of(parsed(module)):
+        top = name.split(".", 1)[0]
+        assert top not in LAYERS or top in allowed, f"{module} imports {name}"
+
+
+@each_module
+def test_nothing_but_the_server_waits(module: str) -> None:
+    if layer_of(module) in MAY_WAIT:
+        return
+    for name in imports_of(parsed(module)):
+        assert name.split(".", 1)[0] not in WAITING_MODULES, f"{module} imports {name}"
+    for node in ast.walk(parsed(module)):
+        assert not isinstance(
+            node, (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+        ), f"{module}:{node.lineno} waits"
+
+
+# --- what a module may hold --------------------------------------------------------------------
+
+
+@each_module
+def test_modules_are_small(module: str) -> None:
+    lines = (ROOT / module).read_text().count("\n")
+    assert lines <= MOST_LINES, f"{module} has {lines} lines"
+
+
+@each_module
+def test_modules_say_what_they_are(module: str) -> None:
+    text = ast.get_docstring(parsed(module))
+    if not (ROOT / module).read_text().strip():
+        return
+    assert text, f"{module} has no docstring"
+    assert text.rstrip()[-1] in ".:`*|}", f"{module}: its docstring does not end a sentence"
+
+
+_MAKERS = frozenset(
+    [
+        "list",
+        "dict",
+        "set",
+        "bytearray",
+        "deque",
+        "defaultdict",
+        "OrderedDict",
+        "Counter",
+        "SortedDict",
+        "SortedList",
+        "SortedSet",
+        "SortedKeyList",
+    ]
+)
+_MUTATORS = frozenset(
+    [
+        "append",
+        "extend",
+        "insert",
+        "add",
+        "update",
+        "setdefault",
+        "pop",
+        "popitem",
+        "popleft",
+        "appendleft",
+        "remove",
+        "discard",
+        "clear",
+        "sort",
+        "reverse",
+    ]
+)
+# Tables that are filled by declarations while modules are imported, and constant after.
+FILLED_AT_IMPORT = frozenset({("commands/registry.py", "_declared")})
+
+
+@each_module
+def test_modules_hold_no_state(module: str) -> None:
+    """A collection made at module level is a constant: nobody changes it later."""
+    tree = parsed(module)
+    held = {
+        name
+        for statement in tree.body
+        for name, value in _assignments(statement)
+        if _is_mutable(value)
+    } - {name for where, name in FILLED_AT_IMPORT if where == module}
+    for function in ast.walk(tree):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            own = _bound_in(function)
+            for name, line in _mutated(function):
+                assert name not in held - own, f"{module}:{line} changes the module's {name}"
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.Global), f"{module}:{node.lineno} has a global"
+
+
+def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            if isinstance(target, ast.Name):
+                yield target.id, statement.value
+    elif (
+        isinstance(statement, ast.AnnAssign)
+        and statement.value is not None
+        and isinstance(statement.target, ast.Name)
+    ):
+        yield statement.target.id, statement.value
+
+
+def _is_mutable(value: ast.expr) -> bool:
+    if isinstance(value, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)):
+        return True
+    if isinstance(value, ast.Call):
+        function = value.func
+        name = function.attr if isinstance(function, ast.Attribute) else None
+        name = function.id if isinstance(function, ast.Name) else name
+        return name in _MAKERS
+    return False
+
+
+def _bound_in(function: ast.AST) -> set[str]:
+    """Names that are the function's own."""
+    arguments = function.args  # type: ignore[attr-defined]
+    listed = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    listed += [extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None]
+    own = {argument.arg for argument in listed}
+    own |= {
+        node.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    return own
+
+
+def _mutated(function: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            if isinstance(node.value, ast.Name):
+                yield node.value.id, node.lineno
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            holder = node.func.value
+            if isinstance(holder, ast.Name) and node.func.attr in _MUTATORS:
+                yield holder.id, node.lineno
+
+
+# --- handlers ------------------------------------------------------------------------------------
+
+
+def declared() -> list[Command]:
+    found = []
+    for top in commands().values():
+        found += [top, *top.subcommands.values()]
+    return [entry for entry in found if not entry.subcommands]
+
+
+# Names that Python keeps for itself end in an underscore, as `del_` does.
+@pytest.mark.parametrize("entry", declared(), ids=lambda entry: entry.wire_name)
+def test_handlers_are_named_after_their_command(entry: Command) -> None:
+    name = entry.handler.__name__
+    shared = sum(other.handler is entry.handler for other in declared()) > 1
+    if shared or entry.name.endswith(" HELP"):
+        return
+    expected = entry.wire_name.replace("|", "_").replace("-", "_").replace(".", "_")
+    assert name.rstrip("_") == expected, f"{entry.name} is handled by {name}"
