@@ -1,1 +1,12 @@
-"""Redkeep: a Redis-protocol server with state for ML and agent systems."""
+"""Redkeep: a Redis-protocol server with state for ML and agent systems.
+
+This package is what users import and run. It never imports the server's own packages
+into a user's process: `cli` does so in the server's, through `bundled`.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("redkeep")
+except PackageNotFoundError:  # a checkout that was never installed
+    __version__ = "0+checkout"

@@ -1,29 +1,131 @@
-"""The `redkeep` command."""
+"""The `redkeep` command.
+
+Imports of the server's packages happen inside the functions, after `bundled.use`: an
+installed Redkeep keeps them out of everybody's import path but the server's own.
+"""
 
 from __future__ import annotations
 
+import difflib
+from typing import Any
+
 import click
 
+from redkeep import __version__, bundled
 
-@click.group()
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="redkeep")
 def main() -> None:
-    """Redkeep."""
+    """Redkeep: a Redis-protocol server in Python.
+
+    Any Redis client can use it. `redkeep serve` starts one on 127.0.0.1:6379.
+    """
 
 
-@main.command()
-@click.option("--port", default="6379")
-def serve(port: str) -> None:
-    """Serve."""
-    import trio
+class _ServeCommand(click.Command):
+    """Takes Redis' own command line: a config file, then --setting value ..."""
 
-    from commands.state.instance import Instance
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] in ("-h", "--help"):
+            click.echo(ctx.get_help())
+            ctx.exit()
+        if args and args[0] == "--help-settings":
+            click.echo(_describe_settings(), nl=False)
+            ctx.exit()
+        ctx.params["words"] = tuple(args)
+        return []
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "[CONFIG-FILE] [--SETTING VALUE ...]")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Settings used most"):
+            formatter.write_dl(_setting_rows(_USED_MOST))
+        formatter.write_paragraph()
+        formatter.write_text("redkeep serve --help-settings shows all of them.")
+
+
+_USED_MOST = (
+    "port",
+    "bind",
+    "unixsocket",
+    "requirepass",
+    "databases",
+    "maxclients",
+    "maxmemory",
+    "timeout",
+    "loglevel",
+    "logfile",
+)
+
+
+@main.command(cls=_ServeCommand)
+@click.argument("words", nargs=-1)
+def serve(words: tuple[str, ...]) -> None:
+    """Serve Redis clients until stopped.
+
+    Settings have the names they have in redis.conf and can stand in a file of that form,
+    on the command line, or both (the command line wins):
+
+    \b
+      redkeep serve
+      redkeep serve --port 7000 --requirepass secret
+      redkeep serve my.conf --maxmemory 100mb
+    """
+    bundled.use()
+    from commands.state.config_file import ConfigError, apply, from_arguments, load
     from commands.state.settings import Settings
-    from server.server import Server
+    from server.main import StartError, serve_forever
 
     settings = Settings()
-    settings.set_text("port", port)
-    settings.set_text("enable-debug-command", "yes")
-    server = Server(Instance(settings))
-    server.listen()
-    click.echo(f"listening on {', '.join(server.addresses)}")
-    trio.run(server.run)
+    rest = list(words)
+    try:
+        others = []
+        if rest and not rest[0].startswith("--"):
+            others += load(settings, rest.pop(0))
+        others += apply(settings, from_arguments(rest))
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    for directive in others:
+        raise click.ClickException(_unknown(directive.name, directive.path, directive.line))
+    try:
+        serve_forever(settings, lambda line: click.echo(f"Redkeep {__version__} {line}"))
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _unknown(name: str, path: str, line: int) -> str:
+    from commands.state.settings import BY_NAME
+
+    where = "" if path == "command line" else f"{path}, line {line}: "
+    near = difflib.get_close_matches(name, BY_NAME, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"{where}there is no setting '{name}'.{hint}"
+
+
+def _setting_rows(names: Any = None) -> list[tuple[str, str]]:
+    bundled.use()
+    from commands.state.settings import BY_NAME, TABLE
+
+    settings = TABLE if names is None else [BY_NAME[name] for name in names]
+    rows = []
+    for setting in settings:
+        if names is None and setting.inert:
+            continue
+        default = f" [default: {setting.default}]" if setting.default else ""
+        rows.append((f"--{setting.name}", setting.help + default))
+    return rows
+
+
+def _describe_settings() -> str:
+    formatter = click.HelpFormatter(width=100)
+    with formatter.section("Settings"):
+        formatter.write_dl(_setting_rows())
+    formatter.write_paragraph()
+    formatter.write_text(
+        "Other settings of redis.conf are accepted and remembered, but change nothing here; "
+        "docs/SETTINGS.md lists them."
+    )
+    return formatter.getvalue()
+

@@ -15,6 +15,7 @@ from commands.numbers import format_float
 from commands.replies import (
     Attributed,
     BigNumber,
+    Couples,
     Encoded,
     ErrorReply,
     MapReply,
@@ -130,6 +131,7 @@ def _resp2(writers: dict[type, Writer]) -> dict[type, Writer]:
         dict: lambda reply, append: flat(reply.items(), append),
         MapReply: lambda reply, append: flat(reply.items, append),
         Pairs: lambda reply, append: flat(reply.items, append),
+        Couples: lambda reply, append: sequence(reply.items, append),
         SetReply: lambda reply, append: sequence(reply.items, append),
         Verbatim: lambda reply, append: _bulk(reply.text, append),
         BigNumber: lambda reply, append: _bulk(reply.digits, append),
@@ -191,6 +193,7 @@ def _resp3(writers: dict[type, Writer]) -> dict[type, Writer]:
         dict: lambda reply, append: entries(reply.items(), append),
         MapReply: lambda reply, append: entries(reply.items, append),
         Pairs: lambda reply, append: sequence(reply.items, append),
+        Couples: lambda reply, append: entries(reply.items, append),
         SetReply: lambda reply, append: members(reply.items, append),
         Verbatim: verbatim,
         BigNumber: lambda reply, append: append(b"(%b\r\n" % reply.digits),

@@ -90,14 +90,14 @@ class Server:
         if not self._sockets:
             raise ListenError(f"none of the addresses in 'bind {' '.join(hosts)}' can be used")
 
-    def _listen_unix(self, path: str, permissions: str) -> None:
+    def _listen_unix(self, path: str, permissions: int) -> None:
         if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
             os.unlink(path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.bind(path)
-            if int(permissions, 8):
-                os.chmod(path, int(permissions, 8))
+            if permissions:
+                os.chmod(path, permissions)
             sock.listen(self.instance.settings["tcp-backlog"])
             sock.setblocking(False)
         except OSError as error:
