@@ -142,6 +142,13 @@ class Dispatcher:
         """Time went by: renew the cached clock, and log the command if it was slow."""
         instance = self.instance
         now = instance.keyspace.refresh_now()
+        latency = instance.latency
+        if latency.threshold_ms and elapsed >= latency.threshold_ms * 1_000_000:
+            found = instance.find_command(argv)
+            fast = found is not None and "fast" in found.command.flags
+            latency.record(
+                "fast-command" if fast else "command", elapsed // 1_000_000, now // 1000
+            )
         if elapsed >= self._slow_ns:
             found = instance.find_command(argv)
             if found is not None and "skip_slowlog" in found.command.flags:

@@ -31,7 +31,6 @@ class Timers:
         self._jumped = False
         # The moment (epoch ms) the task sleeps until, as far as waiting clients go.
         self._armed_for: int | None = None
-        self.active_expire = True
         service.after_turn = self._check_armed
         self._instance.clock.on_jump(self._clock_jumped)
 
@@ -68,7 +67,8 @@ class Timers:
     async def tick(self) -> None:
         """One round of regular work."""
         self._service.check_clients()
-        if self.active_expire and not self._instance.keyspace.expiry_paused:
+        self._instance.sample_rates()
+        if self._instance.active_expire and not self._instance.keyspace.expiry_paused:
             await self._sweep()
 
     async def _sweep(self) -> None:

@@ -145,6 +145,11 @@ class Client:
         )
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine: over a unix socket or the loopback."""
+        return self.unix_socket or self.address.startswith((b"127.", b"[::1]", b"::1"))
+
+    @property
     def subscriptions(self) -> int:
         """Channels and patterns together: above zero, a RESP2 client is a subscriber."""
         return len(self.channels) + len(self.patterns) + len(self.shard_channels)

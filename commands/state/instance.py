@@ -9,10 +9,11 @@ from typing import Any
 
 from commands.registry import Command, commands
 from commands.state.client import Client
+from commands.state.latency import LatencyMonitor
 from commands.state.pubsub import PubSub
 from commands.state.settings import Settings
 from commands.state.slowlog import SlowLog
-from commands.state.statistics import CommandStatistics, Statistics
+from commands.state.statistics import CommandStatistics, Rate, Statistics
 from storage.clock import Clock
 from storage.keyspace import Keyspace
 from storage.values.limits import Limits
@@ -43,7 +44,14 @@ class Instance:
         self.monitors: dict[Client, None] = {}
         self.pubsub = PubSub()
         self.statistics = Statistics()
+        # What is counted per second, for INFO; `sample_rates` keeps them up to date.
+        self.rates = {"commands": Rate(), "input": Rate(), "output": Rate()}
         self.slowlog = SlowLog()
+        self.large_requests = SlowLog()
+        self.large_replies = SlowLog()
+        self.latency = LatencyMonitor()
+        # Whether keys that ran out are removed before somebody meets them.
+        self.active_expire = True
         # Until when, and which, commands are held back (CLIENT PAUSE).
         self.paused_until_ms = 0
         self.pause_writes_only = False
@@ -53,6 +61,7 @@ class Instance:
         self._by_spelling: dict[bytes, CommandStatistics] = {}
         self._by_command: dict[Command, CommandStatistics] = {}
         self._follow_limits()
+        self.settings.on_change("latency-monitor-threshold", self.latency.follow_threshold)
 
     def _follow_limits(self) -> None:
         """Keep the keyspace's encoding thresholds equal to the settings of those names."""
@@ -119,6 +128,28 @@ class Instance:
     @property
     def used_commands(self) -> list[CommandStatistics]:
         return list(self._by_command.values())
+
+    @property
+    def calls(self) -> int:
+        """How many commands were run."""
+        return sum(statistics.calls for statistics in self._by_command.values())
+
+    def sample_rates(self) -> None:
+        """Note the counters whose growth per second INFO tells; a timer's work."""
+        now = self.clock.now_ms()
+        self.rates["commands"].sample(now, self.calls)
+        self.rates["input"].sample(now, self.statistics.bytes_in)
+        self.rates["output"].sample(now, self.statistics.bytes_out)
+
+    def reset_statistics(self) -> None:
+        """Start what INFO counts from zero (CONFIG RESETSTAT)."""
+        peak = self.statistics.peak_memory
+        self.statistics = Statistics(peak_memory=peak)
+        for statistics in self._by_command.values():
+            statistics.reset()
+        keyspace = self.keyspace
+        keyspace.hits = keyspace.misses = 0
+        keyspace.expired_keys = keyspace.expired_fields = keyspace.evicted_keys = 0
 
     @property
     def uptime_seconds(self) -> int:

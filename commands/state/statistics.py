@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from commands.registry import Command
@@ -80,3 +81,27 @@ class Statistics:
         code = text.split(b" ", 1)[0]
         if code in self.errors or len(self.errors) < _MOST_ERROR_CODES:
             self.errors[code] = self.errors.get(code, 0) + 1
+
+
+class Rate:
+    """How much a counter grew per second lately: Redis' mean of the last 16 samples."""
+
+    __slots__ = ("_at_ms", "_samples", "_total")
+
+    def __init__(self) -> None:
+        self._samples: deque[float] = deque(maxlen=16)
+        self._at_ms = 0
+        self._total = 0
+
+    def sample(self, now_ms: int, total: int) -> None:
+        """Note the counter's state; call it several times a second."""
+        elapsed = now_ms - self._at_ms
+        if self._at_ms and elapsed > 0:
+            # A reset counter has not run backwards: it began anew.
+            grown = total - self._total if total >= self._total else total
+            self._samples.append(grown * 1000 / elapsed)
+        self._at_ms, self._total = now_ms, total
+
+    @property
+    def per_second(self) -> float:
+        return sum(self._samples) / 16
