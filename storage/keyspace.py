@@ -241,13 +241,15 @@ class Database:
     def fetch_buffer(self, key: bytes) -> bytearray | None:
         """The string under the key, to be modified in place; its encoding is raw from now on."""
         value = self.fetch_string(key)
-        if value.__class__ is bytes:
+        if isinstance(value, bytes):
             value = self.data[key] = bytearray(value)
         return value
 
     # --- writing -----------------------------------------------------------------------
 
-    def store(self, key: bytes, value: Value, event: str, *, keep_ttl: bool = False) -> None:
+    def store(
+        self, key: bytes, value: Value, event: str, *, keep_ttl: bool = False, count: int = 1
+    ) -> None:
         """Put a value under the key, replacing any other one and (by default) its TTL."""
         data = self.data
         expires = self.expires
@@ -263,7 +265,7 @@ class Database:
             if self.keyspace.observers:
                 self.notify(key, "new")
         self.accessed[key] = self.keyspace.now
-        self.changed(key, event)
+        self.changed(key, event, count)
 
     def changed(self, key: bytes, event: str, count: int = 1) -> None:
         """Say that the key's value was modified. `count` is what Redis adds to dirty."""
@@ -283,6 +285,21 @@ class Database:
         if not value:
             self.discard(key)
             self.notify(key, "del")
+
+    def changed_beside(self, key: bytes, event: str | None = None, count: int = 1) -> None:
+        """Count a change of what is kept beside the value: a stream's consumer groups.
+
+        As in Redis it is dirty and must be logged, but it neither fails transactions that
+        watch the key nor wakes who waits for it, and not every such change has an event.
+        """
+        self.keyspace.dirty += count
+        if event is not None:
+            self.notify(key, event)
+
+    def wake(self, key: bytes) -> None:
+        """Have whoever waits for the key look again, though its value was not modified."""
+        if self.awaited and key in self.awaited:
+            self.keyspace.ready.append((self, key))
 
     def notify(self, key: bytes, event: str) -> None:
         """Tell the observers of an event that is not (another) modification."""
@@ -348,6 +365,10 @@ class Database:
     def expire_at(self, key: bytes, deadline: int) -> None:
         """Give a live key a deadline. No event and no change: the caller names it."""
         self.expires.put(key, deadline, self.keyspace.now)
+
+    def has_run_out(self, key: bytes) -> bool:
+        """Whether the key is past its deadline, though it may still be there."""
+        return self.expires.get(key, self.keyspace.now) < self.keyspace.now
 
     def persist(self, key: bytes) -> bool:
         """Take the key's deadline away; whether it had one."""
@@ -421,6 +442,9 @@ class Database:
     # --- watching and waiting -----------------------------------------------------------------
 
     def watch(self, key: bytes, watcher: Watcher) -> None:
+        # What has run out already must not seem to change when it is removed.
+        if self.has_run_out(key):
+            self.expire_now(key)
         self.watched.setdefault(key, set()).add(watcher)
 
     def unwatch(self, key: bytes, watcher: Watcher) -> None:
