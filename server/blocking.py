@@ -152,7 +152,7 @@ class Blocking:
         """When the next wait is over, in epoch ms."""
         soonest: int | None = self._deadlines[0][0] if self._deadlines else None
         paused_until = self._instance.paused_until_ms
-        if self._paused and (soonest is None or paused_until < soonest):
+        if paused_until and (soonest is None or paused_until < soonest):
             return paused_until
         return soonest
 
@@ -163,7 +163,7 @@ class Blocking:
         while deadlines and deadlines[0][0] <= now:
             client = self._instance.clients[deadlines[0][1]]
             self.unblock(client, with_error=False)
-        if self._paused and self._instance.paused_until_ms <= now:
+        if 0 < self._instance.paused_until_ms <= now:
             self.end_pause()
 
     # --- pausing --------------------------------------------------------------------------
@@ -173,6 +173,7 @@ class Blocking:
         self._paused[client] = None
 
     def end_pause(self) -> None:
+        """Let everybody go on (the time is over, or CLIENT UNPAUSE)."""
+        self._instance.end_pause()
         self.resumed.extend(self._paused)
         self._paused.clear()
-        self._instance.refresh_gates()

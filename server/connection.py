@@ -56,9 +56,9 @@ class Connection:
         self.waiting_bytes = 0
         self.over_soft_limit_since: int | None = None
         self.parser = RequestParser(service.instance.settings["proto-max-bulk-len"])
-        self.parser.trusted = client.authenticated
         client.wire = self
-        client.encode = ENCODERS[2]
+        client.encoders = ENCODERS
+        client.speak(client.resp)
         client.flush_soon = service.flush_soon
 
     def receive(self) -> None:
@@ -84,6 +84,8 @@ class Connection:
         client.last_seen_ms = service.instance.keyspace.now
         if client.closing:
             return
+        # What AUTH or RESET changed.
+        parser.trusted = client.authenticated
         requests = parser.feed(data)
         if requests:
             if client.waiting is not None or client.blocked_requests:
@@ -100,6 +102,11 @@ class Connection:
             service.instance.statistics.client_query_limit_disconnects += 1
             logger.warning("Closing client %d: query buffer limit reached", client.id)
             self.close()
+
+    @property
+    def unread(self) -> int:
+        """Bytes received of requests that were not run yet."""
+        return self.parser.pending + self.waiting_bytes
 
     @property
     def unsent(self) -> int:

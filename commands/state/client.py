@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from commands.context import Context
@@ -11,6 +11,7 @@ from commands.replies import Reply
 if TYPE_CHECKING:
     from commands.effects import Block, Wait
     from commands.state.instance import Instance
+    from commands.state.statistics import CommandStatistics
     from storage.keyspace import Database
 
 
@@ -50,17 +51,18 @@ class Client:
         "address",
         "authenticated",
         "blocked_requests",
+        "capabilities",
         "channels",
         "closing",
         "closing_reason",
-        "commands_run",
         "created_ms",
         "ctx",
         "encode",
+        "encoders",
         "flush_soon",
         "gated",
+        "held",
         "id",
-        "info",
         "instance",
         "last_command",
         "last_seen_ms",
@@ -99,14 +101,16 @@ class Client:
         self.user = b"default"
         self.authenticated = not instance.settings["requirepass"]
         self.created_ms = self.last_seen_ms = instance.keyspace.now
-        self.last_command = b"NULL"
-        self.commands_run = 0
+        self.last_command: CommandStatistics | None = None
+        # Letters for what the client can do beyond the protocol (CLIENT CAPA).
+        self.capabilities = b""
         self.transaction: Transaction | None = None
-        self.watching: list[tuple[Database, bytes]] = []
+        self.watching: dict[tuple[Database, bytes], None] = {}
         self.watch_failed = False
-        self.channels: set[bytes] = set()
-        self.patterns: set[bytes] = set()
-        self.shard_channels: set[bytes] = set()
+        # Dicts as ordered sets: leaving them all happens in the order of subscription.
+        self.channels: dict[bytes, None] = {}
+        self.patterns: dict[bytes, None] = {}
+        self.shard_channels: dict[bytes, None] = {}
         self.monitoring = False
         self.no_evict = False
         self.no_touch = False
@@ -119,8 +123,11 @@ class Client:
         self.closing_reason = ""
         # Encoded replies on their way out. `server/` joins and sends them once a turn.
         self.outbox: list[bytes] = []
-        # Set by the server: how to encode for this client's protocol, and how to ask that
-        # an outbox filled outside the client's own turn be sent.
+        # While one of its own requests runs: messages to it, which go out after the reply.
+        self.held: list[bytes] | None = None
+        # Set by the server: how to encode in each protocol (and in this client's), and how
+        # to ask that an outbox filled outside the client's own turn be sent.
+        self.encoders: Mapping[int, Callable[[Reply], bytes]] = {2: _no_wire, 3: _no_wire}
         self.encode: Callable[[Reply], bytes] = _no_wire
         self.flush_soon: Callable[[Client], None] = _no_wire
         # The server's side of this client; None for one without a connection.
@@ -141,7 +148,7 @@ class Client:
             or self.no_touch
             or self.waiting is not None
             or self.closing
-            or (self.resp == 2 and self.subscriptions)
+            or self.subscriptions
         )
 
     @property
@@ -154,9 +161,40 @@ class Client:
         """Channels and patterns together: above zero, a RESP2 client is a subscriber."""
         return len(self.channels) + len(self.patterns) + len(self.shard_channels)
 
+    def speak(self, resp: int) -> None:
+        """Change the protocol of what is answered from now on."""
+        self.resp = resp
+        self.encode = self.encoders[resp]
+        self.refresh_gate()
+
+    def log_in(self, user: bytes) -> None:
+        """The client has shown to be this user."""
+        self.user = user
+        self.authenticated = True
+        self.refresh_gate()
+
+    def reset(self) -> None:
+        """Return to the state of a connection that was just made."""
+        instance = self.instance
+        self.transaction = None
+        self.unwatch()
+        instance.pubsub.leave(self)
+        if self.monitoring:
+            self.monitoring = False
+            instance.monitors.pop(self, None)
+            instance.refresh_gates()
+        self.ctx.db = instance.keyspace.databases[0]
+        self.name = b""
+        self.reply_mode = "on"
+        self.no_evict = self.no_touch = False
+        self.user = b"default"
+        self.authenticated = not instance.settings["requirepass"]
+        self.speak(2)
+
     def deliver(self, reply: Reply) -> None:
-        """Send something outside this client's own turn: a message, a wake-up."""
-        self.outbox.append(self.encode(reply))
+        """Send something that is no answer to a request: a message, a wake-up."""
+        chunks = self.outbox if self.held is None else self.held
+        chunks.append(self.encode(reply))
         self.flush_soon(self)
 
     def close(self, reason: str) -> None:
@@ -165,6 +203,18 @@ class Client:
         self.closing_reason = reason
         self.refresh_gate()
         self.flush_soon(self)
+
+    def end_transaction(self) -> None:
+        """Leave MULTI, with whatever was queued and watched."""
+        self.transaction = None
+        self.unwatch()
+        self.refresh_gate()
+
+    def watch(self, database: Database, key: bytes) -> None:
+        """Have the next transaction fail if the key is changed before it."""
+        if (database, key) not in self.watching:
+            database.watch(key, self)
+            self.watching[database, key] = None
 
     def watched_key_changed(self) -> None:
         self.watch_failed = True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from random import Random
 from typing import Any
 
 from commands.registry import Command, commands
+from commands.replies import Reply
 from commands.state.client import Client
 from commands.state.latency import LatencyMonitor
 from commands.state.pubsub import PubSub
@@ -57,6 +59,11 @@ class Instance:
         self.pause_writes_only = False
         # Blocked clients; set by `server.blocking`, used by CLIENT UNBLOCK and INFO.
         self.blocking: Any = None
+        # Runs one request of a transaction; set by the dispatcher. Gives the reply and
+        # the requests to be logged, neither waits nor wakes anybody.
+        self.run_queued: Callable[[Client, list[bytes]], tuple[Reply, list[list[bytes]]]] = (
+            _no_dispatcher
+        )
         # Spelling to statistics, filled as commands are first used.
         self._by_spelling: dict[bytes, CommandStatistics] = {}
         self._by_command: dict[Command, CommandStatistics] = {}
@@ -96,6 +103,21 @@ class Instance:
         self.gated = bool(self.monitors or self.paused_until_ms > self.keyspace.now)
         for client in self.clients.values():
             client.refresh_gate()
+
+    def pause(self, until_ms: int, *, writes_only: bool) -> None:
+        """Hold requests back until then. A pause that is on only gets longer or stricter."""
+        if self.paused_until_ms > self.keyspace.now:
+            until_ms = max(until_ms, self.paused_until_ms)
+            writes_only = writes_only and self.pause_writes_only
+        self.paused_until_ms = until_ms
+        self.pause_writes_only = writes_only
+        self.keyspace.expiry_paused = True
+        self.refresh_gates()
+
+    def end_pause(self) -> None:
+        self.paused_until_ms = 0
+        self.keyspace.expiry_paused = False
+        self.refresh_gates()
 
     # --- commands -------------------------------------------------------------------------
 
@@ -159,3 +181,7 @@ class Instance:
     def monotonic_ns() -> int:
         """For durations: what a frozen clock must not stop."""
         return time.perf_counter_ns()
+
+
+def _no_dispatcher(client: Client, argv: list[bytes]) -> tuple[Reply, list[list[bytes]]]:
+    raise AssertionError("an instance runs transactions through its dispatcher")
