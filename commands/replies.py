@@ -70,6 +70,15 @@ class Pairs:
         self.items = items
 
 
+class Couples:
+    """Couples such as key and entries: a map in RESP3, nested arrays in RESP2."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[tuple[Reply, Reply]]) -> None:
+        self.items = items
+
+
 class MapReply:
     """A map given as pairs, for keys that a dict cannot hold or may hold twice."""
 

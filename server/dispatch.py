@@ -25,13 +25,13 @@ from commands.errors import (
     CommandError,
     wrong_arity,
 )
-from commands.registry import commands
-from commands.replies import NO_REPLY, ErrorReply, Reply
+from commands.registry import Command, commands
+from commands.replies import NO_REPLY, OK, ErrorReply, Reply
 from commands.state.client import Client, Waiting
 from commands.state.instance import Instance
 from commands.state.statistics import CommandStatistics
 from server.blocking import Blocking
-from server.encoder import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, error_line
+from server.encoder import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, OK_LINE
 from storage.errors import WrongType
 
 logger = logging.getLogger("redkeep")
@@ -71,42 +71,55 @@ class Dispatcher:
     def run(self, client: Client, requests: list[list[bytes]]) -> None:
         """Run requests in order; their replies are in the client's outbox afterwards.
 
-        A request that blocks keeps those after it in `client.blocked_requests`.
+        A request that blocks keeps those after it in `client.blocked_requests`; the guarded
+        path puts a request that must wait its turn there itself.
         """
         ctx = client.ctx
-        keyspace = ctx.keyspace
         spellings = self.instance.spellings
         outbox = client.outbox
-        ready = keyspace.ready
-        started = perf_counter_ns()
-        tick = started + self._tick_ns
+        ready = ctx.keyspace.ready
+        clock = perf_counter_ns
         null = NULL2 if client.resp == 2 else NULL3
-        done = 0
-        for argv in requests:
-            done += 1
+        started = began = clock()
+        tick = started + self._tick_ns
+        # A row of calls of the same command is counted when it ends.
+        row: CommandStatistics | None = None
+        calls = 0
+        rest = iter(requests)
+        for argv in rest:
             statistics = spellings.get(argv[0])
             if (
                 statistics is None
                 or client.gated
-                or not statistics.min_words <= len(argv) <= statistics.max_words
+                or (
+                    (words := len(argv)) != statistics.words
+                    and (words < statistics.words or not statistics.open_ended)
+                )
             ):
-                if self._guarded(client, argv, statistics):
-                    started = perf_counter_ns()
-                    null = NULL2 if client.resp == 2 else NULL3
-                    outbox = client.outbox
-                    continue
-                client.blocked_requests[:0] = requests[done:]
-                return
+                if calls:
+                    assert row is not None
+                    row.count(calls, started - began)
+                    calls = 0
+                row = None
+                if not self._guarded(client, argv, statistics):
+                    client.blocked_requests += rest
+                    return
+                null = NULL2 if client.resp == 2 else NULL3
+                started = began = clock()
+                continue
+            if statistics is not row:
+                if calls:
+                    assert row is not None
+                    row.count(calls, started - began)
+                    calls = 0
+                row, began = statistics, started
+            calls += 1
             try:
                 reply = statistics.handler(ctx, argv)
             except CommandError as error:
                 reply = self._failed(statistics, error.text)
             except WrongType:
                 reply = self._failed(statistics, _WRONG_TYPE)
-            ended = perf_counter_ns()
-            elapsed = ended - started
-            statistics.nanoseconds += elapsed
-            statistics.histogram[elapsed.bit_length()] += 1
             kind = reply.__class__
             if kind is bytes:
                 length = len(reply)
@@ -114,24 +127,39 @@ class Dispatcher:
                     outbox += (BULK_HEADERS[length], reply, CRLF)
                 else:
                     outbox += (b"$%d\r\n" % length, reply, CRLF)
-            elif reply == "OK":
-                outbox.append(b"+OK\r\n")
-            elif kind is int and 0 <= reply < 4096:
-                outbox.append(INTEGERS[reply])
+            elif reply is OK:
+                outbox.append(OK_LINE)
             elif reply is None:
                 outbox.append(null)
+            elif kind is int and 0 <= reply < 4096:
+                outbox.append(INTEGERS[reply])
             elif kind in _EFFECTS:
+                statistics.count(calls, clock() - began)
+                calls = 0
+                client.last_command = statistics
                 if not self._carry_out(client, reply, argv):
-                    client.blocked_requests[:0] = requests[done:]
+                    client.blocked_requests += rest
                     return
             else:
                 outbox.append(client.encode(reply))
+            ended = clock()
+            if ended > tick:
+                self._slow_step(client, argv, ended - started)
+                if calls > 1:
+                    statistics.count(calls - 1, started - began)
+                if calls:
+                    statistics.count(1, ended - started)
+                    calls = 0
+                began = ended
+                tick = ended + self._tick_ns
             if ready:
                 self.blocking.serve()
-            if ended > tick:
-                self._slow_step(client, argv, elapsed)
-                tick = ended + self._tick_ns
+                ended = clock()
             started = ended
+        if row is not None:
+            client.last_command = row
+            if calls:
+                row.count(calls, started - began)
 
     def _failed(self, statistics: CommandStatistics, text: bytes) -> ErrorReply:
         statistics.failed += 1
@@ -197,6 +225,11 @@ class Dispatcher:
             return True
         assert statistics is not None
         command = statistics.command
+        if self._held_back(client, command):
+            client.blocked_requests.insert(0, argv)
+            self.blocking.pause(client)
+            return False
+        client.last_command = statistics
         if client.transaction is not None and command.name not in _NOT_QUEUED:
             if "no_multi" in command.flags:
                 self._refuse_queueing(client, "ERR Command not allowed inside a transaction")
@@ -204,10 +237,6 @@ class Dispatcher:
                 client.transaction.queue.append(argv)
                 self._answer(client, "QUEUED")
             return True
-        if self._paused(command.writes or "may_replicate" in command.flags):
-            client.blocked_requests.insert(0, argv)
-            self.blocking.pause(client)
-            return False
         if instance.monitors and not {"admin", "skip_monitor"} & command.flags:
             self._show_monitors(client, argv)
         started = perf_counter_ns()
@@ -250,11 +279,17 @@ class Dispatcher:
         self.instance.statistics.count_error(text.encode())
         self._answer(client, ErrorReply(text.encode()))
 
-    def _paused(self, is_write: bool) -> bool:
+    def _held_back(self, client: Client, command: Command) -> bool:
+        """Whether CLIENT PAUSE keeps the client from running this now."""
         instance = self.instance
-        return instance.paused_until_ms > instance.keyspace.now and (
-            is_write or not instance.pause_writes_only
-        )
+        if instance.paused_until_ms <= instance.keyspace.now:
+            return False
+        if not instance.pause_writes_only:
+            return True
+        if command.name == "EXEC" and client.transaction is not None:
+            queued = [instance.find_command(argv) for argv in client.transaction.queue]
+            return any(found is not None and _may_write(found.command) for found in queued)
+        return _may_write(command)
 
     # --- calling --------------------------------------------------------------------------
 
@@ -271,8 +306,7 @@ class Dispatcher:
         except WrongType:
             reply = self._failed(statistics, _WRONG_TYPE)
         elapsed = perf_counter_ns() - started
-        statistics.nanoseconds += elapsed
-        statistics.histogram[elapsed.bit_length()] += 1
+        statistics.count(1, elapsed)
         return reply
 
     def call_queued(self, client: Client, argv: list[bytes]) -> Reply:
@@ -322,6 +356,10 @@ class Dispatcher:
         line = monitor_line(self.instance.clock.now_ns(), client, argv)
         for monitor in self.instance.monitors:
             monitor.deliver(line)
+
+
+def _may_write(command: Command) -> bool:
+    return command.writes or "may_replicate" in command.flags
 
 
 def settle_now(reply: Reply) -> Reply:

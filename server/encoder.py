@@ -36,7 +36,8 @@ CRLF = b"\r\n"
 # The headers of common lengths and the common integers, made once.
 BULK_HEADERS = [b"$%d\r\n" % length for length in range(4096)]
 INTEGERS = [b":%d\r\n" % number for number in range(4096)]
-STATUSES = {"OK": b"+OK\r\n", "QUEUED": b"+QUEUED\r\n", "PONG": b"+PONG\r\n"}
+OK_LINE = b"+OK\r\n"
+STATUSES = {"OK": OK_LINE, "QUEUED": b"+QUEUED\r\n", "PONG": b"+PONG\r\n"}
 NULL2 = b"$-1\r\n"
 NULL3 = b"_\r\n"
 

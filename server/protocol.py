@@ -18,9 +18,9 @@ import re
 from hiredis import ProtocolError as ReaderError
 from hiredis import Reader
 
-# An array length that is negative, zero-led or has six digits. Those with fewer cannot
-# make hiredis allocate much.
-_ODD_COUNT = re.compile(rb"\*(?:[-0]|[0-9]{6})").search
+# An array length that is zero or has six digits. Shorter ones cannot make hiredis allocate
+# much.
+_ODD_COUNT = re.compile(rb"\*(?:0|[0-9]{6})").search
 
 _INLINE_MAX = 64 * 1024
 _MULTIBULK_MAX = 2**31 - 1
@@ -100,7 +100,10 @@ class RequestParser:
 
         An incomplete request at the end is left to the strict parser.
         """
-        if data[0] != _STAR or not self.trusted or _ODD_COUNT(data) or b"$-" in data:
+        if data[0] != _STAR or not self.trusted or _ODD_COUNT(data):
+            return False
+        # Looking for one byte is four times as fast as looking for two.
+        if b"-" in data and (b"$-" in data or b"*-" in data):
             return False
         reader = self._reader
         gets = reader.gets
@@ -110,28 +113,38 @@ class RequestParser:
             reader.feed(data)
             while (request := gets()) is not False:
                 take(request)
-            incomplete = reader.has_data()
         except ReaderError:
             self._reader = Reader()
             return False
-        # Every bulk string shows a "$" and every request a "*" at the start of a line.
-        # Contents may do so too, which makes these counts larger, never smaller.
-        if data.count(b"\r\n$") < sum(map(len, parsed)):
-            self._reader = Reader()
-            return False
-        stars = data.count(b"\r\n*")
-        if incomplete:
-            self._reader = Reader()
-            if stars != len(parsed):
-                return False
-            # All stars are accounted for: the last one begins the incomplete request.
-            self._buffer += memoryview(data)[data.rfind(b"\r\n*") + 2 if parsed else 0 :]
+        incomplete = reader.has_data()
+        if not incomplete:
+            # Every request shows one "*" and every word one "$". If there are no others,
+            # each word was a bulk string, and no request stood inside another.
+            if data.count(b"*") != len(parsed) or data.count(b"$") != sum(map(len, parsed)):
+                return self._consists_of(data, parsed, requests)
             requests += parsed
-            self._next(requests)
             return True
-        if stars != len(parsed) - 1 and not all(
-            type(word) is bytes for request in parsed for word in request
-        ):
+        self._reader = Reader()
+        if data.count(b"\r\n*") != len(parsed):
+            return False
+        # All stars at line starts are accounted for: the last begins the incomplete request.
+        start = data.rfind(b"\r\n*") + 2 if parsed else 0
+        if not self._consists_of(data[:start], parsed, requests):
+            return False
+        self._buffer += memoryview(data)[start:]
+        self._next(requests)
+        return True
+
+    @staticmethod
+    def _consists_of(data: bytes, parsed: list[Request], requests: list[Request]) -> bool:
+        """Whether these are requests of bulk strings only, where contents confuse counting.
+
+        A status or a verbatim string looks like a bulk string to hiredis' caller, but not
+        at the start of its line.
+        """
+        if not all(type(word) is bytes for request in parsed for word in request):
+            return False
+        if data.count(b"\r\n$") < sum(map(len, parsed)):
             return False
         requests += parsed
         return True

@@ -20,35 +20,35 @@ class PubSub:
         self._matchers: dict[bytes, Callable[[bytes], bool]] = {}
 
     def subscribe(self, client: Client, channel: bytes) -> None:
-        client.channels.add(channel)
+        client.channels[channel] = None
         self.channels.setdefault(channel, {})[client] = None
         client.refresh_gate()
 
     def unsubscribe(self, client: Client, channel: bytes) -> None:
-        client.channels.discard(channel)
+        client.channels.pop(channel, None)
         _leave(self.channels, channel, client)
         client.refresh_gate()
 
     def subscribe_pattern(self, client: Client, pattern: bytes) -> None:
-        client.patterns.add(pattern)
+        client.patterns[pattern] = None
         self.patterns.setdefault(pattern, {})[client] = None
         self._matchers[pattern] = glob_matcher(pattern)
         client.refresh_gate()
 
     def unsubscribe_pattern(self, client: Client, pattern: bytes) -> None:
-        client.patterns.discard(pattern)
+        client.patterns.pop(pattern, None)
         _leave(self.patterns, pattern, client)
         if pattern not in self.patterns:
             self._matchers.pop(pattern, None)
         client.refresh_gate()
 
     def subscribe_shard(self, client: Client, channel: bytes) -> None:
-        client.shard_channels.add(channel)
+        client.shard_channels[channel] = None
         self.shard_channels.setdefault(channel, {})[client] = None
         client.refresh_gate()
 
     def unsubscribe_shard(self, client: Client, channel: bytes) -> None:
-        client.shard_channels.discard(channel)
+        client.shard_channels.pop(channel, None)
         _leave(self.shard_channels, channel, client)
         client.refresh_gate()
 

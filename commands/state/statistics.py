@@ -20,14 +20,15 @@ class CommandStatistics:
     """
 
     __slots__ = (
+        "calls",
         "command",
         "failed",
         "handler",
         "histogram",
-        "max_words",
-        "min_words",
         "nanoseconds",
+        "open_ended",
         "rejected",
+        "words",
         "writes",
     )
 
@@ -35,22 +36,27 @@ class CommandStatistics:
         self.command = command
         self.handler = command.handler
         self.writes = command.writes
-        # Containers take any number here: their subcommand is checked instead.
-        self.min_words = abs(command.arity)
-        self.max_words = command.arity if command.arity >= 0 else 1 << 62
+        # Arity, as the dispatcher asks for it: so many words, or at least so many.
+        self.words = abs(command.arity)
+        self.open_ended = command.arity < 0
         self.reset()
 
     def reset(self) -> None:
-        # The number of calls is the histogram's sum: counting them apart would cost the
-        # straight path one more addition.
+        self.calls = 0
         self.histogram = [0] * HISTOGRAM_BUCKETS
         self.nanoseconds = 0
         self.rejected = 0
         self.failed = 0
 
-    @property
-    def calls(self) -> int:
-        return sum(self.histogram)
+    def count(self, calls: int, nanoseconds: int) -> None:
+        """Add some calls that took so long together.
+
+        Calls in an unbroken row are counted at once, each with the mean of the row. Slow
+        ones are counted alone, so the histogram's tail is exact.
+        """
+        self.calls += calls
+        self.nanoseconds += nanoseconds
+        self.histogram[(nanoseconds // calls).bit_length()] += calls
 
 
 @dataclass(slots=True)
