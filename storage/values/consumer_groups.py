@@ -1,0 +1,126 @@
+"""Consumer groups: who was given which entries of a stream, and how far a group has read.
+
+The pending entries of a group and of each of its consumers are the same `Pending` objects
+in two orders, both by id. Entries themselves stay in the stream: a pending one may have
+been deleted there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sortedcontainers import SortedDict
+
+if TYPE_CHECKING:
+    from storage.values.streams import Stream
+
+
+class Consumer:
+    """A member of a group. Times are epoch ms; `active_time` is -1 before the first entry."""
+
+    __slots__ = ("active_time", "name", "pending", "seen_time")
+
+    def __init__(self, name: bytes, now: int) -> None:
+        self.name = name
+        self.seen_time = now
+        self.active_time = -1
+        self.pending: SortedDict[int, Pending] = SortedDict()
+
+
+class Pending:
+    """A delivery that has not been acknowledged."""
+
+    __slots__ = ("consumer", "deliveries", "delivery_time")
+
+    def __init__(self, consumer: Consumer, now: int, deliveries: int = 1) -> None:
+        self.consumer = consumer
+        self.delivery_time = now
+        self.deliveries = deliveries
+
+
+class Group:
+    """A group: its place in the stream, its consumers, and what they have not confirmed."""
+
+    __slots__ = ("consumers", "entries_read", "last_id", "pending")
+
+    def __init__(self, last_id: int, entries_read: int | None = None) -> None:
+        self.last_id = last_id
+        # How many entries the stream had ever got when it got `last_id`; None if unknown.
+        self.entries_read = entries_read
+        self.consumers: dict[bytes, Consumer] = {}
+        self.pending: SortedDict[int, Pending] = SortedDict()
+
+    def consumers_by_name(self) -> list[Consumer]:
+        """In the order in which Redis lists them."""
+        return [self.consumers[name] for name in sorted(self.consumers)]
+
+    def add_consumer(self, name: bytes, now: int) -> Consumer:
+        consumer = self.consumers[name] = Consumer(name, now)
+        return consumer
+
+    def remove_consumer(self, name: bytes) -> int | None:
+        """Forget a consumer and what it had pending, which is counted; None if unknown."""
+        consumer = self.consumers.pop(name, None)
+        if consumer is None:
+            return None
+        for entry_id in consumer.pending:
+            del self.pending[entry_id]
+        return len(consumer.pending)
+
+    # --- pending entries -----------------------------------------------------------------
+
+    def deliver(self, entry_id: int, consumer: Consumer, now: int) -> None:
+        """Note a first delivery. An entry that was pending already starts anew."""
+        pending = self.pending.get(entry_id)
+        if pending is None:
+            self.pending[entry_id] = consumer.pending[entry_id] = Pending(consumer, now)
+        else:
+            self.hand_over(entry_id, pending, consumer)
+            pending.delivery_time = now
+            pending.deliveries = 1
+
+    def hand_over(self, entry_id: int, pending: Pending, consumer: Consumer) -> None:
+        """Make the entry pending for another consumer."""
+        if pending.consumer is not consumer:
+            del pending.consumer.pending[entry_id]
+            consumer.pending[entry_id] = pending
+            pending.consumer = consumer
+
+    def acknowledge(self, entry_id: int) -> bool:
+        """Take an entry from the pending ones; whether it was one."""
+        pending = self.pending.pop(entry_id, None)
+        if pending is None:
+            return False
+        del pending.consumer.pending[entry_id]
+        return True
+
+    # --- progress ------------------------------------------------------------------------
+
+    def advance(self, stream: Stream, entry_id: int) -> None:
+        """The group has read this entry, which lies beyond its last one."""
+        if self.entries_read is not None and not stream.may_lack_entries_after(entry_id):
+            self.entries_read += 1
+        elif stream.entries_added:
+            self.entries_read = stream.ordinal(entry_id)
+        self.last_id = entry_id
+
+    def lag(self, stream: Stream) -> int | None:
+        """How many entries the group has not read; None where that cannot be known."""
+        added = stream.entries_added
+        if not added:
+            return 0
+        if self.entries_read is not None and not stream.may_lack_entries_after(self.last_id):
+            return added - self.entries_read
+        ordinal = stream.ordinal(self.last_id)
+        return None if ordinal is None else added - ordinal
+
+    def copy(self) -> Group:
+        twin = Group(self.last_id, self.entries_read)
+        for name, consumer in self.consumers.items():
+            copied = twin.add_consumer(name, consumer.seen_time)
+            copied.active_time = consumer.active_time
+            for entry_id, pending in consumer.pending.items():
+                twin.pending[entry_id] = copied.pending[entry_id] = Pending(
+                    copied, pending.delivery_time, pending.deliveries
+                )
+        return twin
