@@ -20,6 +20,10 @@ _FLOAT = re.compile(
     rb"|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?)",
     re.IGNORECASE,
 ).fullmatch
+# A digit other than zero before any exponent.
+_has_digits = re.compile(
+    rb"[+-]?(?:0[xX][0.]*[1-9a-fA-F]|[0.]*[1-9])",
+).match
 
 
 def read_integer(text: bytes | bytearray) -> int | None:
@@ -60,8 +64,10 @@ def read_float(text: bytes | bytearray) -> float | None:
         number = float.fromhex(text.decode()) if b"x" in text.lower() else float(text)
     except OverflowError:
         return None
-    # Digits that overflow to infinity are out of range; the word is not.
+    # Digits that overflow to infinity or vanish in zero are out of range; the word is not.
     if math.isinf(number) and b"i" not in text.lower():
+        return None
+    if number == 0 and _has_digits(text):
         return None
     return number
 
@@ -75,9 +81,9 @@ def parse_float(text: bytes | bytearray, message: str = NOT_A_FLOAT) -> float:
 
 def format_float(number: float) -> bytes:
     """A double as scores are printed: the shortest text that reads back the same."""
-    if number == math.trunc(number) if math.isfinite(number) else False:
-        if abs(number) < 1e17:
-            integer = int(number)
+    if -_PLAIN_INTEGERS <= number <= _PLAIN_INTEGERS:
+        integer = int(number)
+        if integer == number:
             if integer == 0 and math.copysign(1.0, number) < 0:
                 return b"-0"
             return b"%d" % integer
@@ -88,24 +94,27 @@ def format_float(number: float) -> bytes:
     return _shortest(number)
 
 
+# Up to here Redis prints whole numbers as integers, in all their digits.
+_PLAIN_INTEGERS = 2.0**62
+
+
 def _shortest(number: float) -> bytes:
-    """The shortest digits, laid out as C's `%.17g` would: 1e+21, 0.0001, 1e-05."""
-    sign, digits, exponent = Decimal(repr(number)).as_tuple()
+    """The shortest digits, without an exponent where few zeros do: 1e+21, 0.00001, 1e-7."""
+    sign, parts, exponent = Decimal(repr(number)).as_tuple()
     assert isinstance(exponent, int)
-    text = "".join(map(str, digits)).rstrip("0") or "0"
-    point = len(digits) + exponent  # the decimal point stands after this many digits
+    digits = "".join(map(str, parts))
+    exponent += len(digits) - len(digits := digits.rstrip("0"))
+    size = len(digits)
+    power = exponent + size - 1  # of ten, of the first digit
     minus = "-" if sign else ""
-    if -4 <= point - 1 < 17:
-        if point <= 0:
-            text = "0." + "0" * -point + text
-        elif point >= len(text):
-            text = text + "0" * (point - len(text))
-        else:
-            text = text[:point] + "." + text[point:]
-        return (minus + text).encode()
-    power = point - 1
-    mantissa = text[0] + ("." + text[1:] if len(text) > 1 else "")
-    return f"{minus}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}".encode()
+    if exponent >= 0 and power < size + 7:
+        return f"{minus}{digits}{'0' * exponent}".encode()
+    if exponent < 0 and (exponent > -7 or abs(power) < 4):
+        if power < 0:
+            return f"{minus}0.{'0' * (-power - 1)}{digits}".encode()
+        return f"{minus}{digits[: power + 1]}.{digits[power + 1 :]}".encode()
+    rest = "." + digits[1:] if size > 1 else ""
+    return f"{minus}{digits[0]}{rest}e{'-' if power < 0 else '+'}{abs(power)}".encode()
 
 
 def format_long_double(number: Decimal) -> bytes:

@@ -16,7 +16,13 @@ Matcher = Callable[[bytes], bool]
 
 @lru_cache(maxsize=1024)
 def glob_matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
-    """A function that tells whether a text matches the whole pattern."""
+    """A function that tells whether a text matches the whole pattern.
+
+    The empty text is matched by the empty pattern and by a single star only: Redis does
+    not get to look at any other star when there is no text left to begin with.
+    """
+    if pattern == b"*":
+        return lambda text: True
     units = _units(pattern)
     pieces = _pieces(units)
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
@@ -29,7 +35,7 @@ def glob_matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
     middle = [re.compile(piece, flags) for piece in pieces[1:-1] if piece]
     width = units[::-1].index(None)  # bytes that the last piece matches
     if not any(pieces):
-        return lambda text: True
+        return bool
 
     def match(text: bytes) -> bool:
         found = head.match(text)
