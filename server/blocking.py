@@ -28,14 +28,25 @@ if TYPE_CHECKING:
 _UNBLOCKED = b"UNBLOCKED client unblocked via CLIENT UNBLOCK"
 
 
+class Queue(dict[Client, None]):
+    """The waiters for one key, in order of arrival."""
+
+    __slots__ = ("on_loss",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        # How many of them also want to hear that the key is gone.
+        self.on_loss = 0
+
+
 class Blocking:
     """The waiting clients of one instance."""
 
     def __init__(self, instance: Instance, dispatcher: Dispatcher) -> None:
         self._instance = instance
         self._dispatcher = dispatcher
-        # Per (database, key): the waiters in order of arrival.
-        self._queues: dict[tuple[int, bytes], dict[Client, None]] = {}
+        # By database and key.
+        self._queues: dict[tuple[int, bytes], Queue] = {}
         self._deadlines = SortedList()
         # Clients held back by CLIENT PAUSE.
         self._paused: dict[Client, None] = {}
@@ -57,7 +68,9 @@ class Blocking:
         effect = waiting.effect
         if isinstance(effect, Block):
             for key in dict.fromkeys(effect.keys):
-                self._queues.setdefault((waiting.db.index, key), {})[client] = None
+                queue = self._queues.setdefault((waiting.db.index, key), Queue())
+                queue[client] = None
+                queue.on_loss += effect.on_loss
                 waiting.db.wait_for(key)
         if effect.deadline is not None:
             self._deadlines.add((effect.deadline, client.id))
@@ -71,6 +84,7 @@ class Blocking:
                 place = (waiting.db.index, key)
                 queue = self._queues[place]
                 del queue[client]
+                queue.on_loss -= effect.on_loss
                 if not queue:
                     del self._queues[place]
                 waiting.db.wait_over(key)
@@ -122,14 +136,18 @@ class Blocking:
 
     def _serve_key(self, database: Database, key: bytes) -> None:
         queue = self._queues.get((database.index, key))
-        for client in list(queue or ()):
+        if queue is None:
+            return
+        for client in list(queue):
+            value = database.peek(key)
+            if value is None and not queue.on_loss:
+                # Mostly one waiter in a thousand was served: the others need no look.
+                return
             waiting = client.waiting
             if waiting is None or not isinstance(waiting.effect, Block):
                 continue
-            value = database.peek(key)
-            if value.__class__ is not waiting.effect.kind and not waiting.effect.on_loss:
-                continue
-            self._retry(client)
+            if value.__class__ is waiting.effect.kind or waiting.effect.on_loss:
+                self._retry(client)
 
     def _retry(self, client: Client) -> None:
         waiting = client.waiting
@@ -139,12 +157,18 @@ class Blocking:
         assert statistics is not None
         ctx = client.ctx
         ctx.retrying = True
+        held: list[bytes] = []
+        client.held = held
         try:
             reply = self._dispatcher.call(client, statistics, waiting.argv)
         finally:
+            client.held = None
             ctx.retrying = False
         if not isinstance(reply, Block):
             self.release(client, reply)
+        if held:
+            client.outbox += held
+            client.flush_soon(client)
 
     # --- time -----------------------------------------------------------------------------
 
