@@ -45,6 +45,7 @@ _WRONG_TYPE = WRONG_TYPE.encode()
 _SUBSCRIBER_COMMANDS = frozenset(
     "SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PING QUIT RESET".split()
 )
+_EXEC_REFUSED = b"EXECABORT Transaction discarded because of: "
 # What MULTI lets through instead of queueing.
 _NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
 
@@ -56,6 +57,7 @@ class Dispatcher:
         self.instance = instance
         self.blocking = Blocking(instance, self)
         instance.blocking = self.blocking
+        instance.run_queued = self.run_queued
         # Handed a Shutdown effect; the server sets it.
         self.on_shutdown: Callable[[Shutdown], Reply] = lambda effect: NO_REPLY
         self._slow_ns = 0
@@ -168,8 +170,10 @@ class Dispatcher:
 
     def _slow_step(self, client: Client, argv: list[bytes], elapsed: int) -> None:
         """Time went by: renew the cached clock, and log the command if it was slow."""
+        self._note_slow(client, argv, elapsed, self.instance.keyspace.refresh_now())
+
+    def _note_slow(self, client: Client, argv: list[bytes], elapsed: int, now: int) -> None:
         instance = self.instance
-        now = instance.keyspace.refresh_now()
         latency = instance.latency
         if latency.threshold_ms and elapsed >= latency.threshold_ms * 1_000_000:
             found = instance.find_command(argv)
@@ -221,6 +225,9 @@ class Dispatcher:
             if client.transaction is not None:
                 client.transaction.broken = True
             instance.statistics.count_error(refusal)
+            if statistics is not None and statistics.command.name == "EXEC":
+                client.end_transaction()
+                refusal = _EXEC_REFUSED + refusal.removeprefix(b"ERR ")
             self._answer(client, ErrorReply(refusal))
             return True
         assert statistics is not None
@@ -234,14 +241,19 @@ class Dispatcher:
             if "no_multi" in command.flags:
                 self._refuse_queueing(client, "ERR Command not allowed inside a transaction")
             else:
-                client.transaction.queue.append(argv)
-                self._answer(client, "QUEUED")
+                self._queue(client, argv)
             return True
-        if instance.monitors and not {"admin", "skip_monitor"} & command.flags:
-            self._show_monitors(client, argv)
+        # Messages to this client that its own request causes go out after the reply.
+        held: list[bytes] = []
+        client.held = held
         started = perf_counter_ns()
-        reply = self.call(client, statistics, argv)
-        elapsed = perf_counter_ns() - started
+        try:
+            reply = self.call(client, statistics, argv)
+            elapsed = perf_counter_ns() - started
+            if instance.monitors:
+                self._show_monitors(client, statistics, argv)
+        finally:
+            client.held = None
         if elapsed >= self._tick_ns:
             self._slow_step(client, argv, elapsed)
         if reply.__class__ in _EFFECTS:
@@ -249,6 +261,7 @@ class Dispatcher:
         else:
             self._answer(client, reply)
             going_on = True
+        client.outbox += held
         if instance.keyspace.ready:
             self.blocking.serve()
         return going_on
@@ -273,6 +286,19 @@ class Dispatcher:
             ).encode()
         return None
 
+    def _queue(self, client: Client, argv: list[bytes]) -> None:
+        transaction = client.transaction
+        assert transaction is not None
+        self._answer(client, "QUEUED")
+        # What EXEC will refuse anyway needs no memory until then.
+        if transaction.broken or client.watch_failed:
+            return
+        transaction.queue.append(argv)
+        transaction.size += sum(map(len, argv))
+        if transaction.size > self.instance.settings["client-query-buffer-limit"]:
+            self.instance.statistics.client_query_limit_disconnects += 1
+            client.close("query buffer limit")
+
     def _refuse_queueing(self, client: Client, text: str) -> None:
         assert client.transaction is not None
         client.transaction.broken = True
@@ -296,7 +322,8 @@ class Dispatcher:
     def call(self, client: Client, statistics: CommandStatistics, argv: list[bytes]) -> Reply:
         """Run a handler and count it; errors come back as replies.
 
-        For callers off the straight path: the guarded path, EXEC, retries after blocking.
+        For callers off the straight path: the guarded path, EXEC, retries after blocking
+        (which are no further calls).
         """
         started = perf_counter_ns()
         try:
@@ -306,14 +333,34 @@ class Dispatcher:
         except WrongType:
             reply = self._failed(statistics, _WRONG_TYPE)
         elapsed = perf_counter_ns() - started
-        statistics.count(1, elapsed)
+        if not client.ctx.retrying:
+            statistics.count(1, elapsed)
         return reply
 
-    def call_queued(self, client: Client, argv: list[bytes]) -> Reply:
-        """Run one request of a transaction: what would wait answers at once instead."""
-        statistics = self.instance.find_command(argv)
+    def run_queued(self, client: Client, argv: list[bytes]) -> tuple[Reply, list[list[bytes]]]:
+        """Run one request of a transaction: its reply, and what is to be logged of it.
+
+        What would wait answers at once instead.
+        """
+        instance = self.instance
+        keyspace = instance.keyspace
+        statistics = instance.find_command(argv)
         assert statistics is not None
-        return settle_now(self.call(client, statistics, argv))
+        ctx = client.ctx
+        ctx.effects = None
+        dirty = keyspace.dirty
+        started = perf_counter_ns()
+        reply = settle_now(self.call(client, statistics, argv))
+        elapsed = perf_counter_ns() - started
+        if elapsed >= self._tick_ns:
+            self._note_slow(client, argv, elapsed, keyspace.now)
+        if instance.monitors:
+            self._show_monitors(client, statistics, argv)
+        effects: list[list[bytes]] = []
+        if keyspace.dirty != dirty:
+            effects = [argv] if ctx.effects is None else ctx.effects
+        ctx.effects = None
+        return reply, effects
 
     # --- replies and effects ----------------------------------------------------------------
 
@@ -352,7 +399,11 @@ class Dispatcher:
         self._answer(client, reply)
         client.flush_soon(client)
 
-    def _show_monitors(self, client: Client, argv: list[bytes]) -> None:
+    def _show_monitors(
+        self, client: Client, statistics: CommandStatistics, argv: list[bytes]
+    ) -> None:
+        if {"admin", "skip_monitor"} & statistics.command.flags:
+            return
         line = monitor_line(self.instance.clock.now_ns(), client, argv)
         for monitor in self.instance.monitors:
             monitor.deliver(line)
