@@ -1,0 +1,88 @@
+"""DEBUG DIGEST: one number for all data, the same in every Redis that holds the same.
+
+The digest does not depend on the order of what has none (keys, members of sets, fields of
+hashes): there the parts are combined by exclusive or. What is ordered (items of lists,
+entries of streams) is mixed in one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha1
+from typing import Any
+
+from storage.keyspace import Database, Keyspace
+from storage.values.kinds import kind_of
+from storage.values.streams import MAX_ID, SEQUENCE_MASK
+
+_SIZE = 20
+_EMPTY = bytes(_SIZE)
+# Redis' numbers of the types.
+_TYPE_NUMBERS = {"string": 0, "list": 1, "set": 2, "zset": 3, "hash": 4, "stream": 6}
+
+
+def _sha1(data: bytes | bytearray) -> bytes:
+    return sha1(data, usedforsecurity=False).digest()
+
+
+def _combined(digest: bytes, other: bytes) -> bytes:
+    number = int.from_bytes(digest, "big") ^ int.from_bytes(other, "big")
+    return number.to_bytes(_SIZE, "big")
+
+
+def _added(digest: bytes, data: bytes | bytearray) -> bytes:
+    """The digest with data whose place does not matter."""
+    return _combined(digest, _sha1(data))
+
+
+def _mixed(digest: bytes, *parts: bytes | bytearray) -> bytes:
+    """The digest with data whose order matters."""
+    for data in parts:
+        digest = _sha1(_added(digest, data))
+    return digest
+
+
+def keyspace_digest(keyspace: Keyspace) -> bytes:
+    total = _EMPTY
+    for database in keyspace.databases:
+        if database.data:
+            total = _mixed(total, database.index.to_bytes(4, "big"))
+        for key in database.data:
+            total = _added(total, _value_digest(database, key, _mixed(_EMPTY, key)))
+    return total
+
+
+def value_digest(database: Database, key: bytes) -> bytes:
+    """Of the value alone, whatever its key is called; zeros if there is none."""
+    return _value_digest(database, key, _EMPTY) if key in database.data else _EMPTY
+
+
+def _value_digest(database: Database, key: bytes, digest: bytes) -> bytes:
+    value = database.data[key]
+    kind = kind_of(value)
+    digest = _mixed(digest, _TYPE_NUMBERS[kind].to_bytes(4, "big"))
+    match kind:
+        case "string":
+            digest = _mixed(digest, value)
+        case "list":
+            digest = _mixed(digest, *value)
+        case "stream":
+            digest = _mixed(digest, *_stream_parts(value))
+        case "set":
+            for member in value:
+                digest = _added(digest, member)
+        case "hash":
+            for field, content in value.items():
+                digest = _added(digest, _mixed(_EMPTY, field, content))
+        case "zset":
+            for member, score in value.items():
+                digest = _added(digest, _mixed(_EMPTY, member, b"%.17g" % score))
+    if database.deadline(key) is not None:
+        digest = _added(digest, b"!!expire!!")
+    return digest
+
+
+def _stream_parts(stream: Any) -> Iterable[bytes]:
+    for entry_id, row in stream.range(0, MAX_ID):
+        yield b"%d.%d" % (entry_id >> 64, entry_id & SEQUENCE_MASK)
+        yield from row
