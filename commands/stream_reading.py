@@ -249,6 +249,6 @@ def _deliver(
         if not request.no_ack:
             group.deliver(entry_id, consumer, now)
             logged.append(claim_request(key, request.group, group, entry_id))
-    consumer.active_time = now
+            consumer.active_time = now
     ctx.db.changed_beside(key)
     logged.append(group_id_request(key, request.group, group))

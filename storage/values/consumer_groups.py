@@ -98,7 +98,11 @@ class Group:
 
     def advance(self, stream: Stream, entry_id: int) -> None:
         """The group has read this entry, which lies beyond its last one."""
-        if self.entries_read is not None and not stream.may_lack_entries_after(entry_id):
+        if (
+            self.entries_read is not None
+            and self.last_id >= stream.first_id
+            and not stream.may_lack_entries_after(self.last_id)
+        ):
             self.entries_read += 1
         elif stream.entries_added:
             self.entries_read = stream.ordinal(entry_id)
