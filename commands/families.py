@@ -5,7 +5,9 @@ from importlib import import_module
 FAMILIES = (
     "connection",
     "clients",
+    "waiting",
     "keys",
+    "objects",
     "expiry",
     "scanning",
     "sorting",
@@ -20,6 +22,7 @@ FAMILIES = (
     "lists",
     "list_blocking",
     "sets",
+    "set_algebra",
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",
@@ -40,6 +43,7 @@ FAMILIES = (
     "debugging",
     "memory",
     "administration",
+    "clustering",
 )
 
 

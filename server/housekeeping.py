@@ -60,7 +60,8 @@ class Timers:
             blocking.time_out()
             if self._jumped or trio.current_time() >= next_tick:
                 self._jumped = False
-                await self.tick()
+                if not self._instance.background_paused:
+                    await self.tick()
                 next_tick = trio.current_time() + 1 / self._instance.settings["hz"]
             self._service.end_turn()
 

@@ -12,6 +12,7 @@ from commands.registry import Command, commands
 from commands.replies import Reply
 from commands.state.client import Client
 from commands.state.latency import LatencyMonitor
+from commands.state.process import memory_use
 from commands.state.pubsub import PubSub
 from commands.state.settings import Settings
 from commands.state.slowlog import SlowLog
@@ -37,7 +38,11 @@ class Instance:
         self.rng = Random()
         self.keyspace = Keyspace(self.clock, self.settings["databases"])
         self.started_ms = self.keyspace.now
+        # When the data was last known to be on disk; at the start there is none to lose.
+        self.saved_ms = self.started_ms
         self.run_id = b"%040x" % Random().getrandbits(160)
+        # Names the history of the data, to replicas.
+        self.replication_id = b"%040x" % Random().getrandbits(160)
         # What holds for all clients at once and keeps requests off the straight path
         # (paused, monitored, loading): change it with `refresh_gates`.
         self.gated = False
@@ -49,11 +54,16 @@ class Instance:
         # What is counted per second, for INFO; `sample_rates` keeps them up to date.
         self.rates = {"commands": Rate(), "input": Rate(), "output": Rate()}
         self.slowlog = SlowLog()
+        self.startup_memory = memory_use()
         self.large_requests = SlowLog()
         self.large_replies = SlowLog()
         self.latency = LatencyMonitor()
         # Whether keys that ran out are removed before somebody meets them.
         self.active_expire = True
+        # Set by DEBUG: no regular work, no denied commands in scripts, no checksums.
+        self.background_paused = False
+        self.scripts_may_call_all = False
+        self.skip_checksums = False
         # Until when, and which, commands are held back (CLIENT PAUSE).
         self.paused_until_ms = 0
         self.pause_writes_only = False
@@ -150,6 +160,19 @@ class Instance:
     @property
     def used_commands(self) -> list[CommandStatistics]:
         return list(self._by_command.values())
+
+    # --- what INFO and MEMORY tell --------------------------------------------------------
+
+    def note_memory(self, used: int) -> int:
+        """The most memory seen in use, this look included."""
+        self.statistics.peak_memory = peak = max(self.statistics.peak_memory, used)
+        return peak
+
+    def client_memory(self) -> int:
+        """Bytes of replies that clients have not been sent yet."""
+        return sum(
+            sum(map(len, client.outbox)) for client in self.clients.values() if client.outbox
+        )
 
     @property
     def calls(self) -> int:
