@@ -81,8 +81,8 @@ def _pop(ctx: Context, argv: list[bytes], end: bytes) -> Reply:
     arguments=[Double("timeout"), *TAKEN],
 )
 def blmpop(ctx: Context, argv: list[bytes]) -> Reply:
-    deadline = parse_timeout(argv[1], ctx.now)
     asked = parse_take(Arguments(argv, 2))
+    deadline = parse_timeout(argv[1], ctx.now)
     reply = take(ctx, asked)
     return Block(asked.keys, deadline, List) if reply is NULL_ARRAY else reply
 

@@ -10,7 +10,6 @@ from commands.errors import (
     INDEX_OUT_OF_RANGE,
     MUST_BE_POSITIVE,
     NO_SUCH_KEY,
-    NOT_AN_INTEGER,
     SYNTAX,
     CommandError,
     wrong_arity,
@@ -165,7 +164,9 @@ def lpop(ctx: Context, argv: list[bytes]) -> Reply:
         if value is None:
             return None
         raise WrongType
-    element = value.pop_left(db.keyspace.limits)
+    element = value.pop_left()
+    if value.nodes:
+        value.shrunk(db.keyspace.limits)
     db.settle(key, value, "lpop")
     return element
 
@@ -190,7 +191,9 @@ def rpop(ctx: Context, argv: list[bytes]) -> Reply:
         if value is None:
             return None
         raise WrongType
-    element = value.pop_right(db.keyspace.limits)
+    element = value.pop_right()
+    if value.nodes:
+        value.shrunk(db.keyspace.limits)
     db.settle(key, value, "rpop")
     return element
 
@@ -209,12 +212,10 @@ def _pop_several(ctx: Context, argv: list[bytes], end: bytes) -> Reply:
 
 def pop_elements(ctx: Context, key: bytes, value: List, end: bytes, count: int) -> list[bytes]:
     """Take up to `count` elements off an end of the list under the key."""
-    limits = ctx.limits
     count = min(count, len(value))
-    if end == LEFT:
-        elements = [value.pop_left(limits) for _ in range(count)]
-    else:
-        elements = [value.pop_right(limits) for _ in range(count)]
+    pop = value.pop_left if end == LEFT else value.pop_right
+    elements = [pop() for _ in range(count)]
+    value.shrunk(ctx.limits)
     ctx.db.settle(key, value, "lpop" if end == LEFT else "rpop", count)
     return elements
 
@@ -367,9 +368,9 @@ def lpos(ctx: Context, argv: list[bytes]) -> Reply:
         if option == b"RANK":
             rank = _parse_rank(arguments.word())
         elif option == b"COUNT":
-            count = arguments.positive("ERR COUNT can't be negative")
+            count = _not_negative(arguments.word(), "COUNT")
         elif option == b"MAXLEN":
-            most = arguments.positive("ERR MAXLEN can't be negative")
+            most = _not_negative(arguments.word(), "MAXLEN")
         else:
             raise CommandError(SYNTAX)
     value = ctx.db.read_as(argv[1], List)
@@ -382,19 +383,32 @@ def lpos(ctx: Context, argv: list[bytes]) -> Reply:
     return places[0] if places else None
 
 
+def _parse_two_ways(word: bytes) -> int:
+    """A number that means the same backwards when it is negative."""
+    number = parse_integer(word)
+    if number == INT64_MIN:
+        raise CommandError(
+            "ERR value is out of range, value must between -9223372036854775807 "
+            "and 9223372036854775807"
+        )
+    return number
+
+
 def _parse_rank(word: bytes) -> int:
-    rank = parse_integer(word)
+    rank = _parse_two_ways(word)
     if rank == 0:
         raise CommandError(
             "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
             "or use negative to start from the end of the list"
         )
-    if rank == INT64_MIN:
-        raise CommandError(
-            "ERR value is out of range, value must between -9223372036854775807 "
-            "and 9223372036854775807"
-        )
     return rank
+
+
+def _not_negative(word: bytes, option: str) -> int:
+    number = read_integer(word)
+    if number is None or number < 0:
+        raise CommandError(f"ERR {option} can't be negative")
+    return number
 
 
 def _find(
@@ -493,9 +507,7 @@ def linsert(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("key", "RW delete"), Integer("count"), String("element")],
 )
 def lrem(ctx: Context, argv: list[bytes]) -> Reply:
-    count = parse_integer(argv[2])
-    if count == INT64_MIN:
-        raise CommandError(NOT_AN_INTEGER)
+    count = _parse_two_ways(argv[2])
     value = ctx.db.fetch_as(argv[1], List)
     if value is None:
         return 0
@@ -564,7 +576,7 @@ def move(ctx: Context, source: bytes, destination: bytes, taken: bytes, put: byt
     if value is None:
         return None
     target = db.fetch_as(destination, List)
-    element = value.pop_left(ctx.limits) if taken == LEFT else value.pop_right(ctx.limits)
+    element = value.pop_left() if taken == LEFT else value.pop_right()
     made = target is None
     target = List() if target is None else target
     target.expect([element], ctx.limits)
@@ -572,6 +584,7 @@ def move(ctx: Context, source: bytes, destination: bytes, taken: bytes, put: byt
         target.push_left(element)
     else:
         target.push_right(element)
+    value.shrunk(ctx.limits)
     # Redis speaks of the push first, and counts both as one change.
     event = "lpush" if put == LEFT else "rpush"
     if made:

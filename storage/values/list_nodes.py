@@ -186,21 +186,16 @@ class Nodes(deque[Node]):
             return
         huge = len(item) > self.most_bytes
         neighbour = at + 1 if after else at - 1
-        if at_edge or node.plain:
-            if (
-                at_edge
-                and 0 <= neighbour < len(self)
-                and not node.plain
-                and self._has_room(self[neighbour], item)
-            ):
+        if at_edge:
+            if 0 <= neighbour < len(self) and self._has_room(self[neighbour], item):
                 beside = self[neighbour]
                 beside.size += entry_size(item)
                 beside.entries += 1
             else:
                 self.insert(at + 1 if after else at, self._node_of(item))
             return
-        # In the middle of a full node: it is cut in two, and the pieces may then join
-        # with what stands beside them.
+        # In the middle of a full node: it is cut in two, and unless something huge came
+        # between them, the pieces may then join with what stands beside them.
         first = index - offset
         cut = index + 1 if after else index
         left, right = items(first, cut), items(cut, first + node.entries)
@@ -214,9 +209,7 @@ class Nodes(deque[Node]):
         del self[at]
         for piece in reversed(pieces):
             self.insert(at, piece)
-        if huge:
-            self._merge_around(at if after else at + 2)
-        else:
+        if not huge:
             self._merge_around(at if after else at + 1)
 
     # --- helpers -----------------------------------------------------------------------

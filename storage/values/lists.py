@@ -27,8 +27,7 @@ class List:
     """A sequence of byte strings that knows its Redis encoding.
 
     Before adding items, name them all to `expect`: Redis decides about the encoding per
-    command and not per item. After removing items, call `shrunk`. The pops of single
-    items do that themselves.
+    command and not per item. After removing items, call `shrunk`.
     """
 
     __slots__ = ("_head", "_items", "nodes", "size")
@@ -141,7 +140,7 @@ class List:
 
     # --- removing ------------------------------------------------------------------------
 
-    def pop_left(self, limits: Limits) -> bytes:
+    def pop_left(self) -> bytes:
         items, head = self._items, self._head
         item = items[head]
         items[head] = _FREE
@@ -154,19 +153,15 @@ class List:
             self.size -= entry_size(item)
         else:
             nodes.popped_left(item)
-            if len(nodes) == 1:
-                self._repack(limits, shrinking=True)
         return item
 
-    def pop_right(self, limits: Limits) -> bytes:
+    def pop_right(self) -> bytes:
         item = self._items.pop()
         nodes = self.nodes
         if nodes is None:
             self.size -= entry_size(item)
         else:
             nodes.popped_right(item)
-            if len(nodes) == 1:
-                self._repack(limits, shrinking=True)
         return item
 
     def remove(self, item: bytes, count: int) -> int:
