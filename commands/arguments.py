@@ -13,9 +13,10 @@ from commands.errors import (
     SYNTAX,
     TIMEOUT_NEGATIVE,
     TIMEOUT_NOT_A_FLOAT,
+    TIMEOUT_NOT_AN_INTEGER,
     CommandError,
 )
-from commands.numbers import parse_float, parse_integer
+from commands.numbers import INT64_MAX, parse_float, parse_integer
 
 
 class Arguments:
@@ -63,7 +64,7 @@ class Arguments:
 
     def positive(self, message: str = MUST_BE_POSITIVE) -> int:
         """An integer that is not negative."""
-        number = parse_integer(self.word())
+        number = parse_integer(self.word(), message)
         if number < 0:
             raise CommandError(message)
         return number
@@ -101,3 +102,13 @@ def parse_timeout(text: bytes, now: int) -> int | None:
     if seconds == 0:
         return None
     return now + -int(-milliseconds // 1)
+
+
+def parse_duration(text: bytes, now: int) -> int:
+    """A timeout in milliseconds that can be added to `now`."""
+    duration = parse_integer(text, TIMEOUT_NOT_AN_INTEGER)
+    if duration < 0:
+        raise CommandError(TIMEOUT_NEGATIVE)
+    if duration > INT64_MAX - now:
+        raise CommandError("ERR timeout is out of range")
+    return duration

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from commands.arguments import Arguments
+from commands.arguments import Arguments, parse_duration
 from commands.client_filters import KILL_ARGUMENTS, LIST_ARGUMENTS, client_line, parse_filters
 from commands.connection import check_name
 from commands.context import Context
 from commands.effects import Close
-from commands.errors import (
-    SYNTAX,
-    TIMEOUT_NEGATIVE,
-    TIMEOUT_NOT_AN_INTEGER,
-    CommandError,
-)
-from commands.numbers import INT64_MAX, parse_integer
+from commands.errors import SYNTAX, CommandError
+from commands.numbers import parse_integer
 from commands.registry import Argument, Integer, OneOf, String, Token, command, container
 from commands.replies import OK, Reply, SetReply, Verbatim
 
@@ -257,11 +252,7 @@ def client_pause(ctx: Context, argv: list[bytes]) -> Reply:
     mode = argv[3].upper() if len(argv) > 3 else b"ALL"
     if mode not in (b"WRITE", b"ALL"):
         raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
-    duration = parse_integer(argv[2], TIMEOUT_NOT_AN_INTEGER)
-    if duration < 0:
-        raise CommandError(TIMEOUT_NEGATIVE)
-    if duration > INT64_MAX - ctx.now:
-        raise CommandError("ERR timeout is out of range")
+    duration = parse_duration(argv[2], ctx.now)
     ctx.instance.pause(ctx.now + duration, writes_only=mode == b"WRITE")
     return OK
 

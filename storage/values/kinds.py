@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# By name, so that describing a value does not load every structure there is.
-KINDS = {
-    "bytes": "string",
-    "bytearray": "string",
-    "List": "list",
-    "Set": "set",
-    "SortedSet": "zset",
-    "Hash": "hash",
-    "Stream": "stream",
+from storage.values.hashes import Hash
+from storage.values.lists import List
+from storage.values.sets import Set
+from storage.values.sorted_sets import SortedSet
+from storage.values.streams import Stream
+
+KINDS: dict[type[Any], str] = {
+    bytes: "string",
+    bytearray: "string",
+    List: "list",
+    Set: "set",
+    SortedSet: "zset",
+    Hash: "hash",
+    Stream: "stream",
 }
 
 _INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
@@ -24,7 +29,7 @@ _EMBEDDED_MAX = 44
 
 def kind_of(value: Any) -> str:
     """The type's name, as TYPE answers it."""
-    return KINDS[value.__class__.__name__]
+    return KINDS[value.__class__]
 
 
 def encoding_of(value: Any) -> bytes:
