@@ -146,9 +146,11 @@ def Key(  # noqa: N802 - it reads as a type in declarations
     return Argument(name, "key", token, optional, multiple, False, since, access)
 
 
-def Token(word: str, *, optional: bool = False, since: str | None = None) -> Argument:  # noqa: N802
-    """A word that stands for itself."""
-    name = word.lower().replace(" ", "-")
+def Token(  # noqa: N802
+    word: str, *, name: str | None = None, optional: bool = False, since: str | None = None
+) -> Argument:
+    """A word that stands for itself. Redis calls a few by another name than the word."""
+    name = name or word.lower().replace(" ", "-")
     return Argument(name, "pure-token", word, optional, False, False, since)
 
 
