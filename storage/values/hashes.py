@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 from sortedcontainers import SortedList
 
 from storage.scan_order import ScanOrder
 from storage.values.limits import Limits
+from storage.values.random_members import pick_distinct, pick_member
 
 
 class Hash(dict[bytes, bytes]):
@@ -21,8 +23,10 @@ class Hash(dict[bytes, bytes]):
 
     def __init__(self) -> None:
         super().__init__()
+        # Small enough for Redis to keep it in one flat block; once false, always false.
         self.packed = True
         self.order: ScanOrder | None = None
+        # None until the first field is given a deadline, which Redis' encoding remembers.
         self.deadlines: dict[bytes, int] | None = None
         # The same deadlines in order, so that a read can tell at once whether any is past.
         self._agenda: Any = None
@@ -31,7 +35,7 @@ class Hash(dict[bytes, bytes]):
         """Set a field, dropping its deadline unless told otherwise; whether it is new."""
         if self.deadlines and not keep_ttl:
             self.clear_deadline(field)
-        new = field not in self
+        before = len(self)
         self[field] = value
         if self.packed:
             longest = limits.hash_max_listpack_value
@@ -41,18 +45,41 @@ class Hash(dict[bytes, bytes]):
                 or len(field) > longest
             ):
                 self.packed = False
-        if new and self.order is not None:
+        if len(self) == before:
+            return False
+        if self.order is not None:
             self.order.added(field, self)
-        return new
+        return True
+
+    def expect(self, fields: int, limits: Limits) -> None:
+        """Say how many fields are about to be put at once.
+
+        Redis makes room for all of them first, and so gives up the flat block even where
+        they turn out to be the same field many times.
+        """
+        if fields > limits.hash_max_listpack_entries:
+            self.packed = False
 
     def remove(self, field: bytes) -> bool:
         if self.deadlines:
             self.clear_deadline(field)
         return self.pop(field, None) is not None
 
+    def copy(self) -> Hash:
+        """An independent hash with the same fields, encoding and deadlines."""
+        twin = Hash()
+        twin.update(self)
+        twin.packed = self.packed
+        if self.deadlines is not None:
+            twin.deadlines = self.deadlines.copy()
+            twin._agenda = SortedList(self._agenda)
+        return twin
+
     @property
     def encoding(self) -> bytes:
-        return b"listpack" if self.packed else b"hashtable"
+        if not self.packed:
+            return b"hashtable"
+        return b"listpack" if self.deadlines is None else b"listpackex"
 
     # --- deadlines of fields -------------------------------------------------------------
 
@@ -73,6 +100,10 @@ class Hash(dict[bytes, bytes]):
         self._agenda.remove((deadline, field))
         return True
 
+    def deadline(self, field: bytes) -> int | None:
+        """When the field runs out, in epoch ms; None for never (or for no such field)."""
+        return self.deadlines.get(field) if self.deadlines else None
+
     def next_deadline(self) -> int | None:
         deadline: int | None = self._agenda[0][0] if self.deadlines else None
         return deadline
@@ -83,10 +114,26 @@ class Hash(dict[bytes, bytes]):
             return []
         return [field for _, field in self._agenda.irange(maximum=(now,), inclusive=(True, False))]
 
-    # --- walking -------------------------------------------------------------------------
+    # --- walking and chance --------------------------------------------------------------
 
-    def walk_order(self) -> ScanOrder:
-        """The order for scans and random picks, made when first asked for."""
-        if self.order is None:
+    def walk_order(self) -> ScanOrder | None:
+        """The order for scans and random picks, made when first asked for.
+
+        None while the hash is packed: it is walked as a whole then.
+        """
+        if self.order is None and not self.packed:
             self.order = ScanOrder()
         return self.order
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """The next cursor (0 when done) and about `count` fields: all, while packed."""
+        order = self.walk_order()
+        return (0, list(self)) if order is None else order.scan(self, cursor, count)
+
+    def pick(self, rng: Random) -> bytes:
+        """A random field of a hash that is not empty."""
+        return pick_member(self, self.walk_order(), rng)
+
+    def pick_distinct(self, count: int, rng: Random) -> list[bytes]:
+        """`count` different random fields, or all where there are no more."""
+        return pick_distinct(self, self.walk_order(), count, rng)

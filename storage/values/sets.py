@@ -1,0 +1,216 @@
+"""The set: distinct members, kept as sorted integers for as long as all are integers."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from random import Random
+
+from storage.scan_order import ScanOrder
+from storage.values.limits import Limits
+from storage.values.random_members import pick_distinct, pick_member
+
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+# Only the one spelling that is printed back the same: "7" is kept as a number, "07" not.
+_INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
+# Redis never lets an array of integers grow beyond this, whatever the setting says.
+_MOST_INTEGERS = 1 << 30
+
+
+def _as_integer(member: bytes) -> int | None:
+    if not _INTEGER(member):
+        return None
+    number = int(member)
+    return number if _INT64_MIN <= number <= _INT64_MAX else None
+
+
+class Set:
+    """Distinct byte strings, in one of Redis' three encodings.
+
+    A set of integers is a sorted array of eight bytes each, answered in numeric order.
+    Anything else is a dict without values, in order of arrival; `packed` tells whether
+    Redis would still keep it in one flat block. An encoding is only ever left in that
+    direction, except by `compact`.
+    """
+
+    __slots__ = ("_integers", "_members", "_order", "packed")
+
+    def __init__(self) -> None:
+        self._integers: array[int] | None = array("q")
+        self._members: dict[bytes, None] = {}
+        self._order: ScanOrder | None = None
+        self.packed = True
+
+    @classmethod
+    def expecting(cls, first: bytes, count: int, limits: Limits) -> Set:
+        """An empty set in the encoding Redis begins with for these coming members."""
+        new = cls()
+        if count > limits.set_max_intset_entries or _as_integer(first) is None:
+            new._integers = None
+            new.packed = count <= limits.set_max_listpack_entries
+        return new
+
+    @classmethod
+    def unsorted(cls) -> Set:
+        """An empty set that takes integers too in order of arrival."""
+        new = cls()
+        new._integers = None
+        return new
+
+    # --- reading -------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        integers = self._integers
+        return len(self._members) if integers is None else len(integers)
+
+    def __contains__(self, member: bytes) -> bool:
+        integers = self._integers
+        if integers is None:
+            return member in self._members
+        number = _as_integer(member)
+        if number is None:
+            return False
+        at = bisect_left(integers, number)
+        return at < len(integers) and integers[at] == number
+
+    def __iter__(self) -> Iterator[bytes]:
+        integers = self._integers
+        if integers is None:
+            return iter(self._members)
+        return (b"%d" % number for number in integers)
+
+    @property
+    def encoding(self) -> bytes:
+        if self._integers is not None:
+            return b"intset"
+        return b"listpack" if self.packed else b"hashtable"
+
+    def copy(self) -> Set:
+        """An independent set with the same members and encoding."""
+        twin = Set()
+        twin._integers = None if self._integers is None else self._integers[:]
+        twin._members = self._members.copy()
+        twin.packed = self.packed
+        return twin
+
+    # --- changing ------------------------------------------------------------------------
+
+    def add(self, member: bytes, limits: Limits) -> bool:
+        """Put a member in; whether it is new."""
+        if self._integers is not None:
+            return self._add_to_integers(self._integers, member, limits)
+        members = self._members
+        if member in members:
+            return False
+        members[member] = None
+        if self.packed:
+            self.packed = (
+                len(members) <= limits.set_max_listpack_entries
+                and len(member) <= limits.set_max_listpack_value
+            )
+        elif self._order is not None:
+            self._order.added(member, members)
+        return True
+
+    def _add_to_integers(self, integers: array[int], member: bytes, limits: Limits) -> bool:
+        number = _as_integer(member)
+        if number is None:
+            longest = (
+                max(len(b"%d" % end) for end in (integers[0], integers[-1])) if integers else 0
+            )
+            self._leave_integers(
+                packed=len(integers) < limits.set_max_listpack_entries
+                and max(longest, len(member)) <= limits.set_max_listpack_value
+            )
+            self._members[member] = None
+            return True
+        at = bisect_left(integers, number)
+        if at < len(integers) and integers[at] == number:
+            return False
+        integers.insert(at, number)
+        if len(integers) > min(limits.set_max_intset_entries, _MOST_INTEGERS):
+            self._leave_integers(packed=False)
+        return True
+
+    def _leave_integers(self, *, packed: bool) -> None:
+        self._members = dict.fromkeys(self)
+        self._integers = None
+        self.packed = packed
+
+    def expect(self, count: int, limits: Limits) -> None:
+        """Say how many members are about to be added at once.
+
+        Redis makes room for all of them first, and so goes over to its hash table even
+        where most turn out to be there already.
+        """
+        if self._integers is not None:
+            if count > limits.set_max_intset_entries:
+                self._leave_integers(packed=False)
+        elif count > limits.set_max_listpack_entries:
+            self.packed = False
+
+    def remove(self, member: bytes) -> bool:
+        """Take a member out; whether it was there."""
+        integers = self._integers
+        if integers is None:
+            if member not in self._members:
+                return False
+            del self._members[member]
+            return True
+        number = _as_integer(member)
+        if number is None:
+            return False
+        at = bisect_left(integers, number)
+        if at == len(integers) or integers[at] != number:
+            return False
+        del integers[at]
+        return True
+
+    def compact(self, limits: Limits) -> None:
+        """Become a set of integers again if that is all there is, and not too many."""
+        if self._integers is not None or len(self._members) > limits.set_max_intset_entries:
+            return
+        numbers = []
+        for member in self._members:
+            number = _as_integer(member)
+            if number is None:
+                return
+            numbers.append(number)
+        self._integers = array("q", sorted(numbers))
+        self._members = {}
+        self._order = None
+        self.packed = True
+
+    # --- walking and chance --------------------------------------------------------------
+
+    def _walk_order(self) -> ScanOrder | None:
+        """None while the set is small: it is walked as a whole then."""
+        if self._order is None and not self.packed:
+            self._order = ScanOrder()
+        return self._order
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """The next cursor (0 when done) and about `count` members: all of a small set."""
+        order = self._walk_order()
+        return (0, list(self)) if order is None else order.scan(self._members, cursor, count)
+
+    def pick(self, rng: Random) -> bytes:
+        """A random member of a set that is not empty."""
+        integers = self._integers
+        if integers is not None:
+            return b"%d" % integers[int(rng.random() * len(integers))]
+        return pick_member(self._members, self._walk_order(), rng)
+
+    def pick_distinct(self, count: int, rng: Random) -> list[bytes]:
+        """`count` different random members, or all where there are no more."""
+        if self._integers is not None:
+            return rng.sample(list(self), min(count, len(self)))
+        return pick_distinct(self._members, self._walk_order(), count, rng)
+
+    def pop(self, rng: Random) -> bytes:
+        """Take out a random member of a set that is not empty."""
+        member = self.pick(rng)
+        self.remove(member)
+        return member
