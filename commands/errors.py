@@ -42,5 +42,13 @@ def wrong_arity(name: str) -> CommandError:
     return CommandError(f"ERR wrong number of arguments for '{name.lower()}' command")
 
 
+def wrong_subcommand(argv: list[bytes]) -> CommandError:
+    """For a subcommand that knows its name but not what follows it."""
+    return CommandError(
+        b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP."
+        % (argv[1], argv[0].upper())
+    )
+
+
 def invalid_expire(name: str) -> CommandError:
     return CommandError(f"ERR invalid expire time in '{name.lower()}' command")

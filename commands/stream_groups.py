@@ -6,7 +6,7 @@ from itertools import islice
 
 from commands.arguments import Arguments
 from commands.context import Context
-from commands.errors import SYNTAX, CommandError
+from commands.errors import SYNTAX, CommandError, wrong_subcommand
 from commands.numbers import parse_integer
 from commands.registry import (
     Argument,
@@ -35,6 +35,11 @@ _NO_KEY = (
 
 def unknown_group(key: bytes, name: bytes) -> CommandError:
     return CommandError(b"NOGROUP No such key '%b' or consumer group '%b'" % (key, name))
+
+
+def no_such_group(key: bytes, name: bytes) -> CommandError:
+    """The same, as XGROUP and XINFO say it of a key that exists."""
+    return CommandError(b"NOGROUP No such consumer group '%b' for key name '%b'" % (name, key))
 
 
 def find_or_add_consumer(
@@ -83,14 +88,7 @@ def _group_arguments(access: str, *more: Argument) -> list[Argument]:
 
 
 def _id_selector() -> Argument:
-    return OneOf("id-selector", String("id"), Argument("new-id", "pure-token", "$"))
-
-
-def _bad_options(subcommand: bytes) -> CommandError:
-    return CommandError(
-        b"ERR unknown subcommand or wrong number of arguments for '%b'. Try XGROUP HELP."
-        % subcommand
-    )
+    return OneOf("id-selector", String("id"), Token("$", name="new-id"))
 
 
 def _parse_entries_read(text: bytes) -> int | None:
@@ -106,7 +104,7 @@ def _fetch_group(ctx: Context, key: bytes, name: bytes) -> Group:
         raise CommandError(_NO_KEY)
     group = stream.groups.get(name)
     if group is None:
-        raise CommandError(b"NOGROUP No such consumer group '%b' for key name '%b'" % (name, key))
+        raise no_such_group(key, name)
     return group
 
 
@@ -135,7 +133,7 @@ def xgroup_create(ctx: Context, argv: list[bytes]) -> Reply:
         elif option == b"ENTRIESREAD" and options:
             entries_read = _parse_entries_read(options.word())
         else:
-            raise _bad_options(argv[1])
+            raise wrong_subcommand(argv)
     stream = ctx.db.fetch_as(key, Stream)
     if stream is None and not make_stream:
         raise CommandError(_NO_KEY)
@@ -174,7 +172,7 @@ def xgroup_setid(ctx: Context, argv: list[bytes]) -> Reply:
     options = Arguments(argv, 5)
     while options:
         if options.option() != b"ENTRIESREAD" or not options:
-            raise _bad_options(argv[1])
+            raise wrong_subcommand(argv)
         entries_read = _parse_entries_read(options.word())
     group = _fetch_group(ctx, key, name)
     if start == b"$":

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from commands.context import Context
-from commands.errors import NO_SUCH_KEY, CommandError
+from commands.errors import NO_SUCH_KEY, CommandError, wrong_subcommand
 from commands.numbers import parse_integer
 from commands.registry import Block, Integer, Key, String, Token, command, container
 from commands.replies import Reply
+from commands.stream_groups import no_such_group
 from commands.stream_ids import format_id
 from commands.streams import entries_reply
 from storage.values.consumer_groups import Consumer, Group
@@ -61,11 +62,11 @@ def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
     full, count = False, _SHOWN_BY_DEFAULT
     if len(argv) > 3:
         if len(argv) not in (4, 6) or argv[3].upper() != b"FULL":
-            raise _bad_options()
+            raise wrong_subcommand(argv)
         full = True
         if len(argv) == 6:
             if argv[4].upper() != b"COUNT":
-                raise _bad_options()
+                raise wrong_subcommand(argv)
             count = parse_integer(argv[5])
             if count < 0:
                 count = _SHOWN_BY_DEFAULT
@@ -90,12 +91,6 @@ def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
         reply[b"first-entry"] = _edge(stream.range(0, MAX_ID, 1))
         reply[b"last-entry"] = _edge(stream.reverse_range(0, MAX_ID, 1))
     return reply
-
-
-def _bad_options() -> CommandError:
-    return CommandError(
-        "ERR unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP."
-    )
 
 
 def _edge(entries: list[Entry]) -> Reply:
@@ -173,7 +168,7 @@ def xinfo_consumers(ctx: Context, argv: list[bytes]) -> Reply:
     key, name = argv[2:]
     group = _find_stream(ctx, key).groups.get(name)
     if group is None:
-        raise CommandError(b"NOGROUP No such consumer group '%b' for key name '%b'" % (name, key))
+        raise no_such_group(key, name)
     now = ctx.now
     return [
         {

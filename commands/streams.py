@@ -31,15 +31,13 @@ def _trim_arguments(*, optional: bool) -> Argument:
     return Block(
         "trim",
         OneOf("strategy", Token("MAXLEN"), Token("MINID", since="6.2.0")),
-        OneOf("operator", _named("equal", "="), _named("approximately", "~"), optional=True),
+        OneOf(
+            "operator", Token("=", name="equal"), Token("~", name="approximately"), optional=True
+        ),
         String("threshold"),
         Integer("count", "LIMIT", optional=True, since="6.2.0"),
         optional=optional,
     )
-
-
-def _named(name: str, token: str) -> Argument:
-    return Argument(name, "pure-token", token)
 
 
 class _Trim:
@@ -163,7 +161,7 @@ def _parse_trim(option: bytes, approximate: bool, text: bytes) -> _Trim:
         Key("key", "RW update"),
         Token("NOMKSTREAM", optional=True, since="6.2.0"),
         _trim_arguments(optional=True),
-        OneOf("id-selector", _named("auto-id", "*"), String("id")),
+        OneOf("id-selector", Token("*", name="auto-id"), String("id")),
         Block("data", String("field"), String("value"), multiple=True),
     ],
     tips=["nondeterministic_output"],
