@@ -69,20 +69,29 @@ class Nodes(deque[Node]):
     # --- at the ends -------------------------------------------------------------------
 
     def pushed_left(self, item: bytes) -> None:
-        if self and self._has_room(self[0], item):
+        # The body of `_has_room` stands here and below, because this is the path of LPUSH.
+        if self:
             node = self[0]
-            node.size += entry_size(item)
-            node.entries += 1
-        else:
-            self.appendleft(self._node_of(item))
+            if (
+                node.size + len(item) + _ESTIMATED_OVERHEAD <= self.most_bytes
+                and node.entries < self.most_entries
+            ):
+                node.size += entry_size(item)
+                node.entries += 1
+                return
+        self.appendleft(self._node_of(item))
 
     def pushed_right(self, item: bytes) -> None:
-        if self and self._has_room(self[-1], item):
+        if self:
             node = self[-1]
-            node.size += entry_size(item)
-            node.entries += 1
-        else:
-            self.append(self._node_of(item))
+            if (
+                node.size + len(item) + _ESTIMATED_OVERHEAD <= self.most_bytes
+                and node.entries < self.most_entries
+            ):
+                node.size += entry_size(item)
+                node.entries += 1
+                return
+        self.append(self._node_of(item))
 
     def popped_left(self, item: bytes) -> None:
         node = self[0]
@@ -215,10 +224,10 @@ class Nodes(deque[Node]):
     # --- helpers -----------------------------------------------------------------------
 
     def _has_room(self, node: Node, item: bytes) -> bool:
+        # A plain node is larger than the limit, and so never has room.
         return (
             node.size + len(item) + _ESTIMATED_OVERHEAD <= self.most_bytes
             and node.entries < self.most_entries
-            and not node.plain
         )
 
     def _node_of(self, item: bytes) -> Node:

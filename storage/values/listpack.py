@@ -13,28 +13,26 @@ OVERHEAD = 7
 
 _INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
 _LONGEST_INTEGER = 20
+_DIGITS = frozenset(b"%d" % digit for digit in range(10))
+# Bits of a number without its sign, and bytes of its entry.
+_INTEGER_SIZES = ((12, 3), (15, 4), (23, 5), (31, 6), (63, 10))
 
 
 def entry_size(item: bytes) -> int:
     """The bytes of one entry: its header, its text or number, and its own length again."""
     length = len(item)
     # Most items that are not numbers do not end like one, which is the cheapest test.
-    if 0 < length <= _LONGEST_INTEGER and 48 <= item[-1] <= 57 and _INTEGER(item):
+    if length < 64 and item[-1:] not in _DIGITS:
+        return length + 2
+    if 0 < length <= _LONGEST_INTEGER and _INTEGER(item):
         number = int(item)
-        if 0 <= number <= 127:
-            return 2
         if number < 0:
             number = ~number
-        if number < 1 << 12:
-            return 3
-        if number < 1 << 15:
-            return 4
-        if number < 1 << 23:
-            return 5
-        if number < 1 << 31:
-            return 6
-        if number < 1 << 63:
-            return 10
+        elif number < 128:
+            return 2
+        for bits, size in _INTEGER_SIZES:
+            if number < 1 << bits:
+                return size
     if length < 64:
         return length + 2
     return with_length(length + (2 if length < 4096 else 5))
