@@ -182,6 +182,7 @@ _declare(
         String("node", "NODE"),
         Token("STABLE"),
     ),
+    Integer("timeout", "TIMEOUT", optional=True, since="8.0.0"),
 )
 _declare(
     "SHARDS",

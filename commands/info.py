@@ -347,9 +347,14 @@ def _commandstats(instance: Instance) -> Fields:
             )
 
 
+# What would break a line of fields apart.
+_UNSAFE = str.maketrans("#:\n\r", "____")
+
+
 def _errorstats(instance: Instance) -> Fields:
     for code, count in instance.statistics.errors.items():
-        yield f"errorstat_{code.decode('utf-8', 'surrogateescape')}", f"count={count}"
+        name = code.decode("utf-8", "surrogateescape").translate(_UNSAFE)
+        yield f"errorstat_{name}", f"count={count}"
 
 
 def _latencystats(instance: Instance) -> Fields:

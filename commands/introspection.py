@@ -54,7 +54,7 @@ def command_(ctx: Context, argv: list[bytes]) -> Reply:
     return [_info(entry) for entry in commands().values()]
 
 
-declare_help("COMMAND", group="server", since="5.0.0")
+declare_help("COMMAND", group="server", since="5.0.0", categories="connection")
 
 
 @command(
@@ -82,7 +82,7 @@ def command_count(ctx: Context, argv: list[bytes]) -> Reply:
             String("module-name", "MODULE"),
             String("category", "ACLCAT"),
             Pattern("pattern", "PATTERN"),
-            token="FILTERBY",  # noqa: S106 - a word of the syntax
+            token="FILTERBY",
             optional=True,
         )
     ],

@@ -462,7 +462,7 @@ def container(
     declare_help(name, group=group, since=help_since or max(since, "5.0.0"))
 
 
-def declare_help(name: str, *, group: str, since: str) -> None:
+def declare_help(name: str, *, group: str, since: str, categories: str = "") -> None:
     """Declare the HELP of a command that has subcommands."""
 
     def show_help(ctx: Context, argv: list[bytes]) -> list[str]:
@@ -474,6 +474,7 @@ def declare_help(name: str, *, group: str, since: str) -> None:
         summary="Lists the subcommands with their arguments.",
         since=since,
         flags="loading stale",
+        categories=categories,
         without="pubsub",
     )(show_help)
 
