@@ -222,3 +222,62 @@ container("MODULE", group="server", since="4.0.0", summary="Modules, of which th
 )
 def module_list(ctx: Context, argv: list[bytes]) -> Reply:
     return []
+
+
+_LOADS = "admin noscript no_async_loading"
+
+
+@command(
+    "MODULE LOAD",
+    group="server",
+    since="4.0.0",
+    flags=_LOADS,
+    summary="Fails: modules are native code for another server.",
+    arguments=[String("path"), String("arg", optional=True, multiple=True)],
+)
+@command(
+    "MODULE LOADEX",
+    group="server",
+    since="7.0.0",
+    flags=_LOADS,
+    summary="Fails, as MODULE LOAD does.",
+    arguments=[
+        String("path"),
+        Block(
+            "configs",
+            String("name"),
+            String("value"),
+            token="CONFIG",
+            optional=True,
+            multiple=True,
+            multiple_token=True,
+        ),
+        String("args", "ARGS", optional=True, multiple=True),
+    ],
+)
+def module_load(ctx: Context, argv: list[bytes]) -> Reply:
+    _check_modules_allowed(ctx)
+    raise CommandError("ERR Error loading the extension. Please check the server logs.")
+
+
+@command(
+    "MODULE UNLOAD",
+    group="server",
+    since="4.0.0",
+    flags=_LOADS,
+    summary="Fails: there is no module to unload.",
+    arguments=[String("name")],
+)
+def module_unload(ctx: Context, argv: list[bytes]) -> Reply:
+    _check_modules_allowed(ctx)
+    raise CommandError("ERR Error unloading module: no such module with that name")
+
+
+def _check_modules_allowed(ctx: Context) -> None:
+    allowed = ctx.instance.settings["enable-module-command"]
+    if allowed != "yes" and not (allowed == "local" and ctx.client.is_local):
+        raise CommandError(
+            'ERR MODULE command not allowed. If the enable-module-command option is set to "local",'
+            " you can run it from a local connection, otherwise you need to set this option in the "
+            "configuration file, and then restart the server."
+        )

@@ -305,10 +305,11 @@ def _columns(times: list[int]) -> list[bytes]:
 
 
 def _upright(labels: list[str]) -> list[bytes]:
-    """Labels of one column each, read from the top down."""
+    """A gap, then labels of one column each, read from the top down."""
     longest = max(map(len, labels))
     padded = [label.ljust(longest) for label in labels]
-    return ["".join(label[place] for label in padded).encode() for place in range(longest)]
+    lines = ["".join(label[place] for label in padded).encode() for place in range(longest)]
+    return [b" " * len(labels), *lines]
 
 
 def _age(seconds: int) -> str:

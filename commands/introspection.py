@@ -192,11 +192,31 @@ def command_getkeysandflags(ctx: Context, argv: list[bytes]) -> Reply:
     places = _key_places(ctx, request)
     statistics = ctx.instance.find_command(request)
     assert statistics is not None
-    access = _access_by_place(statistics.command, request)
+    entry = statistics.command
+    access = _access_by_place(entry, request)
+    varies = _VARYING_ACCESS.get(entry.name)
+    if varies is not None:
+        access = dict.fromkeys(places, varies([word.upper() for word in request[2:]]))
     return [
         [request[place], _statuses(access.get(place, "").split(), _ACCESS_ORDER)]
         for place in places
     ]
+
+
+def _access_of_set(options: list[bytes]) -> str:
+    return "RW access update" if b"GET" in options[1:] else "OW update"
+
+
+def _access_of_bitfield(operations: list[bytes]) -> str:
+    writes = b"SET" in operations or b"INCRBY" in operations
+    return "RW access update" if writes else "RO access"
+
+
+# Of the commands whose options decide how they use their key.
+_VARYING_ACCESS: dict[str, Callable[[list[bytes]], str]] = {
+    "SET": _access_of_set,
+    "BITFIELD": _access_of_bitfield,
+}
 
 
 def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
@@ -213,7 +233,8 @@ def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
     if not entry.accepts(len(request)):
         raise CommandError("ERR Invalid number of arguments specified for command")
     places = entry.key_indexes(request)
-    if not places and "no_mandatory_keys" not in entry.flags:
+    miscounted = any(spec.numkeys and not spec.find(request) for spec in entry.keys)
+    if (miscounted or not places) and "no_mandatory_keys" not in entry.flags:
         raise CommandError("ERR Invalid arguments specified for command")
     return places
 

@@ -232,7 +232,9 @@ class TitleTemplate:
         rest = text
         for name in self._fields + self._more:
             rest = rest.replace(name, "")
-        if "{" in rest or "}" in rest:
+        # Redis tries it with an empty title, and nothing at all is no name.
+        nothing = not text.replace("{title}", "").strip(" ")
+        if "{" in rest or "}" in rest or nothing:
             raise SettingError("template format is invalid or contains unknown variables")
         return text
 

@@ -49,7 +49,6 @@ NETWORK = (
         YES_NO,
         "yes",
         "Serve only this machine while there is no password.",
-        protected=True,
     ),
 )
 
