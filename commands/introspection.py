@@ -91,12 +91,10 @@ def command_count(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def command_list(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) == 2:
-        names: Iterable[str] = (entry.wire_name for entry in commands().values())
-    elif len(argv) == 5 and argv[2].upper() == b"FILTERBY":
-        names = _filtered(argv[3].upper(), argv[4])
-    else:
-        raise CommandError(SYNTAX)
-    return SetReply([name.encode() for name in names])
+        return [entry.wire_name.encode() for entry in commands().values()]
+    if len(argv) == 5 and argv[2].upper() == b"FILTERBY":
+        return [name.encode() for name in _filtered(argv[3].upper(), argv[4])]
+    raise CommandError(SYNTAX)
 
 
 def _filtered(filter_name: bytes, text: bytes) -> Iterator[str]:
