@@ -29,6 +29,7 @@ FAMILIES = (
     "sorted_set_blocking",
     "hyperloglogs",
     "geo",
+    "geo_search",
     "streams",
     "stream_reading",
     "stream_groups",

@@ -98,6 +98,15 @@ class Verbatim:
         self.form = form
 
 
+class DoubleText:
+    """A double whose digits are not those that a score would be printed with."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
 class BigNumber:
     """An integer beyond 64 bits (RESP2: a bulk string)."""
 

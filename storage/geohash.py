@@ -1,0 +1,277 @@
+"""Places on Earth as 52-bit cells, and which cells a search has to look into.
+
+A cell is a number of steps and two grid indexes; its `bits` interleave them, latitude in
+the even places, so that near places mostly have near numbers. A sorted set scored by the
+bits of the finest cells therefore answers an area as a few ranges of scores.
+
+All arithmetic is in the order in which Redis does it, because distances and coordinates
+are compared to the last digit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LONGITUDE_MOST = 180.0
+# Where the square Mercator map ends.
+LATITUDE_MOST = 85.05112878
+STEPS = 26
+
+_EARTH_RADIUS = 6372797.560856
+_MAP_MOST = 20037726.37
+_RADIAN = math.pi / 180.0
+_ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz"
+
+
+class Point(NamedTuple):
+    longitude: float
+    latitude: float
+
+
+class Cell(NamedTuple):
+    """A square of the grid that halves the map `steps` times in each direction."""
+
+    x: int
+    y: int
+    steps: int
+
+    @property
+    def bits(self) -> int:
+        return _spread(self.x) << 1 | _spread(self.y)
+
+    def moved(self, dx: int, dy: int) -> Cell:
+        """A neighbour; the map wraps around at its edges."""
+        mask = (1 << self.steps) - 1
+        return Cell((self.x + dx) & mask, (self.y + dy) & mask, self.steps)
+
+    def longitudes(self) -> tuple[float, float]:
+        return _interval(self.x, self.steps, LONGITUDE_MOST)
+
+    def latitudes(self) -> tuple[float, float]:
+        return _interval(self.y, self.steps, LATITUDE_MOST)
+
+    def scores(self) -> tuple[float, float]:
+        """The least score inside, and the least one beyond."""
+        shift = 2 * (STEPS - self.steps)
+        bits = self.bits
+        return float(bits << shift), float((bits + 1) << shift)
+
+
+def _interval(index: int, steps: int, most: float) -> tuple[float, float]:
+    scale = most - -most
+    size = 1 << steps
+    return -most + (index * 1.0 / size) * scale, -most + ((index + 1) * 1.0 / size) * scale
+
+
+def _spread(index: int) -> int:
+    """The bits of a 32-bit number with a zero between each two."""
+    index &= 0xFFFFFFFF
+    index = (index | index << 16) & 0x0000FFFF0000FFFF
+    index = (index | index << 8) & 0x00FF00FF00FF00FF
+    index = (index | index << 4) & 0x0F0F0F0F0F0F0F0F
+    index = (index | index << 2) & 0x3333333333333333
+    return (index | index << 1) & 0x5555555555555555
+
+
+def _gather(bits: int) -> int:
+    """Every second bit, from the lowest on: what `_spread` was given."""
+    bits &= 0x5555555555555555
+    bits = (bits | bits >> 1) & 0x3333333333333333
+    bits = (bits | bits >> 2) & 0x0F0F0F0F0F0F0F0F
+    bits = (bits | bits >> 4) & 0x00FF00FF00FF00FF
+    bits = (bits | bits >> 8) & 0x0000FFFF0000FFFF
+    return (bits | bits >> 16) & 0xFFFFFFFF
+
+
+def valid(point: Point) -> bool:
+    return abs(point.longitude) <= LONGITUDE_MOST and abs(point.latitude) <= LATITUDE_MOST
+
+
+def cell_at(point: Point, steps: int = STEPS, latitude_most: float = LATITUDE_MOST) -> Cell:
+    x = (point.longitude + LONGITUDE_MOST) / (2 * LONGITUDE_MOST) * (1 << steps)
+    y = (point.latitude + latitude_most) / (2 * latitude_most) * (1 << steps)
+    return Cell(int(x), int(y), steps)
+
+
+def score_of(point: Point) -> float:
+    """The score under which a place is kept."""
+    return float(cell_at(point).bits)
+
+
+def point_of(score: float) -> Point:
+    """The middle of the cell that a score stands for; any score stands for some cell."""
+    bits = score_bits(score)
+    cell = Cell(_gather(bits >> 1), _gather(bits), STEPS)
+    west, east = cell.longitudes()
+    south, north = cell.latitudes()
+    longitude, latitude = (west + east) / 2, (south + north) / 2
+    return Point(
+        max(-LONGITUDE_MOST, min(LONGITUDE_MOST, longitude)),
+        max(-LATITUDE_MOST, min(LATITUDE_MOST, latitude)),
+    )
+
+
+def score_bits(score: float) -> int:
+    """A score as an unsigned 64-bit integer, converted as the processor does."""
+    if -(2.0**63) <= score < 2.0**64:
+        return int(score) & 0xFFFFFFFFFFFFFFFF
+    return 0 if score > 0 else 1 << 63
+
+
+def text_of(score: float) -> bytes:
+    """The geohash as others write it: eleven letters, over the whole range of latitudes."""
+    bits = cell_at(point_of(score), latitude_most=90.0).bits
+    # 52 bits are ten letters and two fifths, so the eleventh says nothing.
+    return "".join(_ALPHABET[bits >> 52 - 5 * n & 31] for n in range(1, 11)).encode() + b"0"
+
+
+# --- distances -----------------------------------------------------------------------------
+
+
+def distance(one: Point, other: Point) -> float:
+    """Metres between two places along the surface of a sphere."""
+    longitude1, longitude2 = one.longitude * _RADIAN, other.longitude * _RADIAN
+    v = math.sin((longitude2 - longitude1) / 2)
+    if v == 0.0:
+        return north_south_distance(one, other)
+    latitude1, latitude2 = one.latitude * _RADIAN, other.latitude * _RADIAN
+    u = math.sin((latitude2 - latitude1) / 2)
+    a = u * u + math.cos(latitude1) * math.cos(latitude2) * v * v
+    return 2.0 * _EARTH_RADIUS * math.asin(math.sqrt(a))
+
+
+def north_south_distance(one: Point, other: Point) -> float:
+    return _EARTH_RADIUS * abs(other.latitude * _RADIAN - one.latitude * _RADIAN)
+
+
+# --- searching -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """What is no further from a place than `radius` metres."""
+
+    center: Point
+    radius: float
+
+    @property
+    def reach(self) -> float:
+        return self.radius
+
+    @property
+    def half_sides(self) -> tuple[float, float]:
+        return self.radius, self.radius
+
+    def distance_within(self, point: Point) -> float | None:
+        """Metres from the center, or None if the point lies outside."""
+        metres = distance(self.center, point)
+        return None if metres > self.radius else metres
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What lies in a rectangle of so many metres around a place."""
+
+    center: Point
+    width: float
+    height: float
+
+    @property
+    def reach(self) -> float:
+        return math.sqrt(
+            (self.width / 2) * (self.width / 2) + (self.height / 2) * (self.height / 2)
+        )
+
+    @property
+    def half_sides(self) -> tuple[float, float]:
+        return self.width / 2, self.height / 2
+
+    def distance_within(self, point: Point) -> float | None:
+        if north_south_distance(self.center, point) > self.height / 2:
+            return None
+        beside = Point(self.center.longitude, point.latitude)
+        if distance(beside, point) > self.width / 2:
+            return None
+        return distance(self.center, point)
+
+
+Shape = Circle | Box
+
+
+def score_ranges(shape: Shape) -> Iterator[tuple[float, float]]:
+    """The ranges of scores that can hold places inside a shape: up to nine cells.
+
+    They come in Redis' order, which is that of an unsorted search's results.
+    """
+    before: Cell | None = None
+    for index, cell in enumerate(_cells(shape)):
+        if cell is None:
+            continue
+        # On a coarse grid, going either way from a cell leads to the same one. (Redis does
+        # not compare with the middle cell, and finds its places twice.)
+        if before is None or cell != before:
+            yield cell.scores()
+        if index:
+            before = cell
+
+
+def _cells(shape: Shape) -> list[Cell | None]:
+    """The cell in the middle and its neighbours; None for those the shape cannot touch."""
+    west, south, east, north = _bounds(shape)
+    center = shape.center
+    steps = _steps_for(shape.reach, center.latitude)
+    cell = cell_at(center, steps)
+    if steps > 1 and (
+        cell.moved(0, 1).latitudes()[1] < north
+        or cell.moved(0, -1).latitudes()[0] > south
+        or cell.moved(1, 0).longitudes()[1] < east
+        or cell.moved(-1, 0).longitudes()[0] > west
+    ):
+        steps -= 1
+        cell = cell_at(center, steps)
+    left_out = set()
+    if steps >= 2:
+        cell_south, cell_north = cell.latitudes()
+        cell_west, cell_east = cell.longitudes()
+        if cell_south < south:
+            left_out |= {(-1, -1), (0, -1), (1, -1)}
+        if cell_north > north:
+            left_out |= {(-1, 1), (0, 1), (1, 1)}
+        if cell_west < west:
+            left_out |= {(-1, -1), (-1, 0), (-1, 1)}
+        if cell_east > east:
+            left_out |= {(1, -1), (1, 0), (1, 1)}
+    ways = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)]
+    return [None if way in left_out else cell.moved(*way) for way in ways]
+
+
+def _bounds(shape: Shape) -> tuple[float, float, float, float]:
+    """West, south, east and north of a shape; beyond the map where it reaches a pole."""
+    longitude, latitude = shape.center
+    half_width, half_height = shape.half_sides
+    dy = half_height / _EARTH_RADIUS / _RADIAN
+    # Towards the pole a metre is more degrees wide, so the nearer edge decides.
+    edge = latitude - dy if latitude < 0 else latitude + dy
+    cosine = math.cos(edge * _RADIAN) if math.isfinite(edge) else math.nan
+    dx = half_width / _EARTH_RADIUS / cosine / _RADIAN
+    return longitude - dx, latitude - dy, longitude + dx, latitude + dy
+
+
+def _steps_for(reach: float, latitude: float) -> int:
+    """How fine the grid may be so that nine cells cover the reach."""
+    if reach == 0:
+        return STEPS
+    steps = 1
+    while reach < _MAP_MOST:
+        reach *= 2
+        steps += 1
+    # Two back, so that the reach surely fits; further where cells get narrow.
+    steps -= 2
+    if abs(latitude) > 66:
+        steps -= 1
+        if abs(latitude) > 80:
+            steps -= 1
+    return max(1, min(STEPS, steps))
