@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from commands.arguments import Arguments
 from commands.context import Context
 from commands.errors import SYNTAX, CommandError
-from commands.numbers import INT64_MAX, INT64_MIN, parse_in_range, read_integer
+from commands.numbers import parse_integer, read_integer
 from commands.registry import Argument, Integer, OneOf, String, Token
 from commands.state.client import Client
 
@@ -24,8 +24,7 @@ _KINDS = {
     b"REPLICA": "replica",
     b"SLAVE": "replica",
 }
-_BAD_ID_TO_KILL = "ERR client-id should be greater than 0"
-_BAD_ID_TO_LIST = "ERR Invalid client ID"
+_BAD_ID = "ERR client-id should be greater than 0"
 
 
 # --- what is known of a client --------------------------------------------------------------
@@ -130,8 +129,6 @@ class Filters:
 def parse_filters(ctx: Context, arguments: Arguments, *, to_kill: bool) -> Filters:
     """The options of CLIENT LIST and CLIENT KILL, up to the last word."""
     filters = Filters(skip_me=to_kill)
-    # A list may well ask for a client that cannot exist.
-    least, bad_id = (1, _BAD_ID_TO_KILL) if to_kill else (INT64_MIN, _BAD_ID_TO_LIST)
     ids: dict[bytes, set[int]] = {}
     while arguments:
         option = arguments.option()
@@ -139,7 +136,7 @@ def parse_filters(ctx: Context, arguments: Arguments, *, to_kill: bool) -> Filte
             raise CommandError(SYNTAX)
         if option in (b"ID", b"NOT-ID"):
             chosen = ids.setdefault(option, set())
-            chosen |= _ids(arguments, least, bad_id)
+            chosen |= _ids(arguments, option, to_kill)
             filters.add(option, _inverted(option, _id_filter(chosen)))
         elif option == b"SKIPME":
             answer = arguments.option()
@@ -160,11 +157,18 @@ def _inverted(option: bytes, condition: Filter) -> Filter:
     return condition
 
 
-def _ids(arguments: Arguments, least: int, message: str) -> set[int]:
+def _ids(arguments: Arguments, option: bytes, to_kill: bool) -> set[int]:
     """All the numbers that follow; the first word must be one."""
-    ids = {parse_in_range(arguments.word(), least, INT64_MAX, message)}
-    while (word := arguments.peek()) is not None and read_integer(word) is not None:
-        ids.add(parse_in_range(arguments.word(), least, INT64_MAX, message))
+    bad_word = SYNTAX
+    if option == b"ID":
+        bad_word = _BAD_ID if to_kill else "ERR Invalid client ID"
+    ids = {parse_integer(arguments.word(), bad_word)}
+    while (word := arguments.peek()) is not None and (number := read_integer(word)) is not None:
+        ids.add(number)
+        arguments.word()
+    # A list may well ask for a client that cannot exist.
+    if min(ids) < 1 and (to_kill or option != b"ID"):
+        raise CommandError(_BAD_ID)
     return ids
 
 

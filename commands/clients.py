@@ -216,6 +216,8 @@ def client_list(ctx: Context, argv: list[bytes]) -> Reply:
     flags="admin noscript loading stale",
     complexity="O(N), N being the number of connections.",
     summary="Closes connections.",
+    # Every filter can be left out, but not all of them.
+    arity=-3,
     arguments=KILL_ARGUMENTS,
 )
 def client_kill(ctx: Context, argv: list[bytes]) -> Reply:
