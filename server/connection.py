@@ -86,8 +86,11 @@ class Connection:
             return
         # What AUTH or RESET changed.
         parser.trusted = client.authenticated
+        size = parser.pending + len(data)
         requests = parser.feed(data)
         if requests:
+            if size >= service.large_request:
+                service.dispatcher.note_large_requests(client, requests, service.large_request)
             if client.waiting is not None or client.blocked_requests:
                 client.blocked_requests += requests
                 self.waiting_bytes += len(data)

@@ -62,11 +62,16 @@ class Dispatcher:
         self.on_shutdown: Callable[[Shutdown], Reply] = lambda effect: NO_REPLY
         self._slow_ns = 0
         self._tick_ns = _TICK_NS
+        self._large_reply = 0
         instance.settings.on_change("slowlog-log-slower-than", self._follow_slowlog)
+        instance.settings.on_change("commandlog-reply-larger-than", self._follow_large_reply)
 
     def _follow_slowlog(self, microseconds: int) -> None:
         self._slow_ns = microseconds * 1000 if microseconds >= 0 else 1 << 62
         self._tick_ns = min(_TICK_NS, self._slow_ns)
+
+    def _follow_large_reply(self, size: int) -> None:
+        self._large_reply = size if size >= 0 else 1 << 62
 
     # --- the straight path -------------------------------------------------------------
 
@@ -129,6 +134,8 @@ class Dispatcher:
                     outbox += (BULK_HEADERS[length], reply, CRLF)
                 else:
                     outbox += (b"$%d\r\n" % length, reply, CRLF)
+                    if length >= self._large_reply:
+                        self._note_large_reply(client, argv, length)
             elif reply is OK:
                 outbox.append(OK_LINE)
             elif reply is None:
@@ -143,7 +150,10 @@ class Dispatcher:
                     client.blocked_requests += rest
                     return
             else:
-                outbox.append(client.encode(reply))
+                encoded = client.encode(reply)
+                outbox.append(encoded)
+                if len(encoded) >= self._large_reply:
+                    self._note_large_reply(client, argv, len(encoded))
             ended = clock()
             if ended > tick:
                 self._slow_step(client, argv, ended - started)
@@ -194,6 +204,24 @@ class Dispatcher:
                 client.name,
                 settings["slowlog-max-len"],
             )
+
+    def note_large_requests(self, client: Client, requests: list[list[bytes]], least: int) -> None:
+        """Log those of the requests that have `least` bytes or more."""
+        instance = self.instance
+        longest = instance.settings["commandlog-large-request-max-len"]
+        for argv in requests:
+            size = sum(map(len, argv))
+            if size >= least:
+                instance.large_requests.add(
+                    argv, size, instance.keyspace.now // 1000, client.address, client.name, longest
+                )
+
+    def _note_large_reply(self, client: Client, argv: list[bytes], size: int) -> None:
+        instance = self.instance
+        longest = instance.settings["commandlog-large-reply-max-len"]
+        instance.large_replies.add(
+            argv, size, instance.keyspace.now // 1000, client.address, client.name, longest
+        )
 
     # --- the guarded path ---------------------------------------------------------------
 
@@ -259,7 +287,9 @@ class Dispatcher:
         if reply.__class__ in _EFFECTS:
             going_on = self._carry_out(client, reply, argv)
         else:
-            self._answer(client, reply)
+            size = self._answer(client, reply)
+            if size >= self._large_reply:
+                self._note_large_reply(client, argv, size)
             going_on = True
         client.outbox += held
         if instance.keyspace.ready:
@@ -364,18 +394,19 @@ class Dispatcher:
 
     # --- replies and effects ----------------------------------------------------------------
 
-    def _answer(self, client: Client, reply: Reply) -> None:
-        """Put a reply into the outbox, unless CLIENT REPLY says otherwise."""
+    def _answer(self, client: Client, reply: Reply) -> int:
+        """Put a reply into the outbox, unless CLIENT REPLY says otherwise; its size."""
         mode = client.reply_mode
         if mode != "on":
             if mode == "skip-next":
                 client.reply_mode = "skip"
-                return
-            if mode == "skip":
+            elif mode == "skip":
                 client.reply_mode = "on"
                 client.refresh_gate()
-            return
-        client.outbox.append(client.encode(reply))
+            return 0
+        encoded = client.encode(reply)
+        client.outbox.append(encoded)
+        return len(encoded)
 
     def _carry_out(self, client: Client, effect: Any, argv: list[bytes]) -> bool:
         """Do what a handler asked for. False if the client must now wait."""
