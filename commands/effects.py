@@ -20,14 +20,15 @@ class Block:
     The command is run again, from its own argv, whenever one of the keys was changed and
     holds a value of `kind`; it may well answer `Block` again, and then keeps its place in
     the queue. Waiters of a key are served first come, first served. Where waiting is not
-    possible (in a transaction or script) the client gets `otherwise`, as it does when
-    `deadline` (epoch ms on the instance's clock; None is never) passes.
+    possible (in a transaction or script) the client gets `otherwise`, and when `deadline`
+    (epoch ms on the instance's clock; None is never) passes, `timed_out`.
     """
 
     keys: Sequence[bytes]
     deadline: int | None
     kind: type[Any]
     otherwise: Reply = NULL_ARRAY
+    timed_out: Reply = NULL_ARRAY
     # Also run again when a key is gone or is of another type (XREADGROUP: to say so).
     on_loss: bool = False
     # In place of the command's own argv: what the waiting fixed (XREAD's `$`).

@@ -114,7 +114,7 @@ class Blocking:
         if with_error:
             self.release(client, ErrorReply(_UNBLOCKED))
         else:
-            self.release(client, effect.otherwise if isinstance(effect, Block) else effect.reply)
+            self.release(client, effect.timed_out if isinstance(effect, Block) else effect.reply)
         return True
 
     # --- serving ------------------------------------------------------------------------
