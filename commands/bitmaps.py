@@ -17,6 +17,7 @@ from commands.errors import SYNTAX, CommandError
 from commands.numbers import parse_integer
 from commands.registry import Argument, Block, Integer, Key, KeySpec, OneOf, Token, command
 from commands.replies import Reply
+from commands.string_editing import clamp_range
 
 # Integers of this many bytes are counted without leaving the processor's cache.
 _CHUNK = 1 << 16
@@ -202,10 +203,10 @@ def _parse_unit(word: bytes) -> bool:
 
 def _bit_range(start: int, end: int, length: int, in_bits: bool) -> tuple[int, int]:
     """A range in bits or bytes, inclusive and negative from the end, as a slice of bits."""
-    total = length << 3 if in_bits else length
-    start = max(start + total, 0) if start < 0 else start
-    end = max(end + total, 0) if end < 0 else min(end, total - 1)
-    return (start, end + 1) if in_bits else (start << 3, end + 1 << 3)
+    if in_bits:
+        return clamp_range(start, end, length << 3)
+    start, end = clamp_range(start, end, length)
+    return start << 3, end << 3
 
 
 def count_bits(value: bytes | bytearray, start: int, end: int) -> int:

@@ -37,7 +37,7 @@ class Options:
     """The options from `start` on, as they were given.
 
     Of the conditions only one may be given, and of the ways to treat the TTL only one;
-    either may be given twice, and then the last value holds.
+    it may be given twice (IFEQ excepted), and then the last value holds.
     """
 
     __slots__ = ("comparison", "condition", "get", "ttl", "ttl_value")
@@ -63,10 +63,14 @@ class Options:
                 at += 1
             if word == b"GET":
                 self.get = True
-            elif word in CONDITIONS or word in COMPARISONS:
-                if self.condition not in (None, word):
+            elif word in COMPARISONS:
+                if self.condition is not None:
                     raise CommandError(SYNTAX)
                 self.condition, self.comparison = word, value
+            elif word in CONDITIONS:
+                if self.condition not in (None, word):
+                    raise CommandError(SYNTAX)
+                self.condition = word
             else:
                 if self.ttl not in (None, word):
                     raise CommandError(SYNTAX)
@@ -74,9 +78,8 @@ class Options:
 
     def deadline(self, now: int, command: str) -> int | None:
         """When the key shall run out, in epoch ms; None if the options don't say."""
-        if not self.ttl_value and self.ttl not in TTLS:
+        if self.ttl is None or self.ttl not in TTLS:
             return None
-        assert self.ttl is not None
         return parse_deadline(
             self.ttl_value,
             command,

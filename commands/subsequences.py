@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from commands.context import Context
 from commands.errors import SYNTAX, CommandError
 from commands.numbers import parse_integer
-from commands.registry import Integer, Key, Token, command
+from commands.registry import Integer, Key, KeySpec, Token, command
 from commands.replies import Reply
 from storage.errors import WrongType
 
@@ -46,6 +46,7 @@ class _Match:
         Integer("min-match-len", "MINMATCHLEN", optional=True),
         Token("WITHMATCHLEN", optional=True),
     ],
+    keys=[KeySpec("RO access", index=1, last=1)],
 )
 def lcs(ctx: Context, argv: list[bytes]) -> Reply:
     try:
