@@ -181,6 +181,9 @@ def _sorted_elements(ctx: Context, key: bytes, request: _Request) -> list[bytes]
         return []
     if value.__class__ not in (List, Set, SortedSet):
         raise WrongType
+    if value.__class__ is SortedSet:
+        # Redis leaves the compact encoding to sort, and clients can see that it did.
+        value.packed = False
     start, stop = _limits(request, len(value))
     if request.unsorted:
         # A set has no order of its own, so what is stored of it is given one.
@@ -201,22 +204,26 @@ def _sorted_elements(ctx: Context, key: bytes, request: _Request) -> list[bytes]
 
 
 def _limits(request: _Request, size: int) -> tuple[int, int]:
-    start = max(0, request.offset)
+    """The asked-for part of `size` elements, as a slice within them."""
+    start = min(max(0, request.offset), size)
     if request.count < 0:
         return start, size
-    return start, start + request.count
+    return start, min(start + request.count, size)
 
 
 def _in_own_order(value: Any, request: _Request, start: int, stop: int) -> list[bytes]:
+    if value.__class__ is Set:
+        return list(value)[start:stop]
+    if request.descending:
+        start, stop = len(value) - stop, len(value) - start
+    part: list[bytes]
     if value.__class__ is List:
-        window: list[bytes] = value.window(start, min(stop, len(value)))
-        return window
-    if value.__class__ is SortedSet:
-        members = [member for _, member in value.pairs()]
-        if request.descending:
-            members.reverse()
-        return members[start:stop]
-    return list(value)[start:stop]
+        part = value.window(start, stop)
+    else:
+        part = [member for _, member in value.pairs(start, stop)]
+    if request.descending:
+        part.reverse()
+    return part
 
 
 def _only_weight(keyed: tuple[Any, bytes]) -> Any:
@@ -230,9 +237,8 @@ def _weight(db: Database, element: bytes, request: _Request) -> Any:
         return (text is not None, text or b"")
     if text is None:
         return 0.0
-    # C reads an empty text as zero, and passes over spaces before a number.
-    text = text.lstrip(_SPACES)
-    number = read_float(text) if text else 0.0
+    # C passes over spaces before a number.
+    number = read_float(text.lstrip(_SPACES))
     if number is None:
         raise CommandError(_NOT_NUMBERS)
     return number
