@@ -1,0 +1,318 @@
+"""What other clients, time and faults can do to a transaction. Its replies by themselves
+are compared with real servers in tests/differential/cases/transactions.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.resp import NULL_ARRAY, Connection, ConnectionClosed, Error, Push
+from tests.support.servers import Loop, RunningServer
+
+ABORTED = Error("EXECABORT Transaction discarded because of previous errors.")
+
+
+def transact(client: Connection, *requests: tuple[str | int, ...]) -> Any:
+    """What EXEC answers to these requests."""
+    return client.pipeline([("MULTI",), *requests, ("EXEC",)])[-1]
+
+
+@pytest.fixture
+def other(server: RunningServer) -> Connection:
+    return server.connect()
+
+
+# --- queueing --------------------------------------------------------------------------------
+
+
+def test_nothing_runs_before_exec(client: Connection, other: Connection) -> None:
+    assert client("MULTI") == "OK"
+    assert client("SET", "k", "mine") == "QUEUED"
+    assert other("GET", "k") is None
+    other("SET", "k", "theirs")
+    assert client("GET", "k") == "QUEUED"
+    assert client("EXEC") == ["OK", b"mine"]
+
+
+def test_multi_and_watch_inside_are_refused_but_spoil_nothing(client: Connection) -> None:
+    # As Redis does; Valkey 9 has EXEC fail after this.
+    client("MULTI")
+    assert client("MULTI") == Error("ERR MULTI calls can not be nested")
+    assert client("WATCH", "k") == Error("ERR WATCH inside MULTI is not allowed")
+    assert client("PING") == "QUEUED"
+    assert client("EXEC") == ["PONG"]
+
+
+def test_a_refused_exec_ends_the_transaction(client: Connection) -> None:
+    client("MULTI")
+    client("SET", "k", "v")
+    assert client("EXEC", "now") == Error(
+        "EXECABORT Transaction discarded because of: "
+        "wrong number of arguments for 'exec' command"
+    )
+    assert client("EXEC") == Error("ERR EXEC without MULTI")
+    assert client("EXISTS", "k") == 0
+
+
+def test_a_transaction_that_is_too_large_closes_the_connection(loop: Loop) -> None:
+    server = loop.start_server(client_query_buffer_limit="1mb")
+    try:
+        client = server.connect()
+        client("MULTI")
+        with pytest.raises((ConnectionClosed, OSError)):
+            for _ in range(20):
+                client("SET", "k", "x" * 100_000)
+        assert server.connect()("EXISTS", "k") == 0
+    finally:
+        server.close()
+
+
+def test_what_exec_will_refuse_is_not_kept(server: RunningServer, client: Connection) -> None:
+    client("MULTI")
+    client("NOSUCH")
+    for _ in range(3):
+        assert client("SET", "k", "v") == "QUEUED"
+    (known,) = server.call(lambda: list(server.instance.clients.values()))
+    assert known.transaction is not None
+    assert known.transaction.queue == []
+    assert client("EXEC") == ABORTED
+
+
+def test_a_client_that_leaves_takes_its_transaction_along(
+    server: RunningServer, client: Connection, other: Connection
+) -> None:
+    client("WATCH", "k")
+    client("MULTI")
+    client("SET", "k", "v")
+    client.close()
+    while server.clients() > 1:
+        pass
+    assert other("EXISTS", "k") == 0
+    assert server.call(lambda: dict(server.instance.keyspace.databases[0].watched)) == {}
+
+
+# --- watching --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("SET", "k", "v"),
+        ("DEL", "k"),
+        ("RENAME", "k", "elsewhere"),
+        ("RENAME", "from", "k"),
+        ("EXPIRE", "k", 100),
+        ("PERSIST", "timed"),
+        ("APPEND", "k", "x"),
+        ("FLUSHALL",),
+        ("FLUSHDB",),
+        ("SWAPDB", 0, 1),
+        ("MOVE", "k", 1),
+        ("COPY", "from", "k", "REPLACE"),
+        ("LPOP", "list"),
+        ("LSET", "list", 0, "a"),
+        ("LREM", "list", 0, "a"),
+        ("RPUSH", "none", "a"),
+    ],
+    ids=lambda change: " ".join(map(str, change)),
+)
+def test_changes_by_others_fail_it(
+    client: Connection, other: Connection, change: tuple[str | int, ...]
+) -> None:
+    other.pipeline(
+        [
+            ("MSET", "k", 1, "from", 2),
+            ("SET", "timed", 3, "PX", 10**6),
+            ("RPUSH", "list", "a", "b"),
+        ]
+    )
+    client("WATCH", "unrelated", "k", "timed", "list", "none")
+    assert not isinstance(other(*change), Error)
+    assert transact(client, ("SET", "k", "mine")) == NULL_ARRAY
+    assert other("GET", "k") != b"mine"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("GET", "k"),
+        ("SET", "k", "v", "NX"),
+        ("DEL", "none"),
+        ("LREM", "list", 0, "nothing like it"),
+        ("LPUSHX", "none", "a"),
+        ("LINSERT", "list", "BEFORE", "nothing like it", "a"),
+        ("PERSIST", "k"),
+        ("SET", "unrelated", "v"),
+        ("LMOVE", "none", "list", "LEFT", "LEFT"),
+    ],
+    ids=lambda change: " ".join(map(str, change)),
+)
+def test_what_changes_nothing_lets_it_be(
+    client: Connection, other: Connection, change: tuple[str | int, ...]
+) -> None:
+    other.pipeline([("SET", "k", 1), ("RPUSH", "list", "a", "b")])
+    client("WATCH", "k", "list", "none")
+    assert not isinstance(other(*change), Error)
+    assert transact(client, ("SET", "k", "mine")) == ["OK"]
+
+
+def test_a_watched_key_that_runs_out_fails_it(server: RunningServer, client: Connection) -> None:
+    server.freeze()
+    client("SET", "k", "v", "PX", 100)
+    client("WATCH", "k")
+    server.advance(100)
+    assert transact(client, ("PING",)) == ["PONG"]
+    client("WATCH", "k")
+    server.advance(1)
+    assert transact(client, ("PING",)) == NULL_ARRAY
+
+
+def test_a_key_that_had_run_out_when_it_was_watched_does_not(
+    server: RunningServer, client: Connection, other: Connection
+) -> None:
+    server.freeze()
+    client("SET", "k", "v", "PX", 100)
+    server.advance(101)
+    client("WATCH", "k")
+    assert other("GET", "k") is None
+    assert transact(client, ("PING",)) == ["PONG"]
+
+
+def test_a_failed_watch_is_forgotten(client: Connection, other: Connection) -> None:
+    client("WATCH", "k")
+    other("SET", "k", 1)
+    assert transact(client) == NULL_ARRAY
+    assert transact(client, ("GET", "k")) == [b"1"]
+    client("WATCH", "k")
+    other("SET", "k", 2)
+    client("UNWATCH")
+    assert transact(client, ("GET", "k")) == [b"2"]
+    client("WATCH", "k")
+    other("SET", "k", 3)
+    client("MULTI")
+    client("DISCARD")
+    assert transact(client, ("GET", "k")) == [b"3"]
+
+
+def test_a_change_after_multi_fails_it_too(client: Connection, other: Connection) -> None:
+    client("WATCH", "k")
+    client("MULTI")
+    client("SET", "k", "mine")
+    other("SET", "k", "theirs")
+    assert client("SET", "k", "again") == "QUEUED"
+    assert client("EXEC") == NULL_ARRAY
+    assert client("GET", "k") == b"theirs"
+
+
+def test_null_in_resp3(client3: Connection, other: Connection) -> None:
+    client3("WATCH", "k")
+    other("SET", "k", 1)
+    assert transact(client3) is None
+
+
+def test_databases_are_told_apart(client: Connection, other: Connection) -> None:
+    client("WATCH", "k")
+    other("SELECT", 1)
+    other("SET", "k", 1)
+    assert transact(client) == []
+    client("SELECT", 1)
+    client("WATCH", "k")
+    client("SELECT", 0)
+    other("SET", "k", 2)
+    assert transact(client) == NULL_ARRAY
+
+
+def test_watching_one_key_often_costs_one_place(
+    server: RunningServer, client: Connection
+) -> None:
+    for _ in range(20):
+        client("WATCH", "k", "k")
+    (known,) = server.call(lambda: list(server.instance.clients.values()))
+    assert len(known.watching) == 1
+    client("UNWATCH")
+    assert server.call(lambda: dict(server.instance.keyspace.databases[0].watched)) == {}
+
+
+# --- running ---------------------------------------------------------------------------------
+
+
+def test_nothing_waits_inside(client: Connection) -> None:
+    assert transact(
+        client,
+        ("BLPOP", "k", 0),
+        ("BLMOVE", "k", "j", "LEFT", "LEFT", 0),
+        ("RPUSH", "k", 1),
+        ("BLPOP", "k", 0),
+    ) == [NULL_ARRAY, None, 1, [b"k", b"1"]]
+    assert client("PING") == "PONG"
+
+
+def test_time_stands_still_inside(server: RunningServer, client: Connection) -> None:
+    server.freeze()
+    assert transact(
+        client, ("SET", "k", 1, "PX", 10), ("PTTL", "k"), ("GET", "k"), ("PTTL", "k")
+    ) == ["OK", 10, b"1", 10]
+
+
+def test_errors_inside_stop_nothing(client: Connection) -> None:
+    client("SET", "s", "text")
+    reply = transact(client, ("SET", "a", 1), ("LPUSH", "s", 1), ("SET", "b", 2))
+    assert reply[0] == reply[2] == "OK"
+    assert reply[1].code == "WRONGTYPE"
+    assert client("EXISTS", "a", "b") == 2
+
+
+def test_messages_to_oneself_come_after_the_reply(client3: Connection) -> None:
+    client3("SUBSCRIBE", "a")
+    client3.send("PUBLISH", "a", "1")
+    assert [client3.read(), client3.read()] == [1, Push([b"message", b"a", b"1"])]
+    for request in [("MULTI",), ("PUBLISH", "a", "2"), ("PING",), ("EXEC",)]:
+        client3.send(*request)
+    assert [client3.read() for _ in range(3)] == ["OK", "QUEUED", "QUEUED"]
+    assert [client3.read(), client3.read()] == [
+        [1, "PONG"],
+        Push([b"message", b"a", b"2"]),
+    ]
+
+
+def test_messages_to_others_keep_the_order_of_the_requests(
+    server: RunningServer, client: Connection
+) -> None:
+    listener = server.connect(resp=3)
+    listener("SUBSCRIBE", "a", "b")
+    listener.read()
+    transact(client, ("PUBLISH", "b", 1), ("PUBLISH", "a", 2), ("PUBLISH", "b", 3))
+    assert [listener.read_push().items[1:] for _ in range(3)] == [
+        [b"b", b"1"],
+        [b"a", b"2"],
+        [b"b", b"3"],
+    ]
+
+
+def test_each_request_is_counted(server: RunningServer, client: Connection) -> None:
+    transact(client, ("SET", "k", 1), ("SET", "k", 2), ("BLPOP", "none", 0))
+    calls = {
+        statistics.command.name: statistics.calls
+        for statistics in server.call(lambda: server.instance.used_commands)
+    }
+    assert (calls["MULTI"], calls["SET"], calls["BLPOP"], calls["EXEC"]) == (1, 2, 1, 1)
+
+
+def test_what_is_to_be_logged_is_what_changed(server: RunningServer, client: Connection) -> None:
+    client("RPUSH", "l", "a", "b", "c")
+    transact(
+        client,
+        ("GET", "k"),
+        ("SET", "k", "v"),
+        ("BLPOP", "l", 0),
+        ("LPUSHX", "none", "a"),
+        ("LMPOP", 1, "l", "RIGHT", "COUNT", 9),
+        ("LPUSH", "k", "fails"),
+    )
+    (known,) = server.call(lambda: list(server.instance.clients.values()))
+    assert server.call(lambda: known.ctx.effects) == [
+        [b"SET", b"k", b"v"],
+        [b"LPOP", b"l"],
+        [b"RPOP", b"l", b"2"],
+    ]
