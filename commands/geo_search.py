@@ -51,9 +51,10 @@ class _Found(NamedTuple):
 class Search:
     """What is looked for, and how it is to be shown."""
 
+    # None, too, where it is a member of a sorted set that does not exist.
     center: Point | None = None
-    # The center is a member of a sorted set that does not exist: nothing will be found.
-    centered: bool = False
+    # The option of GEOSEARCH that named the center.
+    centered: bytes | None = None
     # Radius, or width and height, in the unit of the request.
     sizes: tuple[float, ...] = ()
     unit: float = 1.0
@@ -111,17 +112,20 @@ def _parse_options(
 def _parse_area(
     option: bytes, arguments: Arguments, search: Search, value: SortedSet | None
 ) -> bool:
-    """Where GEOSEARCH looks; False if the option does not say that, or says it again."""
+    """Where GEOSEARCH looks; False if the option does not say that, or says it otherwise.
+
+    The same option may come again, and then the last one holds.
+    """
     left = len(arguments)
-    if option == b"FROMMEMBER" and left and not search.centered:
+    if option == b"FROMMEMBER" and left and search.centered in (None, option):
         search.center = _center(value, arguments.word())
-        search.centered = True
-    elif option == b"FROMLONLAT" and left >= 2 and not search.centered:
+        search.centered = option
+    elif option == b"FROMLONLAT" and left >= 2 and search.centered in (None, option):
         search.center = parse_point(*arguments.words(2))
-        search.centered = True
-    elif option == b"BYRADIUS" and left >= 2 and not search.sizes:
+        search.centered = option
+    elif option == b"BYRADIUS" and left >= 2 and len(search.sizes) != 2:
         _parse_circle(arguments, search)
-    elif option == b"BYBOX" and left >= 3 and not search.sizes:
+    elif option == b"BYBOX" and left >= 3 and len(search.sizes) != 1:
         width = arguments.float("ERR need numeric width")
         height = arguments.float("ERR need numeric height")
         if width < 0 or height < 0:
@@ -155,7 +159,7 @@ def _check(search: Search, argv: list[bytes], *, modern: bool) -> None:
         name = "GEOSEARCHSTORE" if modern else "STORE option in GEORADIUS"
         raise CommandError(_STORING_MORE.format(name))
     name = argv[0].decode("latin-1")
-    if not search.centered:
+    if modern and search.centered is None:
         raise CommandError(_NO_CENTER.format(name).encode("latin-1"))
     if modern and not search.sizes:
         raise CommandError(_NO_SHAPE.format(name).encode("latin-1"))
@@ -301,14 +305,14 @@ def geosearchstore(ctx: Context, argv: list[bytes]) -> Reply:
 
 def _around_point(ctx: Context, argv: list[bytes], *, storing: bool) -> Reply:
     value = ctx.db.read_as(argv[1], SortedSet)
-    search = Search(center=parse_point(argv[2], argv[3]), centered=True)
+    search = Search(center=parse_point(argv[2], argv[3]))
     _parse_circle(Arguments(argv, 4, 6), search)
     return _around(ctx, argv, 6, value, search, storing=storing)
 
 
 def _around_member(ctx: Context, argv: list[bytes], *, storing: bool) -> Reply:
     value = ctx.db.read_as(argv[1], SortedSet)
-    search = Search(center=_center(value, argv[2]), centered=True)
+    search = Search(center=_center(value, argv[2]))
     if value is not None:
         _parse_circle(Arguments(argv, 3, 5), search)
     return _around(ctx, argv, 5, value, search, storing=storing)

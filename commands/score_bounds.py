@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from commands.errors import CommandError
-from commands.numbers import parse_float
+from commands.numbers import read_float
 from storage.values.sorted_sets import MemberCut, ScoreCut, after_member, after_score
 
+# What `read_float` refuses of this is out of range.
+_WITH_EXPONENT = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+").fullmatch
 _NOT_A_FLOAT = "ERR min or max is not a float"
 _NOT_A_MEMBER = "ERR min or max not valid string range item"
 
@@ -16,10 +20,18 @@ def score_bounds(low: bytes, high: bytes) -> tuple[ScoreCut, ScoreCut]:
 
 
 def _score_cut(text: bytes, after: bool) -> ScoreCut:
-    digits = text[1:] if text[:1] == b"(" else text
-    # Redis reads these with a bare strtod, to which nothing is zero.
-    score = parse_float(digits, _NOT_A_FLOAT) if digits else 0.0
+    score = _read_score(text[1:] if text[:1] == b"(" else text)
     return after_score(score) if after else score
+
+
+def _read_score(text: bytes) -> float:
+    """A score as a bare strtod reads it: nothing is zero, too much is infinite."""
+    score = read_float(text) if text else 0.0
+    if score is None:
+        if not _WITH_EXPONENT(text):
+            raise CommandError(_NOT_A_FLOAT)
+        return float(text)
+    return score
 
 
 def member_bounds(low: bytes, high: bytes) -> tuple[MemberCut, MemberCut]:

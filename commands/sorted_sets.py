@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from commands.context import Context
-from commands.errors import MUST_BE_POSITIVE, SYNTAX, CommandError
+from commands.errors import MUST_BE_POSITIVE, SYNTAX, CommandError, wrong_arity
 from commands.numbers import INT64_MAX, INT64_MIN, format_float, parse_float, parse_integer
 from commands.registry import Block, Double, Integer, Key, OneOf, Pattern, String, Token, command
 from commands.replies import NULL_ARRAY, Pairs, Reply
@@ -234,8 +234,7 @@ def zmscore(ctx: Context, argv: list[bytes]) -> Reply:
 
 def _rank(ctx: Context, argv: list[bytes], from_top: bool) -> Reply:
     if len(argv) > 4:
-        # The arity allows any number of words here, Redis' check does not.
-        raise CommandError(SYNTAX)
+        raise wrong_arity("zrevrank" if from_top else "zrank")
     with_score = len(argv) == 4
     if with_score and argv[3].upper() != b"WITHSCORE":
         raise CommandError(SYNTAX)

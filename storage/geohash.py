@@ -43,9 +43,15 @@ class Cell(NamedTuple):
         return _spread(self.x) << 1 | _spread(self.y)
 
     def moved(self, dx: int, dy: int) -> Cell:
-        """A neighbour; the map wraps around at its edges."""
+        """A neighbour; the map wraps around at its edges.
+
+        The very edge of the map lies in a cell outside the grid, which only a move in that
+        direction leads back from.
+        """
         mask = (1 << self.steps) - 1
-        return Cell((self.x + dx) & mask, (self.y + dy) & mask, self.steps)
+        x = (self.x + dx) & mask if dx else self.x
+        y = (self.y + dy) & mask if dy else self.y
+        return Cell(x, y, self.steps)
 
     def longitudes(self) -> tuple[float, float]:
         return _interval(self.x, self.steps, LONGITUDE_MOST)

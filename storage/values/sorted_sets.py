@@ -42,6 +42,11 @@ def after_member(member: bytes) -> MemberCut:
     return member + b"\0"
 
 
+def _reaches(member: bytes, cut: MemberCut) -> bool:
+    """Whether the member is not below the cut."""
+    return cut is not None and member >= cut
+
+
 class SortedSet(dict[bytes, float]):
     """A dict of member to score that also knows the order of its members.
 
@@ -157,36 +162,39 @@ class SortedSet(dict[bytes, float]):
     def span_by_member(self, low: MemberCut, high: MemberCut, from_end: bool = False) -> Span:
         """The span between two members, in a set whose scores are all the same.
 
-        Where they are not, there is no such span, and what Redis answers depends on where
-        it starts: a compact set is walked from the low end, or with `from_end` from the
-        high one, and we do the same.
+        Where they are not, there is no such span, and what Redis answers depends on how
+        it walks: in a compact set from the low end, or with `from_end` from the high one,
+        which we do too; in others by chance.
         """
         if not self or self.at(0)[0] == self.at(-1)[0]:
             return self._member_place(low), self._member_place(high)
-        if not self.packed:
-            ordered = self._sorted
-            places = [
-                len(self) if cut is None else bisect_left(ordered, cut, key=_member_of)
-                for cut in (low, high)
-            ]
-            return places[0], places[1]
-        return self._walked_span(low, high, from_end)
+        # Redis first asks the outermost members whether the range can hold anything.
+        if not _reaches(self.at(-1)[1], low) or _reaches(self.at(0)[1], high):
+            return 0, 0
+        if self.packed:
+            return self._walked_span(low, high, from_end)
+        ordered = self._sorted
+        places = [
+            len(self) if cut is None else bisect_left(ordered, cut, key=_member_of)
+            for cut in (low, high)
+        ]
+        return places[0], places[1]
 
     def _walked_span(self, low: MemberCut, high: MemberCut, from_end: bool) -> Span:
         members = [member for _, member in self._sorted]
-        reaches = [low is not None and member >= low for member in members]
-        within = [high is None or member < high for member in members]
-        # Redis first asks the outermost members whether the range can hold anything.
-        if not reaches[-1] or not within[0]:
-            return 0, 0
         if from_end:
-            stop = len(members) - within[::-1].index(True)
+            stop = len(members)
+            while _reaches(members[stop - 1], high):
+                stop -= 1
             start = stop
-            while start and reaches[start - 1]:
+            while start and _reaches(members[start - 1], low):
                 start -= 1
         else:
-            start = stop = reaches.index(True)
-            while stop < len(members) and within[stop]:
+            start = 0
+            while not _reaches(members[start], low):
+                start += 1
+            stop = start
+            while stop < len(members) and not _reaches(members[stop], high):
                 stop += 1
         return start, stop
 
