@@ -166,7 +166,7 @@ def xclaim(ctx: Context, argv: list[bytes]) -> Reply:
                 continue
             group.deliver(entry_id, claims.consumer, now)
             pending = group.pending[entry_id]
-        elif now - pending.delivery_time < options.least_idle:
+        elif pending.idle(now) < options.least_idle:
             continue
         claims.take(entry_id, row, pending, options.time, options.deliveries)
     if moved:
@@ -232,7 +232,7 @@ def xautoclaim(ctx: Context, argv: list[bytes]) -> Reply:
             deleted.append(format_id(entry_id))
             continue
         pending = group.pending[entry_id]
-        if now - pending.delivery_time >= least_idle:
+        if pending.idle(now) >= least_idle:
             claims.take(entry_id, row, pending, now)
     goes_on_at = within_reach[looked_at] if looked_at < len(within_reach) else 0
     ctx.log_as(*claims.logged)

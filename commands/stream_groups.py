@@ -321,10 +321,10 @@ def xpending(ctx: Context, argv: list[bytes]) -> Reply:
     idle_enough = (
         (entry_id, one)
         for entry_id, one in ((at, pending[at]) for at in pending.irange(start, end))
-        if now - one.delivery_time >= least_idle
+        if one.idle(now) >= least_idle
     )
     return [
-        (format_id(entry_id), one.consumer.name, max(0, now - one.delivery_time), one.deliveries)
+        (format_id(entry_id), one.consumer.name, one.idle(now), one.deliveries)
         for entry_id, one in islice(idle_enough, count)
     ]
 

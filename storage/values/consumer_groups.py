@@ -37,6 +37,10 @@ class Pending:
         self.delivery_time = now
         self.deliveries = deliveries
 
+    def idle(self, now: int) -> int:
+        """Milliseconds since the delivery, which may lie ahead when the clock was set back."""
+        return max(0, now - self.delivery_time)
+
 
 class Group:
     """A group: its place in the stream, its consumers, and what they have not confirmed."""

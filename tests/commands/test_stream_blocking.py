@@ -1,0 +1,144 @@
+"""XREAD and XREADGROUP that wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.resp import NULL_ARRAY, Connection, Error
+from tests.support.servers import RunningServer
+
+NOGROUP = Error("NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option")
+WRONGTYPE = Error("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+
+@pytest.fixture
+def waiter(server: RunningServer) -> Connection:
+    return server.connect()
+
+
+def wait(server: RunningServer, waiter: Connection, words: str) -> None:
+    """Send a request and go on once its client is blocked."""
+    waiter.send(*words.split())
+    while server.call(lambda: server.instance.blocking.count) == 0:
+        pass
+
+
+def entry(entry_id: bytes, key: bytes = b"s") -> list[object]:
+    return [[key, [[entry_id, [b"a", b"b"]]]]]
+
+
+def test_the_end_of_a_stream_is_where_it_was_when_the_wait_began(
+    server: RunningServer, client: Connection, waiter: Connection
+) -> None:
+    client("XADD", "s", "1-1", "a", "b")
+    wait(server, waiter, "XREAD BLOCK 0 STREAMS s $")
+    client("MULTI")
+    client("XADD", "s", "1-2", "a", "b")
+    client("XADD", "s", "1-3", "a", "b")
+    client("XDEL", "s", "1-2")
+    client("EXEC")
+    assert waiter.read() == entry(b"1-3")
+
+
+def test_a_wait_for_the_last_entry_takes_the_next_one(
+    server: RunningServer, client: Connection, waiter: Connection
+) -> None:
+    client("XADD", "s", "1-1", "a", "b")
+    client("XDEL", "s", "1-1")
+    wait(server, waiter, "XREAD BLOCK 0 STREAMS s +")
+    client("XADD", "s", "1-2", "a", "b")
+    assert waiter.read() == entry(b"1-2")
+
+
+def test_any_of_several_streams_ends_the_wait(
+    server: RunningServer, client: Connection, waiter: Connection
+) -> None:
+    wait(server, waiter, "XREAD BLOCK 0 STREAMS s t $ $")
+    client("XADD", "t", "1-1", "a", "b")
+    assert waiter.read() == entry(b"1-1", b"t")
+    assert server.call(lambda: server.instance.blocking.count) == 0
+
+
+def test_what_is_not_beyond_the_id_does_not_end_the_wait(
+    server: RunningServer, client: Connection, waiter: Connection
+) -> None:
+    wait(server, waiter, "XREAD BLOCK 0 STREAMS s 5")
+    client("XADD", "s", "4-0", "a", "b")
+    client("XADD", "s", "6-0", "a", "b")
+    assert waiter.read() == entry(b"6-0")
+
+
+def test_the_timeout_follows_the_clock(
+    server: RunningServer, client: Connection, waiter: Connection
+) -> None:
+    server.freeze()
+    wait(server, waiter, "XREAD BLOCK 100 STREAMS s $")
+    server.advance(99)
+    assert client("PING") == "PONG"
+    assert server.call(lambda: server.instance.blocking.count) == 1
+    server.advance(1)
+    assert waiter.read() is NULL_ARRAY
+
+
+def test_consumers_of_a_group_share_what_comes(
+    server: RunningServer, client: Connection, waiter: Connection
+) -> None:
+    client("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    wait(server, waiter, "XREADGROUP GROUP g first BLOCK 0 STREAMS s >")
+    second = server.connect()
+    second.send("XREADGROUP", "GROUP", "g", "second", "BLOCK", "0", "STREAMS", "s", ">")
+    while server.call(lambda: server.instance.blocking.count) < 2:
+        pass
+    client("XADD", "s", "1-1", "a", "b")
+    assert waiter.read() == entry(b"1-1")
+    client("XADD", "s", "1-2", "a", "b")
+    assert second.read() == entry(b"1-2")
+    assert client("XPENDING", "s", "g")[3] == [[b"first", b"1"], [b"second", b"1"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        ("DEL s", NOGROUP),
+        ("FLUSHALL", NOGROUP),
+        ("XGROUP DESTROY s g", NOGROUP),
+        ("RENAME s t", NOGROUP),
+        ("SET s x", WRONGTYPE),
+    ],
+)
+def test_a_group_that_is_gone_ends_the_wait(
+    server: RunningServer, client: Connection, waiter: Connection, words: str, reply: Error
+) -> None:
+    client("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    wait(server, waiter, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >")
+    client(*words.split())
+    assert waiter.read() == reply
+
+
+def test_a_consumer_is_there_while_it_waits_and_only_new_entries_are_life(
+    server: RunningServer, client: Connection, waiter: Connection
+) -> None:
+    server.freeze()
+    client("XADD", "s", "1-1", "a", "b")
+    client("XGROUP", "CREATE", "s", "g", "$")
+    wait(server, waiter, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >")
+    server.advance(40)
+    client("XDEL", "s", "1-1")
+    consumer = [b"name", b"c", b"pending", 0, b"idle", 40, b"inactive", -1]
+    assert client("XINFO", "CONSUMERS", "s", "g") == [consumer]
+    client("XADD", "s", "1-2", "a", "b")
+    assert waiter.read() == entry(b"1-2")
+    consumer = [b"name", b"c", b"pending", 1, b"idle", 0, b"inactive", 0]
+    assert client("XINFO", "CONSUMERS", "s", "g") == [consumer]
+
+
+def test_setting_a_group_back_is_seen_with_the_next_entry(
+    server: RunningServer, client: Connection, waiter: Connection
+) -> None:
+    client("XADD", "s", "1-1", "a", "b")
+    client("XGROUP", "CREATE", "s", "g", "$")
+    wait(server, waiter, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >")
+    client("XGROUP", "SETID", "s", "g", "0")
+    assert server.call(lambda: server.instance.blocking.count) == 1
+    client("XADD", "s", "1-2", "a", "b")
+    assert [entry[0] for entry in waiter.read()[0][1]] == [b"1-1", b"1-2"]
