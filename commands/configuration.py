@@ -84,7 +84,8 @@ def config_set(ctx: Context, argv: list[bytes]) -> Reply:
     named: dict[str, tuple[Setting, str]] = {}
     refusal: CommandError | None = None
     for at in range(2, len(argv), 2):
-        name = _decode(argv[at]).lower()
+        spelled = _decode(argv[at])
+        name = spelled.lower()
         setting = settings.find(name)
         if setting is None:
             # Values are looked at only once all names are known to be good.
@@ -93,11 +94,11 @@ def config_set(ctx: Context, argv: list[bytes]) -> Reply:
             )
         if refusal is None:
             if not setting.mutable:
-                refusal = _refused(name, "can't set immutable config")
+                refusal = _refused(spelled, "can't set immutable config")
             elif setting.protected and not _may_change_protected(ctx):
-                refusal = _refused(name, "can't set protected config")
+                refusal = _refused(spelled, "can't set protected config")
             elif name in named:
-                refusal = _refused(name, "duplicate parameter")
+                refusal = _refused(spelled, "duplicate parameter")
         named[name] = (setting, _decode(argv[at + 1]))
     if refusal is not None:
         raise refusal
