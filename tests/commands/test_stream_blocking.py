@@ -16,11 +16,13 @@ def waiter(server: RunningServer) -> Connection:
     return server.connect()
 
 
-def wait(server: RunningServer, waiter: Connection, words: str) -> None:
-    """Send a request and go on once its client is blocked."""
+def wait(server: RunningServer, waiter: Connection, words: str, waiting: int = 1) -> None:
+    """Send a request and go on once so many clients are blocked."""
     waiter.send(*words.split())
-    while server.call(lambda: server.instance.blocking.count) == 0:
-        pass
+    for _ in range(5000):
+        if server.call(lambda: server.instance.blocking.count) == waiting:
+            return
+    pytest.fail(f"does not wait: {words}")
 
 
 def entry(entry_id: bytes, key: bytes = b"s") -> list[object]:
@@ -86,9 +88,7 @@ def test_consumers_of_a_group_share_what_comes(
     client("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
     wait(server, waiter, "XREADGROUP GROUP g first BLOCK 0 STREAMS s >")
     second = server.connect()
-    second.send("XREADGROUP", "GROUP", "g", "second", "BLOCK", "0", "STREAMS", "s", ">")
-    while server.call(lambda: server.instance.blocking.count) < 2:
-        pass
+    wait(server, second, "XREADGROUP GROUP g second BLOCK 0 STREAMS s >", waiting=2)
     client("XADD", "s", "1-1", "a", "b")
     assert waiter.read() == entry(b"1-1")
     client("XADD", "s", "1-2", "a", "b")
