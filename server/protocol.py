@@ -120,7 +120,14 @@ class RequestParser:
         if not incomplete:
             # Every request shows one "*" and every word one "$". If there are no others,
             # each word was a bulk string, and no request stood inside another.
-            if data.count(b"*") != len(parsed) or data.count(b"$") != sum(map(len, parsed)):
+            if data.count(b"*") != len(parsed):
+                # A chunk that ends between two words of a request leaves no data behind,
+                # yet the request is incomplete, and the reader has its beginning.
+                if data.count(b"\r\n*") + 1 != len(parsed):
+                    self._reader = Reader()
+                    return False
+                return self._consists_of(data, parsed, requests)
+            if data.count(b"$") != sum(map(len, parsed)):
                 return self._consists_of(data, parsed, requests)
             requests += parsed
             return True
