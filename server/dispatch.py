@@ -25,6 +25,7 @@ from commands.errors import (
     CommandError,
     wrong_arity,
 )
+from commands.redaction import redacted
 from commands.registry import Command, commands
 from commands.replies import NO_REPLY, OK, ErrorReply, Reply
 from commands.state.client import Client, Waiting
@@ -188,16 +189,14 @@ class Dispatcher:
         if latency.threshold_ms and elapsed >= latency.threshold_ms * 1_000_000:
             found = instance.find_command(argv)
             fast = found is not None and "fast" in found.command.flags
-            latency.record(
-                "fast-command" if fast else "command", elapsed // 1_000_000, now // 1000
-            )
+            latency.record("fast-command" if fast else "command", elapsed // 1_000_000, now // 1000)
         if elapsed >= self._slow_ns:
             found = instance.find_command(argv)
             if found is not None and "skip_slowlog" in found.command.flags:
                 return
             settings = instance.settings
             instance.slowlog.add(
-                argv,
+                redacted(argv),
                 elapsed // 1000,
                 now // 1000,
                 client.address,
@@ -212,8 +211,9 @@ class Dispatcher:
         for argv in requests:
             size = sum(map(len, argv))
             if size >= least:
+                now = instance.keyspace.now // 1000
                 instance.large_requests.add(
-                    argv, size, instance.keyspace.now // 1000, client.address, client.name, longest
+                    redacted(argv), size, now, client.address, client.name, longest
                 )
 
     def _note_large_reply(self, client: Client, argv: list[bytes], size: int) -> None:
@@ -339,6 +339,9 @@ class Dispatcher:
         """Whether CLIENT PAUSE keeps the client from running this now."""
         instance = self.instance
         if instance.paused_until_ms <= instance.keyspace.now:
+            # The timer may not have come to it, and what runs now must not see the pause.
+            if instance.paused_until_ms:
+                self.blocking.end_pause()
             return False
         if not instance.pause_writes_only:
             return True
@@ -435,7 +438,7 @@ class Dispatcher:
     ) -> None:
         if {"admin", "skip_monitor"} & statistics.command.flags:
             return
-        line = monitor_line(self.instance.clock.now_ns(), client, argv)
+        line = monitor_line(self.instance.clock.now_ns(), client, redacted(argv))
         for monitor in self.instance.monitors:
             monitor.deliver(line)
 
@@ -460,15 +463,27 @@ def monitor_line(now_ns: int, client: Client, argv: list[bytes]) -> str:
     return f"{seconds}.{rest // 1000:06d} [{client.ctx.db.index} {address}] {words}"
 
 
-_ESCAPES = {0x5C: "\\\\", 0x22: '\\"', 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x07: "\\a", 0x08: "\\b"}
+_ESCAPES = {
+    0x5C: "\\\\",
+    0x22: '\\"',
+    0x0A: "\\n",
+    0x0D: "\\r",
+    0x09: "\\t",
+    0x07: "\\a",
+    0x08: "\\b",
+}
 
 
 def quote(word: bytes) -> str:
     """A word in double quotes, unprintable bytes escaped."""
-    return '"' + "".join(
-        _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
-        for byte in word
-    ) + '"'
+    return (
+        '"'
+        + "".join(
+            _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
+            for byte in word
+        )
+        + '"'
+    )
 
 
 def _unknown_command(argv: list[bytes]) -> bytes:

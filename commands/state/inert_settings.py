@@ -140,7 +140,7 @@ PERSISTENCE = (
 
 REPLICATION = (
     _kept("replicaof", TEXT, "", "The master.", mutable=False, words=True, alias="slaveof"),
-    _kept("masteruser", TEXT, "", "User at the master.", alias="primaryuser"),
+    _kept("masteruser", TEXT, "", "User at the master.", secret=True, alias="primaryuser"),
     _kept("masterauth", TEXT, "", "Password at the master.", secret=True, alias="primaryauth"),
     _kept(
         "replica-serve-stale-data",
