@@ -94,6 +94,11 @@ def equal_types(ours: Any, theirs: Any) -> bool:
     return type(ours) is type(theirs)
 
 
+def equal_but_for_the_clock(ours: Any, theirs: Any) -> bool:
+    """The same without the times and idle times of consumers and pending entries."""
+    return equal(timeless(ours), timeless(theirs))
+
+
 # --- commands that ask for less --------------------------------------------------------------
 
 
@@ -133,6 +138,7 @@ BY_COMMAND: dict[bytes, Tolerance] = {
         (equal_as_scans, "SCAN SSCAN HSCAN ZSCAN"),
         (equal_within(1), "TTL EXPIRETIME HTTL HEXPIRETIME"),
         (equal_within(1500), "PTTL PEXPIRETIME HPTTL HPEXPIRETIME"),
+        (equal_but_for_the_clock, "XINFO XPENDING"),
         (equal_types, "RANDOMKEY SRANDMEMBER HRANDFIELD ZRANDMEMBER TIME LASTSAVE INFO LOLWUT"),
     )
     for name in names.split()
@@ -167,6 +173,33 @@ def tolerance_of(words: Sequence[Word], encoding_of: Callable[[Word], Any]) -> T
         return len(words) == 2 and encoding_of(words[1]) not in COMPACT and hashed(ours, theirs)
 
     return compare
+
+
+_TIMES = frozenset({b"seen-time", b"active-time", b"idle", b"inactive"})
+
+
+def timeless(reply: Any) -> Any:
+    """XINFO's and XPENDING's replies without what follows the clock.
+
+    Facts come as names followed by values, pending entries as [id, consumer, time, count]
+    or [id, time, count]: the times go.
+    """
+    if isinstance(reply, Map):
+        kept = [(name, value) for name, value in reply.items if name not in _TIMES]
+        return Map([(name, timeless(value)) for name, value in kept])
+    if not isinstance(reply, list):
+        return reply
+    if len(reply) in (3, 4) and all(type(item) is int for item in reply[-2:]):
+        return [*reply[:-2], reply[-1]]
+    kept = []
+    at = 0
+    while at < len(reply):
+        if isinstance(reply[at], bytes) and reply[at] in _TIMES:
+            at += 2
+        else:
+            kept.append(timeless(reply[at]))
+            at += 1
+    return kept
 
 
 # --- inside ------------------------------------------------------------------------------------

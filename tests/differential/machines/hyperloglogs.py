@@ -1,0 +1,20 @@
+"""HyperLogLogs, down to their bytes: they are strings, and strings are compared."""
+
+from hypothesis import strategies as st
+
+from tests.differential.machines.grammar import cmd, key, many, mixed, one, one_of, value
+
+element = one(value, st.integers(0, 3000).map(lambda number: (f"element:{number}",)))
+COMMANDS = mixed(
+    one_of(
+        cmd("PFADD", key, many(element, 0, 4)),
+        cmd("PFADD", key, many(element, 20, 40)),
+        cmd("PFCOUNT", many(key)),
+        cmd("PFMERGE", key, many(key, 0, 3)),
+        cmd("PFDEBUG", one("ENCODING", "DECODE", "TODENSE", "GETREG", "x"), key),
+        cmd("GET", key),
+        cmd("STRLEN", key),
+        cmd("APPEND", key, value),
+        cmd("SETRANGE", key, one(0, 4, 5, 15, 16, 20), one("HYLL", "\x00", "\x01", "\xff")),
+    )
+)

@@ -1,0 +1,217 @@
+"""Random sessions on Redkeep and on the oracle, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from tests.differential.compare import equal_in_any_order, tolerance_of
+from tests.differential.dump import dump, dumps_part
+from tests.differential.machines.grammar import Words, key
+from tests.support.oracles import Oracle
+from tests.support.resp import Connection, ConnectionClosed, Error, Word, word
+from tests.support.scripts import cli_line
+from tests.support.servers import RunningServer
+
+_CLIENTS = 2
+_DATABASES = (0, 1, 2)
+
+
+class Difference(AssertionError):
+    """The servers parted; the message is the script that shows it."""
+
+
+@dataclass
+class Arena:
+    """The servers a machine plays on."""
+
+    ours: RunningServer
+    oracle: Oracle
+    second: Oracle | None
+
+    def __post_init__(self) -> None:
+        self.our_control = self.ours.connect()
+        self.their_control = self.oracle.connect()
+
+
+class Side:
+    """One server's clients in one session."""
+
+    def __init__(self, server: RunningServer | Oracle, resp: int) -> None:
+        self.clients = [Connection(server.port, resp=resp) for _ in range(_CLIENTS)]
+
+    def ask(self, who: int, batch: Sequence[Sequence[Word]]) -> list[Any]:
+        client = self.clients[who]
+        try:
+            return client.pipeline(batch) if len(batch) > 1 else [client(*batch[0])]
+        except (ConnectionClosed, TimeoutError) as lost:
+            raise Difference(f"{type(lost).__name__}: {lost}") from lost
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.close()
+
+
+class Queue:
+    """What a client has queued since MULTI, to know what EXEC's replies answer."""
+
+    def __init__(self) -> None:
+        self.words: list[Sequence[Word]] | None = None
+
+    def note(self, words: Sequence[Word], reply: Any) -> list[Sequence[Word]] | None:
+        """Follow a command and its reply; what was executed, if it was EXEC."""
+        name = word(words[0]).upper()
+        if name == b"MULTI" and reply == "OK":
+            self.words = []
+        elif name in (b"EXEC", b"DISCARD") and len(words) == 1:
+            executed, self.words = self.words, None
+            return executed if name == b"EXEC" else None
+        elif self.words is not None and reply == "QUEUED":
+            self.words.append(words)
+        return None
+
+
+class Session(RuleBasedStateMachine):
+    """Runs what `make_machine` generates; compares every reply, and the end."""
+
+    def __init__(self, arena: Arena) -> None:
+        super().__init__()
+        self.arena = arena
+        self.history: list[tuple[int, Sequence[Sequence[Word]]]] = []
+        self.queues = [Queue() for _ in range(_CLIENTS)]
+        self.resp = 2
+
+    @initialize(resp=st.sampled_from([2, 3]))
+    def start(self, resp: int) -> None:
+        self.resp = resp
+        for control in (self.arena.our_control, self.arena.their_control):
+            assert control("FLUSHALL") == "OK"
+        self.ours = Side(self.arena.ours, resp)
+        self.theirs = Side(self.arena.oracle, resp)
+
+    def play(self, who: int, *batch: Sequence[Word]) -> None:
+        """Send commands (in one piece if several) to both servers and compare."""
+        self.history.append((who, batch))
+        try:
+            ours = self.ours.ask(who, batch)
+        except Difference as lost:
+            raise Difference(self.explain(f"redkeep: {lost}")) from lost
+        theirs = self.theirs.ask(who, batch)
+        for at, words in enumerate(batch):
+            executed = self.queues[who].note(words, theirs[at])
+            if self.same(words, executed, ours[at], theirs[at]):
+                continue
+            if self.second_opinion(who, at, words, executed, ours[at]):
+                continue
+            raise Difference(
+                self.explain(
+                    f"{cli_line(words)}\n  redkeep  {_shown(ours[at])}\n"
+                    f"  {self.arena.oracle.name:8} {_shown(theirs[at])}"
+                )
+            )
+
+    def same(
+        self, words: Sequence[Word], executed: list[Sequence[Word]] | None, ours: Any, theirs: Any
+    ) -> bool:
+        if executed is None or not isinstance(ours, list) or not isinstance(theirs, list):
+            return tolerance_of(words, self.encoding_of)(ours, theirs)
+        if not len(ours) == len(theirs) == len(executed):
+            return False
+        # By the end of a transaction the encodings have moved on, and with them the order.
+        return all(
+            tolerance_of(each, lambda key: None)(mine, other) or equal_in_any_order(mine, other)
+            for each, mine, other in zip(executed, ours, theirs, strict=True)
+        )
+
+    def encoding_of(self, key: Word) -> Any:
+        return self.arena.their_control("OBJECT", "ENCODING", key)
+
+    def second_opinion(
+        self,
+        who: int,
+        at: int,
+        words: Sequence[Word],
+        executed: list[Sequence[Word]] | None,
+        ours: Any,
+    ) -> bool:
+        """Whether redis-server, given the same session, answers as we do."""
+        if self.arena.second is None:
+            return False
+        self.arena.second("FLUSHALL")
+        side = Side(self.arena.second, self.resp)
+        try:
+            for client, batch in self.history:
+                replies = side.ask(client, batch)
+            return self.same(words, executed, ours, replies[at])
+        finally:
+            side.close()
+
+    def explain(self, difference: str) -> str:
+        lines = [f"RESP{self.resp}, after FLUSHALL:"]
+        for who, batch in self.history:
+            lines += [f"[{who}] {cli_line(words)}" for words in batch]
+            if len(batch) > 1:
+                lines[-1] += "   (sent in one piece)"
+        return "\n".join([*lines, "", "different:", difference])
+
+    def teardown(self) -> None:
+        if not self.history:
+            return
+        self.ours.close()
+        self.theirs.close()
+        ours = dump(self.arena.our_control, _DATABASES)
+        theirs = dump(self.arena.their_control, _DATABASES)
+        for control in (self.arena.our_control, self.arena.their_control):
+            control("SELECT", 0)
+        for place in sorted(ours.keys() | theirs.keys()):
+            if not dumps_part(ours.get(place), theirs.get(place)):
+                raise Difference(
+                    self.explain(
+                        f"at the end, db {place[0]} {cli_line(place[1:])}\n"
+                        f"  redkeep  {_shown(ours.get(place))}\n"
+                        f"  {self.arena.oracle.name:8} {_shown(theirs.get(place))}"
+                    )
+                )
+
+
+def make_machine(commands: Words) -> type[Session]:
+    """The state machine that plays these commands."""
+
+    class Machine(Session):
+        @rule(words=commands, who=st.sampled_from([0, 0, 0, 1]))
+        def command(self, words: tuple[Word, ...], who: int) -> None:
+            self.play(who, words)
+
+        @rule(batch=st.lists(commands, min_size=2, max_size=5))
+        def pipeline(self, batch: list[tuple[Word, ...]]) -> None:
+            self.play(0, *batch)
+
+        @rule(
+            watched=st.one_of(st.none(), key),
+            intruder=st.one_of(st.none(), commands),
+            batch=st.lists(commands, min_size=1, max_size=4),
+            end=st.sampled_from(["EXEC", "EXEC", "EXEC", "DISCARD"]),
+        )
+        def transaction(
+            self,
+            watched: tuple[Word, ...] | None,
+            intruder: tuple[Word, ...] | None,
+            batch: list[tuple[Word, ...]],
+            end: str,
+        ) -> None:
+            if watched is not None:
+                self.play(0, ("WATCH", *watched))
+            if intruder is not None:
+                self.play(1, intruder)
+            self.play(0, ("MULTI",), *batch, (end,))
+
+    return Machine
+
+
+def _shown(reply: Any) -> str:
+    text = f"(error) {reply.text}" if isinstance(reply, Error) else repr(reply)
+    return text if len(text) <= 600 else text[:600] + "..."

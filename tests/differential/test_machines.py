@@ -1,0 +1,58 @@
+"""Random sessions per data type, on Redkeep and valkey-server."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.differential import machines
+from tests.differential.session import Arena, Difference, make_machine
+from tests.support.oracles import Oracle, redis_binary
+from tests.support.servers import RunningServer
+
+FAMILIES = sorted(
+    module.name for module in pkgutil.iter_modules(machines.__path__) if module.name != "grammar"
+)
+# The usual run plays the same sessions each time, so that it fails only for a reason.
+QUICK = settings(
+    max_examples=40,
+    stateful_step_count=20,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    # Shrinking runs hundreds of sessions; the script is short enough to read as it is.
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+DEEP = settings(
+    QUICK,
+    max_examples=3000,
+    stateful_step_count=60,
+    derandomize=False,
+    phases=[Phase.generate, Phase.shrink],
+)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "profile",
+    [pytest.param(QUICK, id="quick"), pytest.param(DEEP, id="deep", marks=pytest.mark.deep)],
+)
+def test_machine(
+    family: str,
+    profile: settings,
+    server: RunningServer,
+    valkey: Oracle,
+    request: pytest.FixtureRequest,
+) -> None:
+    second = request.getfixturevalue("redis7") if redis_binary() is not None else None
+    arena = Arena(server, valkey, second)
+    machine = make_machine(import_module(f"{machines.__name__}.{family}").COMMANDS)
+    try:
+        run_state_machine_as_test(lambda: machine(arena), settings=profile)
+    except Difference as difference:
+        pytest.fail(str(difference), pytrace=False)
