@@ -1,0 +1,197 @@
+"""Commands on whole keys, where statistics, events or chance matter.
+
+What a request alone decides is compared with real servers in tests/differential.
+"""
+
+from __future__ import annotations
+
+from tests.support.resp import Connection
+from tests.support.servers import RunningServer
+
+Event = tuple[int, bytes, str, bool]
+
+
+def listen(server: RunningServer) -> list[Event]:
+    """What the keyspace tells from now on: database, key, event, whether a modification."""
+    heard: list[Event] = []
+
+    def attach() -> None:
+        server.instance.keyspace.observers.append(
+            lambda db, key, event, modified: heard.append((db.index, key, event, modified))
+        )
+
+    server.call(attach)
+    return heard
+
+
+def lookups(server: RunningServer) -> tuple[int, int]:
+    keyspace = server.instance.keyspace
+    return server.call(lambda: (keyspace.hits, keyspace.misses))
+
+
+def dirty(server: RunningServer) -> int:
+    return server.call(lambda: server.instance.keyspace.dirty)
+
+
+def test_looking_at_keys_counts_hits_and_misses(server: RunningServer, client: Connection) -> None:
+    client("SET", "k", "v")
+    for request in (
+        ("EXISTS", "k", "missing"),
+        ("TYPE", "k"),
+        ("TTL", "missing"),
+        ("OBJECT", "ENCODING", "k"),
+        ("TOUCH", "k"),
+    ):
+        client(*request)
+    assert lookups(server) == (4, 2)
+
+
+def test_only_using_a_key_ends_its_idleness(server: RunningServer, client: Connection) -> None:
+    server.freeze()
+    client("SET", "k", "v")
+    server.advance(10_000)
+    for request in (("TYPE", "k"), ("TTL", "k"), ("EXISTS", "k"), ("OBJECT", "ENCODING", "k")):
+        client(*request)
+    assert client("OBJECT", "IDLETIME", "k") == 10
+    client("TOUCH", "k")
+    assert client("OBJECT", "IDLETIME", "k") == 0
+
+
+def test_a_client_that_leaves_no_trace_can_still_touch(
+    server: RunningServer, client: Connection
+) -> None:
+    server.freeze()
+    client("MSET", "a", 1, "b", 2)
+    client("CLIENT", "NO-TOUCH", "ON")
+    server.advance(5_000)
+    client("GET", "a")
+    assert client("OBJECT", "IDLETIME", "a") == 5
+    client("MULTI")
+    client("TOUCH", "a")
+    client("GET", "b")
+    client("EXEC")
+    assert client("OBJECT", "IDLETIME", "a") == 0
+    assert client("OBJECT", "IDLETIME", "b") == 5
+    client("CLIENT", "NO-TOUCH", "OFF")
+    client("GET", "b")
+    assert client("OBJECT", "IDLETIME", "b") == 0
+
+
+def test_renaming_tells_of_both_names(server: RunningServer, client: Connection) -> None:
+    client("SET", "a", 1)
+    client("SET", "b", 1)
+    heard = listen(server)
+    before = dirty(server)
+    client("RENAME", "a", "b")
+    assert (0, b"a", "rename_from", True) in heard
+    assert heard[-1] == (0, b"b", "rename_to", True)
+    assert dirty(server) == before + 1
+
+
+def test_moving_and_copying_tell_of_both_databases(
+    server: RunningServer, client: Connection
+) -> None:
+    client("SET", "a", 1)
+    heard = listen(server)
+    client("COPY", "a", "b", "DB", 2)
+    client("MOVE", "a", 1)
+    modified = [(index, key, event) for index, key, event, real in heard if real]
+    assert modified == [(2, b"b", "copy_to"), (0, b"a", "move_from"), (1, b"a", "move_to")]
+
+
+def test_what_changes_nothing_is_not_dirty(server: RunningServer, client: Connection) -> None:
+    client("SET", "a", 1)
+    client("SET", "b", 1)
+    before = dirty(server)
+    client("RENAME", "a", "a")
+    client("RENAMENX", "a", "b")
+    client("COPY", "a", "b")
+    client("COPY", "missing", "c")
+    client("MOVE", "missing", 1)
+    client("DEL", "missing")
+    client("SWAPDB", 0, 0)
+    client("PERSIST", "a")
+    assert dirty(server) == before
+
+
+def test_deadlines_of_fields_go_where_their_hash_goes(
+    server: RunningServer, client: Connection
+) -> None:
+    server.freeze()
+    client("HSET", "h", "short", 1, "long", 2)
+    client("HPEXPIRE", "h", 1000, "FIELDS", 1, "short")
+    client("RENAME", "h", "renamed")
+    client("COPY", "renamed", "copied")
+    client("MOVE", "renamed", 1)
+    server.advance(1001)
+    assert client("HGETALL", "copied") == [b"long", b"2"]
+    client("SELECT", 1)
+    assert client("HGETALL", "renamed") == [b"long", b"2"]
+
+
+def test_a_copy_is_independent(client: Connection) -> None:
+    client("APPEND", "s", "abc")
+    client("HSET", "h", "f", 1)
+    client("COPY", "s", "s2")
+    client("COPY", "h", "h2")
+    client("APPEND", "s2", "d")
+    client("HSET", "h2", "f", 2)
+    assert client("GET", "s") == b"abc"
+    assert client("HGET", "h", "f") == b"1"
+
+
+def test_swapping_serves_who_waits(server: RunningServer, client: Connection) -> None:
+    client("SELECT", 1)
+    client("RPUSH", "l", "x")
+    waiting = server.connect()
+    waiting.send("BLPOP", "l", 0)
+    while not client("CLIENT", "LIST").count(b"flags=b"):
+        pass
+    client("SWAPDB", 0, 1)
+    assert waiting.read() == [b"l", b"x"]
+
+
+def test_random_keys_are_all_reached(server: RunningServer, client: Connection) -> None:
+    names = {b"k%d" % i for i in range(20)}
+    client("MSET", *[word for name in names for word in (name, 1)])
+    server.call(server.instance.rng.seed, 7)
+    assert {client("RANDOMKEY") for _ in range(400)} == names
+
+
+def test_random_keys_and_lists_pass_over_the_expired(
+    server: RunningServer, client: Connection
+) -> None:
+    server.freeze()
+    client("SET", "gone", 1, "PX", 10)
+    client("SET", "here", 1)
+    server.call(lambda: setattr(server.instance.keyspace, "expiry_paused", True))
+    server.advance(11)
+    assert client("KEYS", "*") == [b"here"]
+    assert client("SCAN", 0) == [b"0", [b"here"]]
+    server.call(lambda: setattr(server.instance.keyspace, "expiry_paused", False))
+    assert {client("RANDOMKEY") for _ in range(20)} == {b"here"}
+
+
+def test_a_scan_meets_every_key_that_stays(client: Connection) -> None:
+    staying = {b"stay%d" % i for i in range(100)}
+    client("MSET", *[word for name in staying for word in (name, 1)])
+    cursor, found, step = b"0", set(), 0
+    while True:
+        cursor, keys = client("SCAN", cursor, "COUNT", 7)
+        found.update(keys)
+        if cursor == b"0":
+            break
+        client("SET", f"new{step}", 1)
+        client("DEL", f"new{step - 3}")
+        step += 1
+    assert staying <= found
+    assert step >= 14
+
+
+def test_a_typed_scan_removes_what_has_run_out(server: RunningServer, client: Connection) -> None:
+    server.freeze()
+    client("SET", "gone", 1, "PX", 10)
+    server.call(lambda: setattr(server.instance.keyspace, "expired_keys", 0))
+    server.advance(11)
+    client("SCAN", 0, "TYPE", "string")
+    assert server.call(lambda: server.instance.keyspace.expired_keys) == 1

@@ -1,0 +1,39 @@
+"""The encodings of strings."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.values.kinds import KINDS, encoding_of, is_integer, kind_of
+
+
+@pytest.mark.parametrize(
+    ("value", "encoding"),
+    [
+        (b"", b"embstr"),
+        (b"0", b"int"),
+        (b"-1", b"int"),
+        (b"9223372036854775807", b"int"),
+        (b"-9223372036854775808", b"int"),
+        (b"9223372036854775808", b"embstr"),
+        (b"-9223372036854775809", b"embstr"),
+        (b"007", b"embstr"),
+        (b"-0", b"embstr"),
+        (b"+1", b"embstr"),
+        (b"1\n", b"embstr"),
+        (b"x" * 44, b"embstr"),
+        (b"x" * 45, b"raw"),
+        (bytearray(b"1"), b"raw"),
+    ],
+)
+def test_encodings_of_strings(value: bytes | bytearray, encoding: bytes) -> None:
+    assert encoding_of(value) == encoding
+    assert kind_of(value) == "string"
+    assert is_integer(bytes(value)) == (encoding == b"int" or isinstance(value, bytearray))
+
+
+def test_every_structure_has_a_name_and_an_encoding() -> None:
+    assert set(KINDS.values()) == {"string", "list", "set", "zset", "hash", "stream"}
+    for kind, name in KINDS.items():
+        if name != "string":
+            assert encoding_of(kind()), kind
