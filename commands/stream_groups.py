@@ -98,14 +98,14 @@ def _parse_entries_read(text: bytes) -> int | None:
     return None if entries_read == -1 else entries_read
 
 
-def _fetch_group(ctx: Context, key: bytes, name: bytes) -> Group:
+def _fetch_group(ctx: Context, key: bytes, name: bytes) -> tuple[Stream, Group]:
     stream = ctx.db.fetch_as(key, Stream)
     if stream is None:
         raise CommandError(_NO_KEY)
     group = stream.groups.get(name)
     if group is None:
         raise no_such_group(key, name)
-    return group
+    return stream, group
 
 
 @command(
@@ -174,14 +174,8 @@ def xgroup_setid(ctx: Context, argv: list[bytes]) -> Reply:
         if options.option() != b"ENTRIESREAD" or not options:
             raise wrong_subcommand(argv)
         entries_read = _parse_entries_read(options.word())
-    group = _fetch_group(ctx, key, name)
-    if start == b"$":
-        stream = ctx.db.fetch_as(key, Stream)
-        assert stream is not None
-        last_id = stream.last_id
-    else:
-        last_id = parse_edge(start)
-    group.last_id = last_id
+    stream, group = _fetch_group(ctx, key, name)
+    group.last_id = stream.last_id if start == b"$" else parse_edge(start)
     group.entries_read = entries_read
     ctx.db.changed_beside(key, "xgroup-setid")
     return OK
@@ -219,7 +213,7 @@ def xgroup_destroy(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def xgroup_createconsumer(ctx: Context, argv: list[bytes]) -> Reply:
     key, name, who = argv[2:]
-    group = _fetch_group(ctx, key, name)
+    _, group = _fetch_group(ctx, key, name)
     if who in group.consumers:
         return 0
     group.add_consumer(who, ctx.now)
@@ -237,7 +231,8 @@ def xgroup_createconsumer(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def xgroup_delconsumer(ctx: Context, argv: list[bytes]) -> Reply:
     key, name, who = argv[2:]
-    pending = _fetch_group(ctx, key, name).remove_consumer(who)
+    _, group = _fetch_group(ctx, key, name)
+    pending = group.remove_consumer(who)
     if pending is None:
         return 0
     ctx.db.changed_beside(key, "xgroup-delconsumer")
