@@ -88,20 +88,18 @@ def serve(words: tuple[str, ...]) -> None:
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     for directive in others:
-        raise click.ClickException(_unknown(directive.name, directive.path, directive.line))
+        raise click.ClickException(str(directive.error(_unknown(directive.name))))
     try:
         serve_forever(settings, lambda line: click.echo(f"Redkeep {__version__} {line}"))
     except StartError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _unknown(name: str, path: str, line: int) -> str:
+def _unknown(name: str) -> str:
     from commands.state.settings import BY_NAME
 
-    where = "" if path == "command line" else f"{path}, line {line}: "
     near = difflib.get_close_matches(name, BY_NAME, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"{where}there is no setting '{name}'.{hint}"
+    return "there is no such setting" + (f"; did you mean '{near[0]}'?" if near else "")
 
 
 def _setting_rows(names: Any = None) -> list[tuple[str, str]]:

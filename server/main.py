@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import trio
@@ -46,27 +46,27 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     pidfile = settings["pidfile"]
     if pidfile:
         _write_pidfile(pidfile)
-    announce(f"listening on {', '.join(server.addresses)}; data is kept in memory only")
     try:
-        trio.run(_run, server)
+        trio.run(_run, server, announce)
     finally:
         if pidfile:
             Path(pidfile).unlink(missing_ok=True)
 
 
-async def _run(server: Server) -> None:
+async def _run(server: Server, announce: Callable[[str], None]) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, server)
-        nursery.start_soon(schedule_collections)
-        await server.run()
-        nursery.cancel_scope.cancel()
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            nursery.start_soon(_stop_on_signal, server, signals)
+            nursery.start_soon(schedule_collections)
+            announce(f"listening on {', '.join(server.addresses)}; data is kept in memory only")
+            await server.run()
+            nursery.cancel_scope.cancel()
 
 
-async def _stop_on_signal(server: Server) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            logger.info("Received %s, stopping", signal.Signals(number).name)
-            server.stop()
+async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
+    async for number in signals:
+        logger.info("Received %s, stopping", signal.Signals(number).name)
+        server.stop()
 
 
 def start_logging(settings: Settings) -> None:

@@ -26,6 +26,7 @@ from typing import Any, Protocol, TypeVar
 from storage.clock import Clock
 from storage.deadlines import Deadlines
 from storage.errors import WrongType
+from storage.key_index import KeyIndex
 from storage.scan_order import ScanOrder
 from storage.values.hashes import Hash
 from storage.values.limits import Limits
@@ -46,8 +47,12 @@ class Watcher(Protocol):
 class Keyspace:
     """All databases of an instance, and what they share."""
 
-    def __init__(self, clock: Clock, databases: int = 16) -> None:
+    def __init__(
+        self, clock: Clock, databases: int = 16, ordered_prefixes: tuple[bytes, ...] = ()
+    ) -> None:
         self.clock = clock
+        # Keys that begin with one of these can be read in order; see `key_index`.
+        self.ordered_prefixes = ordered_prefixes
         self.now = clock.now_ms()
         self.limits = Limits()
         self.dirty = 0
@@ -111,6 +116,7 @@ class Database:
         "index",
         "keyspace",
         "order",
+        "ordered",
         "watched",
     )
 
@@ -122,6 +128,7 @@ class Database:
         # Hashes with per-field deadlines, each under its soonest one.
         self.field_expires = Deadlines()
         self.order = ScanOrder()
+        self.ordered = KeyIndex(keyspace.ordered_prefixes)
         # When each key was last touched, in epoch ms. One shared int per turn, so this
         # costs a dict slot and no object.
         self.accessed: dict[bytes, int] = {}
@@ -262,6 +269,7 @@ class Database:
         else:
             data[key] = value
             self.order.added(key, data)
+            self.ordered.added(key)
             if self.keyspace.observers:
                 self.notify(key, "new")
         self.accessed[key] = self.keyspace.now
@@ -317,6 +325,8 @@ class Database:
     def discard(self, key: bytes) -> Value | None:
         """Take a key out without calling it a change: the caller says what happened."""
         value = self.data.pop(key, None)
+        if value is not None:
+            self.ordered.removed(key)
         if self.expires:
             self.expires.drop(key)
         if self.field_expires:
@@ -340,11 +350,12 @@ class Database:
         self.field_expires = Deadlines()
         self.accessed = {}
         self.order.clear()
+        self.ordered = KeyIndex(self.keyspace.ordered_prefixes)
         return count
 
     def exchange(self, other: Database) -> None:
         """Swap contents with another database, waking and failing whom that concerns."""
-        for name in ("data", "expires", "field_expires", "order", "accessed"):
+        for name in ("data", "expires", "field_expires", "order", "ordered", "accessed"):
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, theirs)
             setattr(other, name, mine)

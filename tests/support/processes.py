@@ -1,0 +1,81 @@
+"""Redkeep as its users run it: a process of its own, started by its command."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKOUT = (sys.executable, "-m", "redkeep")
+
+
+class ServeProcess:
+    """`redkeep serve` on a port of the system's choice, up when this is constructed."""
+
+    def __init__(
+        self,
+        *words: str,
+        command: Sequence[str | Path] = CHECKOUT,
+        cwd: Path = ROOT,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._process = subprocess.Popen(
+            [*map(str, command), "serve", *words, "--port", "0"],
+            cwd=cwd,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None and self._process.stderr is not None
+        self.errors: list[str] = []
+        self._drain = threading.Thread(target=self.errors.extend, args=(self._process.stderr,))
+        self._drain.start()
+        self.start_line = self._process.stdout.readline()
+        if not self.start_line:
+            self.wait()
+            raise RuntimeError(f"redkeep did not start: {''.join(self.errors)}")
+        found = re.search(r":(\d+)[,;\s]", self.start_line)
+        self.port = int(found[1]) if found else 0
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for the process to end by itself; its exit status."""
+        status = self._process.wait(30)
+        self._drain.join()
+        assert self._process.stdout is not None and self._process.stderr is not None
+        self._process.stdout.close()
+        self._process.stderr.close()
+        return status
+
+    def close(self) -> int:
+        """End the process as an administrator would; its exit status."""
+        if self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
