@@ -64,9 +64,12 @@ _ADD_OPTIONS = {
 )
 def zadd(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) == 4:
-        if argv[2].upper() in _ADD_OPTIONS:
+        text = argv[2]
+        if text.isdigit() and len(text) < 16:
+            return _add_one(ctx, argv[1], float(text), argv[3])
+        if text.upper() in _ADD_OPTIONS:
             raise CommandError(SYNTAX)
-        return _add_one(ctx, argv[1], parse_float(argv[2]), argv[3])
+        return _add_one(ctx, argv[1], parse_float(text), argv[3])
     options = AddOptions()
     at = 2
     while at < len(argv) and (name := _ADD_OPTIONS.get(argv[at].upper())):
