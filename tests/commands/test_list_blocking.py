@@ -8,9 +8,7 @@ import pytest
 from tests.support.resp import Connection, Error
 
 
-@pytest.mark.parametrize(
-    "timeout", ["-1", "-0.001", "-inf"], ids=["whole", "fraction", "infinite"]
-)
+@pytest.mark.parametrize("timeout", ["-1", "-0.001", "-inf"], ids=["whole", "fraction", "infinite"])
 def test_negative_timeouts(client: Connection, timeout: str) -> None:
     assert client("BLPOP", "k", timeout) == Error("ERR timeout is negative")
 

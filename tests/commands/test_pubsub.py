@@ -45,9 +45,7 @@ def test_pushes_in_resp3(server: RunningServer, client: Connection) -> None:
     assert listener("SET", "k", "v") == "OK"
 
 
-def test_a_message_by_channel_and_by_each_pattern(
-    client: Connection, listener: Connection
-) -> None:
+def test_a_message_by_channel_and_by_each_pattern(client: Connection, listener: Connection) -> None:
     listener("SUBSCRIBE", "news.tech")
     confirm(listener, "PSUBSCRIBE", "news.*", "*tech", "other.*")
     assert client("PUBLISH", "news.tech", "text") == 3
@@ -137,9 +135,7 @@ def test_a_listener_that_leaves_is_forgotten(
     assert client("PUBSUB", "SHARDCHANNELS") == []
 
 
-def test_a_pattern_with_stars_in_a_row_is_no_trap(
-    client: Connection, listener: Connection
-) -> None:
+def test_a_pattern_with_stars_in_a_row_is_no_trap(client: Connection, listener: Connection) -> None:
     listener("PSUBSCRIBE", "*a" * 60 + "b")
     assert client("PUBLISH", "a" * 20_000, "text") == 0
     assert client("PING") == "PONG"

@@ -48,8 +48,7 @@ def test_a_refused_exec_ends_the_transaction(client: Connection) -> None:
     client("MULTI")
     client("SET", "k", "v")
     assert client("EXEC", "now") == Error(
-        "EXECABORT Transaction discarded because of: "
-        "wrong number of arguments for 'exec' command"
+        "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"
     )
     assert client("EXEC") == Error("ERR EXEC without MULTI")
     assert client("EXISTS", "k") == 0
@@ -223,9 +222,7 @@ def test_databases_are_told_apart(client: Connection, other: Connection) -> None
     assert transact(client) == NULL_ARRAY
 
 
-def test_watching_one_key_often_costs_one_place(
-    server: RunningServer, client: Connection
-) -> None:
+def test_watching_one_key_often_costs_one_place(server: RunningServer, client: Connection) -> None:
     for _ in range(20):
         client("WATCH", "k", "k")
     (known,) = server.call(lambda: list(server.instance.clients.values()))

@@ -97,9 +97,7 @@ def test_the_same_key_twice(server: RunningServer, client: Connection) -> None:
     assert_no_traces(server)
 
 
-def test_one_client_on_many_keys_leaves_them_all(
-    server: RunningServer, client: Connection
-) -> None:
+def test_one_client_on_many_keys_leaves_them_all(server: RunningServer, client: Connection) -> None:
     keys = [f"k{number}" for number in range(50)]
     waiter = waiting(server, "BLPOP", *keys, 0)
     client("RPUSH", "k25", "a")
@@ -339,9 +337,7 @@ def test_what_it_sends_meanwhile_is_answered_afterwards(
     assert waiter.read() == "PONG"
 
 
-def test_requests_in_one_piece_keep_their_order(
-    server: RunningServer, client: Connection
-) -> None:
+def test_requests_in_one_piece_keep_their_order(server: RunningServer, client: Connection) -> None:
     waiter = server.connect()
     requests = [
         b"*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n",

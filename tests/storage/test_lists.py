@@ -17,6 +17,18 @@ ITEMS = st.one_of(
     st.sampled_from([b"", b"a", b"b", b"c", b"0", b"127", b"128", b"-1", b"4096", b"x" * 70]),
     st.integers(0, 9000).map(lambda length: b"y" * length),
 )
+_STEPS = (
+    "lpush",
+    "rpush",
+    "lpop",
+    "rpop",
+    "before",
+    "after",
+    "set",
+    "remove",
+    "trim",
+    "copy",
+)
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
