@@ -266,10 +266,10 @@ def strlen(ctx: Context, argv: list[bytes]) -> Reply:
     tips=["request_policy:multi_shard"],
 )
 def mget(ctx: Context, argv: list[bytes]) -> Reply:
-    # Two comprehensions are quicker than one loop that does both.
-    read = ctx.db.read
-    values = [read(key) for key in argv[1:]]
-    return [value if value.__class__ in _STRING_TYPES else None for value in values]
+    # `map` spares the comprehension a call of its own per key.
+    return [
+        value if value.__class__ in _STRING_TYPES else None for value in map(ctx.db.read, argv[1:])
+    ]
 
 
 _PAIRS = Block("data", Key("key", "OW update"), String("value"), multiple=True)
