@@ -19,6 +19,8 @@ from random import Random
 from typing import Any
 
 _SLACK = 64
+# Up to this many places, a new scan is worth a sweep of its own.
+_SMALL = 4096
 
 
 class ScanOrder:
@@ -49,6 +51,10 @@ class ScanOrder:
         order = self._order
         if order is None:
             order = self._build(live)
+        elif not cursor and len(live) < len(order) <= _SMALL:
+            # A key that was removed and added again stands twice. It may be shown twice, but
+            # who walks over a few keys expects each of them once.
+            order = self._sweep(live)
         top = len(order)
         if 0 < cursor < top:
             top = cursor
@@ -61,7 +67,7 @@ class ScanOrder:
             looked += top - bottom
             keys.extend(key for key in order[bottom:top] if key in live)
             top = bottom
-        return top, keys
+        return top, keys if len(order) == len(live) else list(dict.fromkeys(keys))
 
     def pick(self, live: Mapping[bytes, Any], rng: Random) -> bytes:
         """A random key of a dict that is not empty.

@@ -138,3 +138,29 @@ def test_the_list_does_not_outgrow_the_living() -> None:
         walked.add(b"%d" % number)
         walked.remove(b"%d" % number)
     assert len(walked.order._order or ()) < 200
+
+
+def test_a_new_scan_of_a_few_keys_shows_each_once() -> None:
+    live = dict.fromkeys([b"a", b"b", b"c"])
+    order = ScanOrder()
+    order.scan(live, 0, 10)
+    for _ in range(5):
+        del live[b"a"]
+        live[b"a"] = None
+        order.added(b"a", live)
+    cursor, found = order.scan(live, 0, 1)
+    while cursor:
+        cursor, keys = order.scan(live, cursor, 1)
+        found += keys
+    assert sorted(found) == [b"a", b"b", b"c"]
+
+
+def test_no_step_of_a_scan_shows_a_key_twice() -> None:
+    live = dict.fromkeys(b"%d" % number for number in range(10_000))
+    order = ScanOrder()
+    order.scan(live, 0, 1)
+    for _ in range(5):
+        del live[b"9999"]
+        live[b"9999"] = None
+        order.added(b"9999", live)
+    assert order.scan(live, 0, 20)[1].count(b"9999") == 1
