@@ -1,0 +1,71 @@
+"""The HyperLogLog's two forms agree, and its count is as good as promised."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from storage.values import hyperloglog as hll
+
+LIMIT = 3000
+
+
+def filled(elements: range, limit: int = LIMIT) -> bytearray:
+    value = hll.new()
+    for number in elements:
+        hll.add(value, b"%d" % number, limit)
+    return value
+
+
+def test_both_forms_hold_the_same_registers() -> None:
+    for count in (0, 1, 10, 300, 1000):
+        sparse, dense = filled(range(count), 1 << 20), hll.new()
+        hll.make_dense(dense)
+        for number in range(count):
+            hll.add(dense, b"%d" % number, LIMIT)
+        assert sparse[4] == hll.SPARSE
+        assert hll.registers_of(sparse) == hll.registers_of(dense)
+        hll.make_dense(sparse)
+        assert sparse[hll.HEADER :] == dense[hll.HEADER :]
+
+
+def test_merging_takes_the_larger_of_two_registers() -> None:
+    rng = Random(2)
+    one, other = (bytes(rng.randrange(52) for _ in range(hll.REGISTERS)) for _ in range(2))
+    assert hll.merged(one, other) == bytes(map(max, one, other))
+
+
+@pytest.mark.parametrize("limit", [LIMIT, 1 << 20])
+def test_registers_put_at_once_are_stored_as_if_put_one_by_one(limit: int) -> None:
+    registers = hll.registers_of(filled(range(700), 1 << 20))
+    at_once, one_by_one = hll.new(), hll.new()
+    hll.put_registers(at_once, registers, limit)
+    for register, rank in ((at, rank) for at, rank in enumerate(registers) if rank):
+        single = bytearray(hll.EMPTY_REGISTERS)
+        single[register] = rank
+        hll.put_registers(one_by_one, bytes(single), limit)
+    assert at_once == one_by_one
+
+
+def test_it_outgrows_the_sparse_form() -> None:
+    value = filled(range(200), 100)
+    assert value[4] == hll.DENSE
+    assert len(value) == hll.DENSE_SIZE
+    assert hll.registers_of(value) == hll.registers_of(filled(range(200)))
+
+
+def test_the_count_is_within_five_standard_errors() -> None:
+    for count in (10, 1000, 20_000):
+        estimate = hll.estimate(hll.registers_of(filled(range(count))))
+        assert abs(estimate - count) <= count * 5 * 1.04 / hll.REGISTERS**0.5
+
+
+def test_runs_that_do_not_add_up_are_refused() -> None:
+    value = hll.new()
+    del value[-1]
+    with pytest.raises(hll.CorruptHyperLogLog):
+        hll.registers_of(value)
+    value[hll.HEADER :] = b"\x00"
+    with pytest.raises(hll.CorruptHyperLogLog):
+        hll.add(value, b"a", LIMIT)
