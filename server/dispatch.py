@@ -27,7 +27,7 @@ from commands.errors import (
 )
 from commands.redaction import redacted
 from commands.registry import Command, commands
-from commands.replies import NO_REPLY, OK, ErrorReply, Reply
+from commands.replies import NO_REPLY, OK, ErrorReply, Push, Replies, Reply
 from commands.state.client import Client, Waiting
 from commands.state.instance import Instance
 from commands.state.statistics import CommandStatistics
@@ -38,6 +38,7 @@ from storage.errors import WrongType
 logger = logging.getLogger("redkeep")
 
 _EFFECTS = (Block, Wait, Close, Shutdown)
+_MESSAGES = (Push, Replies)
 # After this long the cached time is stale, and a command that took longer is worth a
 # look at the slow log.
 _TICK_NS = 1_000_000
@@ -406,7 +407,9 @@ class Dispatcher:
             elif mode == "skip":
                 client.reply_mode = "on"
                 client.refresh_gate()
-            return 0
+            # Messages are no replies, and confirmations of subscriptions are messages.
+            if reply.__class__ not in _MESSAGES:
+                return 0
         encoded = client.encode(reply)
         client.outbox.append(encoded)
         return len(encoded)

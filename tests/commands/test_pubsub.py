@@ -139,3 +139,10 @@ def test_a_pattern_with_stars_in_a_row_is_no_trap(client: Connection, listener: 
     listener("PSUBSCRIBE", "*a" * 60 + "b")
     assert client("PUBLISH", "a" * 20_000, "text") == 0
     assert client("PING") == "PONG"
+
+
+def test_messages_come_though_replies_are_off(client: Connection, listener: Connection) -> None:
+    listener.send("CLIENT", "REPLY", "OFF")
+    assert confirm(listener, "SUBSCRIBE", "a", "b")[-1] == [b"subscribe", b"b", 2]
+    client("PUBLISH", "b", "text")
+    assert listener.read() == [b"message", b"b", b"text"]
