@@ -44,9 +44,7 @@ class ScanOrder:
         """The dict was emptied or replaced."""
         self._order = None
 
-    def scan(
-        self, live: Mapping[bytes, Any], cursor: int, count: int
-    ) -> tuple[int, list[bytes]]:
+    def scan(self, live: Mapping[bytes, Any], cursor: int, count: int) -> tuple[int, list[bytes]]:
         """The next cursor (0 when done) and the keys of about `count` places."""
         order = self._order
         if order is None:

@@ -85,16 +85,16 @@ def test_an_undisturbed_scan_returns_each_key_once(start: list[bytes], count: in
 
 
 def test_places_of_the_dead_cost_no_calls_but_bounded_work() -> None:
-    walked = Walked([b"%d" % number for number in range(1000)])
+    walked = Walked([b"%d" % number for number in range(10_000)])
     walked.order.scan(walked.live, 0, 1)
-    for number in range(1000):
+    for number in range(10_000):
         if number % 5:
             walked.remove(b"%d" % number)
     cursor, keys = walked.order.scan(walked.live, 0, 10)
     assert len(keys) == 10
     walked.live = {b"0": 0}
     cursor, keys = walked.order.scan(walked.live, 0, 10)
-    assert (keys, 1000 - cursor) == ([], 100)
+    assert (keys, 10_000 - cursor) == ([], 100)
 
 
 def test_any_cursor_of_a_stranger_is_answered() -> None:
