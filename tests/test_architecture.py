@@ -129,7 +129,9 @@ _MUTATORS = frozenset(
     ]
 )
 # Tables that are filled by declarations while modules are imported, and constant after.
-FILLED_AT_IMPORT = frozenset({("commands/registry.py", "_declared")})
+FILLED_AT_IMPORT = frozenset(
+    {("commands/registry.py", "_declared"), ("commands/debugging.py", "_WORDS")}
+)
 
 
 @each_module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -46,10 +46,7 @@ class Side:
 
     def ask(self, who: int, batch: Sequence[Sequence[Word]]) -> list[Any]:
         client = self.clients[who]
-        try:
-            return client.pipeline(batch) if len(batch) > 1 else [client(*batch[0])]
-        except (ConnectionClosed, TimeoutError) as lost:
-            raise Difference(f"{type(lost).__name__}: {lost}") from lost
+        return client.pipeline(batch) if len(batch) > 1 else [client(*batch[0])]
 
     def close(self) -> None:
         for client in self.clients:
@@ -84,6 +81,7 @@ class Session(RuleBasedStateMachine):
         self.history: list[tuple[int, Sequence[Sequence[Word]]]] = []
         self.queues = [Queue() for _ in range(_CLIENTS)]
         self.resp = 2
+        self.parted = False
 
     @initialize(resp=st.sampled_from([2, 3]))
     def start(self, resp: int) -> None:
@@ -96,23 +94,18 @@ class Session(RuleBasedStateMachine):
     def play(self, who: int, *batch: Sequence[Word]) -> None:
         """Send commands (in one piece if several) to both servers and compare."""
         self.history.append((who, batch))
+        theirs = self.theirs.ask(who, batch)
         try:
             ours = self.ours.ask(who, batch)
-        except Difference as lost:
-            raise Difference(self.explain(f"redkeep: {lost}")) from lost
-        theirs = self.theirs.ask(who, batch)
+        except (ConnectionClosed, TimeoutError) as lost:
+            self.part(cli_line(batch[-1]), lost, theirs)
         for at, words in enumerate(batch):
             executed = self.queues[who].note(words, theirs[at])
             if self.same(words, executed, ours[at], theirs[at]):
                 continue
             if self.second_opinion(who, at, words, executed, ours[at]):
                 continue
-            raise Difference(
-                self.explain(
-                    f"{cli_line(words)}\n  redkeep  {_shown(ours[at])}\n"
-                    f"  {self.arena.oracle.name:8} {_shown(theirs[at])}"
-                )
-            )
+            self.part(cli_line(words), ours[at], theirs[at])
 
     def same(
         self, words: Sequence[Word], executed: list[Sequence[Word]] | None, ours: Any, theirs: Any
@@ -150,6 +143,15 @@ class Session(RuleBasedStateMachine):
         finally:
             side.close()
 
+    def part(self, what: str, ours: Any, theirs: Any) -> NoReturn:
+        """End the session, which has shown a difference."""
+        self.parted = True
+        raise Difference(
+            self.explain(
+                f"{what}\n  redkeep  {_shown(ours)}\n  {self.arena.oracle.name:8} {_shown(theirs)}"
+            )
+        )
+
     def explain(self, difference: str) -> str:
         lines = [f"RESP{self.resp}, after FLUSHALL:"]
         for who, batch in self.history:
@@ -163,19 +165,16 @@ class Session(RuleBasedStateMachine):
             return
         self.ours.close()
         self.theirs.close()
+        if self.parted:
+            return
         ours = dump(self.arena.our_control, _DATABASES)
         theirs = dump(self.arena.their_control, _DATABASES)
         for control in (self.arena.our_control, self.arena.their_control):
             control("SELECT", 0)
         for place in sorted(ours.keys() | theirs.keys()):
             if not dumps_part(ours.get(place), theirs.get(place)):
-                raise Difference(
-                    self.explain(
-                        f"at the end, db {place[0]} {cli_line(place[1:])}\n"
-                        f"  redkeep  {_shown(ours.get(place))}\n"
-                        f"  {self.arena.oracle.name:8} {_shown(theirs.get(place))}"
-                    )
-                )
+                what = f"at the end, db {place[0]} {cli_line(place[1:])}"
+                self.part(what, ours.get(place), theirs.get(place))
 
 
 def make_machine(commands: Words) -> type[Session]:

@@ -52,7 +52,10 @@ def test_machine(
     second = request.getfixturevalue("redis7") if redis_binary() is not None else None
     arena = Arena(server, valkey, second)
     machine = make_machine(import_module(f"{machines.__name__}.{family}").COMMANDS)
+    parted = ""
     try:
         run_state_machine_as_test(lambda: machine(arena), settings=profile)
     except Difference as difference:
-        pytest.fail(str(difference), pytrace=False)
+        parted = str(difference)
+    if parted:
+        pytest.fail(parted, pytrace=False)

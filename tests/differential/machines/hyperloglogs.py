@@ -1,4 +1,8 @@
-"""HyperLogLogs, down to their bytes: they are strings, and strings are compared."""
+"""HyperLogLogs, down to their bytes: they are strings, and strings are compared.
+
+Only their headers are damaged here. What is wrong further in is found by one server in
+one command and by the other in another, or read past the end.
+"""
 
 from hypothesis import strategies as st
 
@@ -14,7 +18,6 @@ COMMANDS = mixed(
         cmd("PFDEBUG", one("ENCODING", "DECODE", "TODENSE", "GETREG", "x"), key),
         cmd("GET", key),
         cmd("STRLEN", key),
-        cmd("APPEND", key, value),
         cmd("SETRANGE", key, one(0, 4, 5, 15, 16, 20), one("HYLL", "\x00", "\x01", "\xff")),
     )
 )
