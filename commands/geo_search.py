@@ -175,7 +175,7 @@ def _check(search: Search, argv: list[bytes], *, modern: bool) -> None:
 
 def _find(value: SortedSet, search: Search) -> list[_Found]:
     shape = search.shape
-    enough = search.count if search.any else len(value) * 2 + 1
+    enough = search.count if search.any else None
     found: list[_Found] = []
     for low, high in score_ranges(shape):
         for score, member in value.pairs(*value.span_by_score(low, high)):
@@ -183,9 +183,9 @@ def _find(value: SortedSet, search: Search) -> list[_Found]:
             metres = shape.distance_within(point)
             if metres is not None:
                 found.append(_Found(metres, member, score, point))
-                if len(found) >= enough:
+                if len(found) == enough:
                     break
-        if len(found) >= enough:
+        if len(found) == enough:
             break
     if search.order is not None:
         # By distance alone, and stable: equally near ones stay in the order of the walk.
@@ -193,9 +193,7 @@ def _find(value: SortedSet, search: Search) -> list[_Found]:
     return found[: search.count] if search.count else found
 
 
-def _finish(
-    ctx: Context, argv: list[bytes], value: SortedSet | None, search: Search, event: str
-) -> Reply:
+def _finish(ctx: Context, value: SortedSet | None, search: Search, event: str) -> Reply:
     """Run a search whose request was read, and answer or store what it finds."""
     found = [] if value is None else _find(value, search)
     unit = search.unit
@@ -272,7 +270,7 @@ def geosearch(ctx: Context, argv: list[bytes]) -> Reply:
     search = Search()
     _parse_options(Arguments(argv, 2), search, value, modern=True, storing=False)
     _check(search, argv, modern=True)
-    return _finish(ctx, argv, value, search, "")
+    return _finish(ctx, value, search, "geosearchstore")
 
 
 @command(
@@ -297,7 +295,7 @@ def geosearchstore(ctx: Context, argv: list[bytes]) -> Reply:
     search = Search(store=argv[1])
     _parse_options(Arguments(argv, 3), search, value, modern=True, storing=True)
     _check(search, argv, modern=True)
-    return _finish(ctx, argv, value, search, "geosearchstore")
+    return _finish(ctx, value, search, "geosearchstore")
 
 
 # --- GEORADIUS -----------------------------------------------------------------------------
@@ -329,7 +327,7 @@ def _around(
 ) -> Reply:
     _parse_options(Arguments(argv, at), search, value, modern=False, storing=storing)
     _check(search, argv, modern=False)
-    return _finish(ctx, argv, value, search, "georadiusstore")
+    return _finish(ctx, value, search, "georadiusstore")
 
 
 _RADIUS = [Double("radius"), OneOf("unit", *UNIT_TOKENS)]
