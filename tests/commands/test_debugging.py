@@ -1,0 +1,132 @@
+"""DEBUG's gate and its effects; replies and digests are compared in tests/differential."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import pytest
+
+from tests.support.resp import Connection, Error, Push
+from tests.support.servers import Loop, RunningServer
+
+NOW = 1_700_000_000_000
+
+
+@pytest.mark.parametrize(("allowed", "works"), [("no", False), ("local", True), ("yes", True)])
+def test_who_may_use_it(loop: Loop, allowed: str, works: bool) -> None:
+    running = loop.start_server(enable_debug_command=allowed)
+    try:
+        reply = running.connect()("DEBUG", "SLEEP", 0)
+    finally:
+        running.close()
+    if works:
+        assert reply == "OK"
+    else:
+        assert isinstance(reply, Error)
+        assert reply.text.startswith("ERR DEBUG command not allowed.")
+
+
+def test_a_sleep_holds_everybody_up(server: RunningServer, client: Connection) -> None:
+    other = server.connect()
+    started = monotonic()
+    client.send("DEBUG", "SLEEP", 0.05)
+    client.send("PING")
+    assert client.read() == "OK"
+    assert other("PING") == "PONG"
+    assert monotonic() - started >= 0.05
+
+
+def test_digests_know_deadlines_but_not_order(client: Connection) -> None:
+    client("SADD", "a", "x", "y", "z")
+    client("SADD", "b", "z", "y", "x")
+    client("RPUSH", "c", "x", "y")
+    client("RPUSH", "d", "y", "x")
+    a, b, c, d, none = client("DEBUG", "DIGEST-VALUE", "a", "b", "c", "d", "none")
+    assert a == b
+    assert c != d
+    assert none == "0" * 40
+    before = client("DEBUG", "DIGEST")
+    client("PEXPIRE", "a", 100000)
+    assert client("DEBUG", "DIGEST-VALUE", "a") != [a]
+    client("PERSIST", "a")
+    assert client("DEBUG", "DIGEST") == before
+
+
+def test_expired_keys_stay_while_active_expiry_is_off(
+    server: RunningServer, client: Connection
+) -> None:
+    server.freeze(NOW)
+    client("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    client("SET", "a", "b", "PX", 10)
+    server.advance(1000)
+    assert client("DBSIZE") == 1
+    assert client("DEBUG", "SET-ACTIVE-EXPIRE", 1) == "OK"
+    assert server.instance.active_expire
+
+
+def test_where_a_value_lies(server: RunningServer, client: Connection) -> None:
+    server.freeze(NOW)
+    client("SET", "a", "hello")
+    server.advance(5000)
+    line = client("DEBUG", "OBJECT", "a")
+    assert line.startswith("Value at:0x")
+    assert " refcount:1 encoding:embstr serializedlength:6 " in line
+    assert line.endswith("lru_seconds_idle:5")
+    assert "serializedlength" not in client("DEBUG", "OBJECT", "a", "fast")
+    client("RPUSH", "l", *["x" * 1000] * 20)
+    assert " encoding:quicklist " in client("DEBUG", "OBJECT", "l")
+    assert " ql_nodes:3 ql_avg_node:6.67 " in client("DEBUG", "OBJECT", "l")
+
+
+def test_a_message_out_of_band(client: Connection, client3: Connection) -> None:
+    assert client("DEBUG", "PROTOCOL", "push") == Error(
+        "ERR RESP2 is not supported by this command"
+    )
+    client3.send("DEBUG", "PROTOCOL", "push")
+    assert client3.read() == Push([b"server-cpu-usage", 42])
+    assert client3.read() == b"Some real reply following the push reply"
+
+
+def test_populating_makes_no_log_and_bounded_values(
+    server: RunningServer, client: Connection
+) -> None:
+    assert client("DEBUG", "POPULATE", 1, "k", 1 << 40) == Error(
+        "ERR value is out of range, must be positive"
+    )
+    assert client("DEBUG", "POPULATE", 2, "k", 1000) == "OK"
+    assert client("STRLEN", "k:1") == 1000
+
+
+def test_the_random_matching_ends(client: Connection) -> None:
+    assert client("DEBUG", "STRINGMATCH-TEST").endswith("test passed")
+
+
+def test_the_switches_reach_the_instance(server: RunningServer, client: Connection) -> None:
+    instance = server.instance
+    before = instance.replication_id
+    for word, value in (
+        ("PAUSE-CRON", 1),
+        ("SET-DISABLE-DENY-SCRIPTS", 1),
+        ("SET-SKIP-CHECKSUM-VALIDATION", 1),
+        ("DICT-RESIZING", 1),
+        ("AOF-FLUSH-SLEEP", 1),
+    ):
+        assert client("DEBUG", word, value) == "OK"
+    assert client("DEBUG", "CHANGE-REPL-ID") == "OK"
+    assert instance.background_paused
+    assert instance.scripts_may_call_all
+    assert instance.skip_checksums
+    assert instance.replication_id != before
+
+
+def test_help_lists_every_word(client: Connection) -> None:
+    lines = client("DEBUG", "HELP")
+    assert lines[0] == "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    assert "SLEEP <seconds>" in lines
+    assert max(map(len, lines)) < 80
+
+
+def test_rewriting_everything_needs_a_file(client: Connection) -> None:
+    assert client("DEBUG", "CONFIG-REWRITE-FORCE-ALL") == Error(
+        "ERR CONFIG-REWRITE-FORCE-ALL failed: Bad address"
+    )

@@ -1,0 +1,169 @@
+"""INFO: its sections, its fields, and that they are true."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import pytest
+
+from tests.support.oracles import Oracle
+from tests.support.resp import Connection, Error, Verbatim
+from tests.support.servers import RunningServer
+
+NOW = 1_700_000_000_000
+
+
+def fields(text: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in text.decode().splitlines() if ":" in line)
+    return {name: value for name, _, value in lines}
+
+
+def titles(text: bytes) -> list[str]:
+    return [line[2:] for line in text.decode().splitlines() if line.startswith("# ")]
+
+
+DEFAULT = (
+    "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster "
+    "Keyspace Redkeep"
+)
+ALL = DEFAULT.replace("Errorstats", "Commandstats Errorstats Latencystats")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", DEFAULT),
+        ("default", DEFAULT),
+        ("ALL", ALL),
+        ("everything", ALL),
+        ("cpu server SERVER", "Server CPU"),
+        ("default commandstats", DEFAULT.replace("Errorstats", "Commandstats Errorstats")),
+        ("modules", "Modules"),
+        ("module_list", "Modules"),
+        ("nothing", ""),
+        ("nothing redkeep", "Redkeep"),
+    ],
+)
+def test_sections(client: Connection, words: str, expected: str) -> None:
+    assert titles(client("INFO", *words.split())) == expected.split()
+
+
+def test_sections_are_apart_by_an_empty_line(client3: Connection) -> None:
+    reply = client3("INFO", "cluster", "modules")
+    assert reply == Verbatim("txt", b"# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n")
+
+
+def test_every_field_of_redis_is_there_in_its_order(client: Connection, redis7: Oracle) -> None:
+    sections = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu")
+    for section in sections:
+        theirs = list(fields(redis7("INFO", section)))
+        ours = [name for name in fields(client("INFO", section)) if name in theirs]
+        assert ours == theirs, section
+
+
+def test_who_and_where(server: RunningServer, client: Connection) -> None:
+    found = fields(client("INFO", "server", "redkeep"))
+    assert found["redis_version"] == "7.2.4"
+    assert found["redis_mode"] == "standalone"
+    assert found["process_id"] == str(os.getpid())
+    assert len(found["run_id"]) == 40
+    assert found["python_version"] == platform.python_version()
+    assert found["clock_frozen"] == "0"
+
+
+def test_time_follows_the_clock(server: RunningServer, client: Connection) -> None:
+    server.freeze()
+    before = fields(client("INFO", "server"))
+    server.advance(3 * 86_400_000)
+    after = fields(client("INFO", "server", "redkeep"))
+    assert int(after["server_time_usec"]) - int(before["server_time_usec"]) == 3 * 86_400_000_000
+    assert after["uptime_in_days"] == "3"
+    assert after["clock_frozen"] == "1"
+
+
+def test_clients_are_counted_by_what_they_do(server: RunningServer, client: Connection) -> None:
+    server.connect()("SUBSCRIBE", "channel")
+    watching = server.connect()
+    watching("WATCH", "a", "b")
+    waiting = server.connect()
+    waiting.send("BLPOP", "list", 100)
+    waiting_for_ever = server.connect()
+    client("XGROUP", "CREATE", "stream", "group", "$", "MKSTREAM")
+    waiting_for_ever.send(
+        "XREADGROUP", "GROUP", "group", "me", "BLOCK", 0, "STREAMS", "stream", ">"
+    )
+    for _ in range(1000):
+        found = fields(client("INFO", "clients"))
+        if found["blocked_clients"] == "2":
+            break
+    assert found["connected_clients"] == "5"
+    assert found["pubsub_clients"] == "1"
+    assert (found["watching_clients"], found["total_watched_keys"]) == ("1", "2")
+    assert (found["blocked_clients"], found["clients_in_timeout_table"]) == ("2", "1")
+    assert (found["total_blocking_keys"], found["total_blocking_keys_on_nokey"]) == ("2", "1")
+
+
+def test_what_was_asked_and_how_it_went(client: Connection) -> None:
+    client("SET", "a", "b")
+    client("GET", "a")
+    client("GET", "none")
+    client("GET")
+    client("INCR", "a")
+    client("NOSUCH")
+    client("LPUSH", "a", "x")
+    found = fields(client("INFO", "all"))
+    assert found["keyspace_hits"] == "1"
+    assert found["keyspace_misses"] == "1"
+    assert found["cmdstat_get"].startswith("calls=2,usec=")
+    assert found["cmdstat_get"].endswith(",rejected_calls=1,failed_calls=0")
+    assert found["cmdstat_incr"].endswith(",rejected_calls=0,failed_calls=1")
+    assert found["errorstat_ERR"] == "count=3"
+    assert found["errorstat_WRONGTYPE"] == "count=1"
+    assert found["total_error_replies"] == "4"
+    assert found["latency_percentiles_usec_get"].startswith("p50=")
+    assert found["rdb_changes_since_last_save"] == "1"
+
+
+def test_an_errors_name_cannot_break_the_lines(client: Connection) -> None:
+    assert client("DEBUG", "ERROR", "A:B#C\r\nD") == Error("A:B#C  D")
+    assert b"\r\nerrorstat_A_B_C__D:count=1\r\n" in client("INFO", "errorstats")
+
+
+def test_percentiles_are_those_of_the_setting(client: Connection) -> None:
+    client("CONFIG", "SET", "latency-tracking-info-percentiles", "10 99.5")
+    client("PING")
+    shown = fields(client("INFO", "latencystats"))["latency_percentiles_usec_ping"]
+    assert [part.split("=")[0] for part in shown.split(",")] == ["p10", "p99.5"]
+
+
+def test_the_keyspace(server: RunningServer, client: Connection) -> None:
+    server.freeze(NOW)
+    client("SET", "a", 1)
+    client("SET", "b", 1, "PX", 4000)
+    client("SET", "c", 1, "PX", 2000)
+    client("SELECT", 5)
+    client("HSET", "h", "f", "v")
+    assert client("INFO", "keyspace") == (
+        b"# Keyspace\r\ndb0:keys=3,expires=2,avg_ttl=3000,subexpiry=0\r\n"
+        b"db5:keys=1,expires=0,avg_ttl=0,subexpiry=0\r\n"
+    )
+
+
+def test_memory_adds_up(client: Connection) -> None:
+    found = fields(client("INFO", "memory"))
+    used, peak = int(found["used_memory"]), int(found["used_memory_peak"])
+    assert peak >= used > 1 << 20
+    assert found["used_memory_human"].endswith("M")
+    assert float(found["used_memory_human"][:-1]) == pytest.approx(used / 2**20, abs=0.01)
+    assert found["maxmemory_human"] == "0B"
+
+
+def test_rates_are_means_of_the_last_samples(server: RunningServer, client: Connection) -> None:
+    server.freeze(NOW)
+    rates = server.instance.rates["commands"]
+    for step in range(17):
+        server.call(rates.sample, NOW + step * 100, step * 50)
+    assert rates.per_second == 500
+    server.call(rates.sample, NOW + 2000, 0)
+    assert rates.per_second == pytest.approx(500 * 15 / 16)
