@@ -50,5 +50,6 @@ def _usage(argument: Argument) -> str:
         text = f"{argument.token or chr(34) * 2} {text}"
     if argument.multiple:
         again = text if argument.multiple_token or argument.token is None else text.split(" ", 1)[1]
-        text = f"{text} [{again} ...]"
+        # What is longer than a line need not be read twice.
+        text = f"{text} [{again} ...]" if len(again) < _WIDTH else f"{text} [...]"
     return f"[{text}]" if argument.optional else text

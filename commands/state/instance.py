@@ -78,6 +78,7 @@ class Instance:
         self._by_spelling: dict[bytes, CommandStatistics] = {}
         self._by_command: dict[Command, CommandStatistics] = {}
         self._follow_limits()
+        self.settings.on_change("requirepass", self._follow_password)
         self.settings.on_change("latency-monitor-threshold", self.latency.follow_threshold)
 
     def _follow_limits(self) -> None:
@@ -89,6 +90,13 @@ class Instance:
                 name.replace("_", "-"),
                 lambda value, name=name: setattr(limits, name, value),  # type: ignore[misc]
             )
+
+    def _follow_password(self, password: str) -> None:
+        """Without a password, everybody who connects is the default user at once."""
+        if not password:
+            for client in self.clients.values():
+                if not client.authenticated:
+                    client.log_in(client.user)
 
     # --- clients --------------------------------------------------------------------------
 

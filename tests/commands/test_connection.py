@@ -80,6 +80,15 @@ def test_hello_can_authenticate(locked: RunningServer) -> None:
     assert client("HELLO", 3, "AUTH", "default", "secret")[b"proto"] == 3
 
 
+def test_a_new_password_is_for_new_connections(server: RunningServer, client: Connection) -> None:
+    client("CONFIG", "SET", "requirepass", "secret")
+    assert client("PING") == "PONG"
+    stranger = server.connect()
+    assert stranger("PING") == NOAUTH
+    client("CONFIG", "SET", "requirepass", "")
+    assert stranger("PING") == "PONG"
+
+
 def test_a_stranger_may_leave_and_reset(locked: RunningServer) -> None:
     client = locked.connect()
     assert client("RESET") == "RESET"
