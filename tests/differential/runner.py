@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.differential.compare import Call, Tolerance, equal, equal_types, tolerance_of
 from tests.differential.dump import dump, dumps_part
-from tests.support.resp import Connection, ConnectionClosed, Error, Word, word
-from tests.support.scripts import cli_line, cli_script
+from tests.support.resp import Connection, ConnectionClosed, Word, word
+from tests.support.scripts import cli_line, cli_script, shown
 
 Script = Sequence[Sequence[Word]]
 Connect = Callable[[int], Connection]
@@ -96,8 +96,8 @@ class Difference:
     theirs: dict[str, Any]
 
     def __str__(self) -> str:
-        lines = [f"{self.what}", f"    redkeep  {_shown(self.ours)}"]
-        lines += [f"    {name:8} {_shown(reply)}" for name, reply in self.theirs.items()]
+        lines = [f"{self.what}", f"    redkeep  {shown(self.ours)}"]
+        lines += [f"    {name:8} {shown(reply)}" for name, reply in self.theirs.items()]
         return "\n".join(lines)
 
 
@@ -150,8 +150,3 @@ def explain(script: Script, found: Sequence[Difference], resp: int) -> str:
     if len(found) > _MOST_SHOWN:
         parts.append(f"... and {len(found) - _MOST_SHOWN} more")
     return "\n".join(parts)
-
-
-def _shown(reply: Any) -> str:
-    text = f"(error) {reply.text}" if isinstance(reply, Error) else repr(reply)
-    return text if len(text) <= 600 else text[:600] + "..."

@@ -13,8 +13,8 @@ from tests.differential.compare import equal_in_any_order, tolerance_of
 from tests.differential.dump import dump, dumps_part
 from tests.differential.machines.grammar import Words, key
 from tests.support.oracles import Oracle
-from tests.support.resp import Connection, ConnectionClosed, Error, Word, word
-from tests.support.scripts import cli_line
+from tests.support.resp import Connection, ConnectionClosed, Word, word
+from tests.support.scripts import cli_line, shown
 from tests.support.servers import RunningServer
 
 _CLIENTS = 2
@@ -148,7 +148,7 @@ class Session(RuleBasedStateMachine):
         self.parted = True
         raise Difference(
             self.explain(
-                f"{what}\n  redkeep  {_shown(ours)}\n  {self.arena.oracle.name:8} {_shown(theirs)}"
+                f"{what}\n  redkeep  {shown(ours)}\n  {self.arena.oracle.name:8} {shown(theirs)}"
             )
         )
 
@@ -209,8 +209,3 @@ def make_machine(commands: Words) -> type[Session]:
             self.play(0, ("MULTI",), *batch, (end,))
 
     return Machine
-
-
-def _shown(reply: Any) -> str:
-    text = f"(error) {reply.text}" if isinstance(reply, Error) else repr(reply)
-    return text if len(text) <= 600 else text[:600] + "..."

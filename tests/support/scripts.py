@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from tests.support.resp import Word, word
+from tests.support.resp import Error, Word, word
 
 _ESCAPES = {0x5C: "\\\\", 0x22: '\\"', 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
 _PLAIN = frozenset(
@@ -36,3 +37,10 @@ def cli_line(words: Sequence[Word]) -> str:
 
 def cli_script(commands: Iterable[Sequence[Word]]) -> str:
     return "\n".join(cli_line(words) for words in commands)
+
+
+def shown(reply: Any) -> str:
+    """A reply in a line that any terminal can print."""
+    text = f"(error) {reply.text}" if isinstance(reply, Error) else repr(reply)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= 600 else text[:600] + "..."
