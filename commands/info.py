@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import platform
 import resource
-import select
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -73,7 +72,7 @@ def _server(instance: Instance) -> Fields:
     yield "os", f"{uname.system} {uname.release} {uname.machine}"
     yield "arch_bits", 64 if sys.maxsize > 2**32 else 32
     yield "monotonic_clock", "POSIX clock_gettime"
-    yield "multiplexing_api", "epoll" if hasattr(select, "epoll") else "kqueue"
+    yield "multiplexing_api", "epoll" if sys.platform.startswith("linux") else "kqueue"
     yield "atomicvar_api", "c11-builtin"
     yield "gcc_version", _compiler_version()
     yield "process_id", os.getpid()

@@ -206,8 +206,17 @@ def _access_of_set(options: list[bytes]) -> str:
 
 
 def _access_of_bitfield(operations: list[bytes]) -> str:
-    writes = b"SET" in operations or b"INCRBY" in operations
-    return "RW access update" if writes else "RO access"
+    at = 0
+    while at < len(operations):
+        left = len(operations) - at - 1
+        if operations[at] == b"GET" and left >= 2:
+            at += 3
+        elif operations[at] == b"OVERFLOW" and left >= 1:
+            at += 2
+        else:
+            # A write, or nothing that can be told.
+            return "RW access update"
+    return "RO access"
 
 
 # Of the commands whose options decide how they use their key.
@@ -231,8 +240,11 @@ def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
     if not entry.accepts(len(request)):
         raise CommandError("ERR Invalid number of arguments specified for command")
     places = entry.key_indexes(request)
-    miscounted = any(spec.numkeys and not spec.find(request) for spec in entry.keys)
-    if (miscounted or not places) and "no_mandatory_keys" not in entry.flags:
+    # A keyword may be missing; what stands at a fixed place may not.
+    incomplete = any(
+        spec.keyword is None and not spec.unknown and not spec.find(request) for spec in entry.keys
+    )
+    if (incomplete or not places) and "no_mandatory_keys" not in entry.flags:
         raise CommandError("ERR Invalid arguments specified for command")
     return places
 
