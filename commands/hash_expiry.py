@@ -438,7 +438,6 @@ def hsetex(ctx: Context, argv: list[bytes]) -> Reply:
             return 0
     target = Hash() if value is None else value
     count = len(words) // 2
-    target.expect(count, ctx.limits)
     deadline = options.deadline
     for at in range(0, len(words), 2):
         target.put(words[at], words[at + 1], ctx.limits, keep_ttl=options.keep_ttl)

@@ -83,11 +83,10 @@ def _set_fields(ctx: Context, argv: list[bytes], name: str) -> int:
     db, key, limits = ctx.db, argv[1], ctx.limits
     value = db.fetch_as(key, Hash)
     target = Hash() if value is None else value
-    count = len(argv) // 2 - 1
-    target.expect(count, limits)
     added = 0
     for at in range(2, len(argv), 2):
         added += target.put(argv[at], argv[at + 1], limits)
+    count = len(argv) // 2 - 1
     if value is None:
         db.store(key, target, "hset", count=count)
     else:

@@ -51,15 +51,6 @@ class Hash(dict[bytes, bytes]):
             self.order.added(field, self)
         return True
 
-    def expect(self, fields: int, limits: Limits) -> None:
-        """Say how many fields are about to be put at once.
-
-        Redis makes room for all of them first, and so gives up the flat block even where
-        they turn out to be the same field many times.
-        """
-        if fields > limits.hash_max_listpack_entries:
-            self.packed = False
-
     def remove(self, field: bytes) -> bool:
         if self.deadlines:
             self.clear_deadline(field)
