@@ -21,9 +21,6 @@ from commands.string_options import (
     parse_deadline,
 )
 
-_STRING_TYPES = (bytes, bytearray)
-
-
 # --- one key -----------------------------------------------------------------------------
 
 
@@ -266,9 +263,15 @@ def strlen(ctx: Context, argv: list[bytes]) -> Reply:
     tips=["request_policy:multi_shard"],
 )
 def mget(ctx: Context, argv: list[bytes]) -> Reply:
-    # `map` spares the comprehension a call of its own per key.
+    # `map` spares the comprehension a call of its own per key. Strings that are modified
+    # in place are copied: inside a transaction the reply outlives this command.
     return [
-        value if value.__class__ in _STRING_TYPES else None for value in map(ctx.db.read, argv[1:])
+        value
+        if value.__class__ is bytes
+        else bytes(value)
+        if value.__class__ is bytearray
+        else None
+        for value in map(ctx.db.read, argv[1:])
     ]
 
 

@@ -59,7 +59,8 @@ def exec_(ctx: Context, argv: list[bytes]) -> Reply:
     try:
         for request in transaction.queue:
             reply, effects = run(client, request)
-            replies.append(reply)
+            # A string that is modified in place may be so by a later request of these.
+            replies.append(bytes(reply) if reply.__class__ is bytearray else reply)
             requests += effects
     finally:
         ctx.atomic = False

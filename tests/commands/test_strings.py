@@ -136,3 +136,12 @@ def test_long_doubles_add_small_integers_exactly() -> None:
         assert one is not None
         assert other is not None
         assert add_long_doubles(one, other) == b"%d" % (a + b)
+
+
+def test_a_transactions_replies_show_the_string_as_it_was(client: Connection) -> None:
+    client("APPEND", "k", "a")
+    client("APPEND", "k", "b")
+    client("MULTI")
+    for words in (("GET", "k"), ("MGET", "k"), ("APPEND", "k", "c"), ("GET", "k")):
+        client(*words)
+    assert client("EXEC") == [b"ab", [b"ab"], 3, b"abc"]
