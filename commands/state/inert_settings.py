@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from commands.state.setting_kinds import (
     Enum,
+    HostName,
     Integer,
     Kind,
     Memory,
@@ -16,7 +17,7 @@ from commands.state.setting_kinds import (
     Setting,
     TitleTemplate,
 )
-from commands.state.setting_table import COUNT, INT32_MAX, PORT, SIZE, SMALL, TEXT, YES_NO
+from commands.state.setting_table import COUNT, INT32_MAX, PORT, SMALL, TEXT, YES_NO
 
 
 def _kept(
@@ -121,7 +122,7 @@ MEMORY = (
     _kept("list-compress-depth", SMALL, "0", "Nodes at a list's ends that stay uncompressed."),
     _kept("jemalloc-bg-thread", YES_NO, "yes", "Let the allocator purge in a thread."),
     _kept("activedefrag", YES_NO, "no", "Defragment while running."),
-    _kept("active-defrag-ignore-bytes", SIZE, "100mb", "Waste that starts it."),
+    _kept("active-defrag-ignore-bytes", Memory(1), "100mb", "Waste that starts it."),
     _kept("active-defrag-threshold-lower", _PERCENT, "10", "Fragmentation that starts it."),
     _kept("active-defrag-threshold-upper", _PERCENT, "100", "Fragmentation for full effort."),
     _kept("active-defrag-cycle-min", _CYCLE, "1", "Least CPU percentage."),
@@ -225,9 +226,9 @@ CLUSTER = (
     ),
     _kept("cluster-allow-reads-when-down", YES_NO, "no", "Read while the cluster is down."),
     _kept("cluster-allow-pubsubshard-when-down", YES_NO, "yes", "Publish while it is down."),
-    _kept("cluster-link-sendbuf-limit", SIZE, "0", "Most bytes queued per link."),
+    _kept("cluster-link-sendbuf-limit", Memory(0, 2**64 - 1), "0", "Most bytes queued per link."),
     _kept("cluster-announce-ip", TEXT, "", "Address to show."),
-    _kept("cluster-announce-hostname", TEXT, "", "Host name to show."),
+    _kept("cluster-announce-hostname", HostName(), "", "Host name to show."),
     _kept("cluster-announce-human-nodename", TEXT, "", "Name for the log."),
     _kept("cluster-announce-port", PORT, "0", "Port to show."),
     _kept("cluster-announce-tls-port", PORT, "0", "TLS port to show."),

@@ -47,6 +47,11 @@ class Setting:
     inert: bool = False
 
 
+def _words(text: str) -> list[str]:
+    """The words of a value. As in Redis one space parts them, so two enclose an empty one."""
+    return text.split(" ") if text else []
+
+
 def _between(number: int, low: int, high: int) -> int:
     if not low <= number <= high:
         raise SettingError(f"argument must be between {low} and {high} inclusive")
@@ -189,7 +194,7 @@ class ShutdownOptions(Enum):
         super().__init__("default", "save", "nosave", "now", "force")
 
     def parse(self, text: str) -> str:
-        chosen = {super(ShutdownOptions, self).parse(word) for word in text.split()}
+        chosen = {super(ShutdownOptions, self).parse(word) for word in _words(text) or [""]}
         if {"save", "nosave"} <= chosen:
             raise SettingError("shutdown options SAVE and NOSAVE can't be used simultaneously")
         chosen.discard("default")
@@ -199,6 +204,22 @@ class ShutdownOptions(Enum):
 @dataclass(frozen=True, slots=True)
 class Text:
     def parse(self, text: str) -> str:
+        return text
+
+    def format(self, value: Any) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class HostName:
+    def parse(self, text: str) -> str:
+        if len(text) > 255:
+            raise SettingError("Hostnames must be less than 256 characters")
+        letters = text.replace("-", "").replace(".", "")
+        if letters and not (letters.isascii() and letters.isalnum()):
+            raise SettingError(
+                "Hostnames may only contain alphanumeric characters, hyphens or dots"
+            )
         return text
 
     def format(self, value: Any) -> str:
@@ -269,7 +290,7 @@ class Percentiles:
 
     def parse(self, text: str) -> tuple[float, ...]:
         numbers = []
-        for word in text.split():
+        for word in _words(text):
             number = read_float(word.encode("utf-8", "surrogateescape"))
             if number is None:
                 raise SettingError("Invalid latency-tracking-info-percentiles parameters")
@@ -288,7 +309,7 @@ class OutOfMemoryScores:
     """Three adjustments of the kernel's choice of whom to kill."""
 
     def parse(self, text: str) -> tuple[int, ...]:
-        words = text.split()
+        words = _words(text)
         if len(words) != 3:
             raise SettingError("wrong number of arguments")
         numbers = [read_integer(word.encode("utf-8", "surrogateescape")) for word in words]
@@ -307,7 +328,7 @@ class SavePoints:
     """Pairs of seconds and changes."""
 
     def parse(self, text: str) -> tuple[tuple[int, int], ...]:
-        words = text.split()
+        words = _words(text)
         if len(words) % 2 or not all(word.isascii() and word.isdigit() for word in words):
             raise SettingError("Invalid save parameters")
         numbers = [int(word) for word in words]
@@ -334,7 +355,7 @@ class OutputLimits:
     classes = ("normal", "slave", "pubsub")
 
     def parse(self, text: str) -> Mapping[str, OutputLimit]:
-        words = text.split()
+        words = _words(text)
         if len(words) % 4:
             raise SettingError("Wrong number of arguments in buffer limit configuration.")
         limits = {}
