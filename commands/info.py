@@ -413,7 +413,7 @@ def _own_version() -> str:
     try:
         return version("redkeep")
     except PackageNotFoundError:
-        return "unknown"
+        return "0+checkout"
 
 
 _SECTIONS: dict[str, tuple[str, Callable[[Instance], Fields]]] = {
