@@ -160,7 +160,7 @@ class Blocking:
         held: list[bytes] = []
         client.held = held
         try:
-            reply = self._dispatcher.call(client, statistics, waiting.argv)
+            reply = self._dispatcher.perform(client, statistics, waiting.argv)
         finally:
             client.held = None
             ctx.retrying = False

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
+from commands.context import Context
 from commands.effects import Block, Close, Shutdown, Wait
 from commands.errors import (
     NOT_AUTHENTICATED,
@@ -34,6 +35,7 @@ from commands.state.statistics import CommandStatistics
 from server.blocking import Blocking
 from server.encoder import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, OK_LINE
 from storage.errors import WrongType
+from storage.keyspace import Database
 
 logger = logging.getLogger("redkeep")
 
@@ -60,6 +62,8 @@ class Dispatcher:
         self.blocking = Blocking(instance, self)
         instance.blocking = self.blocking
         instance.run_queued = self.run_queued
+        # Who does regular work: a client without a connection.
+        self._own_client = Client(instance, 0)
         # Handed a Shutdown effect; the server sets it.
         self.on_shutdown: Callable[[Shutdown], Reply] = lambda effect: NO_REPLY
         self._slow_ns = 0
@@ -86,7 +90,9 @@ class Dispatcher:
         ctx = client.ctx
         spellings = self.instance.spellings
         outbox = client.outbox
-        ready = ctx.keyspace.ready
+        keyspace = ctx.keyspace
+        ready = keyspace.ready
+        journal = keyspace.journal
         clock = perf_counter_ns
         null = NULL2 if client.resp == 2 else NULL3
         started = began = clock()
@@ -123,12 +129,17 @@ class Dispatcher:
                     calls = 0
                 row, began = statistics, started
             calls += 1
+            if journal is not None and statistics.writes:
+                dirty = keyspace.dirty
+                ctx.effects = None
             try:
                 reply = statistics.handler(ctx, argv)
             except CommandError as error:
                 reply = self._failed(statistics, error.text)
             except WrongType:
                 reply = self._failed(statistics, _WRONG_TYPE)
+            if journal is not None and statistics.writes and keyspace.dirty != dirty:
+                journal.record(ctx.db.index, [argv] if ctx.effects is None else ctx.effects)
             kind = reply.__class__
             if kind is bytes:
                 length = len(reply)
@@ -277,7 +288,7 @@ class Dispatcher:
         client.held = held
         started = perf_counter_ns()
         try:
-            reply = self.call(client, statistics, argv)
+            reply = self.perform(client, statistics, argv)
             elapsed = perf_counter_ns() - started
             if instance.monitors:
                 self._show_monitors(client, statistics, argv)
@@ -356,8 +367,7 @@ class Dispatcher:
     def call(self, client: Client, statistics: CommandStatistics, argv: list[bytes]) -> Reply:
         """Run a handler and count it; errors come back as replies.
 
-        For callers off the straight path: the guarded path, EXEC, retries after blocking
-        (which are no further calls).
+        Retries after blocking are no further calls.
         """
         started = perf_counter_ns()
         try:
@@ -370,6 +380,31 @@ class Dispatcher:
         if not client.ctx.retrying:
             statistics.count(1, elapsed)
         return reply
+
+    def perform(self, client: Client, statistics: CommandStatistics, argv: list[bytes]) -> Reply:
+        """`call`, with what it wrote noted in the journal: off the straight path."""
+        keyspace, ctx = self.instance.keyspace, client.ctx
+        dirty, database = keyspace.dirty, ctx.db.index
+        ctx.effects = None
+        reply = self.call(client, statistics, argv)
+        if keyspace.journal is not None and keyspace.dirty != dirty:
+            keyspace.journal.record(database, [argv] if ctx.effects is None else ctx.effects)
+        return reply
+
+    def run_sweep(self, database: Database, run: Callable[[Context], bool]) -> bool:
+        """Run a piece of regular work on a database, as a client of the server's own."""
+        keyspace, ctx = self.instance.keyspace, self._own_client.ctx
+        ctx.db = database
+        ctx.effects = None
+        dirty = keyspace.dirty
+        try:
+            more = run(ctx)
+        finally:
+            if keyspace.journal is not None and keyspace.dirty != dirty:
+                keyspace.journal.record(database.index, ctx.effects or [])
+        if keyspace.ready:
+            self.blocking.serve()
+        return more
 
     def run_queued(self, client: Client, argv: list[bytes]) -> tuple[Reply, list[list[bytes]]]:
         """Run one request of a transaction: its reply, and what is to be logged of it.
@@ -391,7 +426,10 @@ class Dispatcher:
         if instance.monitors:
             self._show_monitors(client, statistics, argv)
         effects: list[list[bytes]] = []
-        if keyspace.dirty != dirty:
+        if statistics.command.name == "SELECT":
+            # What follows in the transaction is for another database.
+            effects = [[b"SELECT", b"%d" % ctx.db.index]]
+        elif keyspace.dirty != dirty:
             effects = [argv] if ctx.effects is None else ctx.effects
         ctx.effects = None
         return reply, effects

@@ -49,7 +49,7 @@ def error_line(text: bytes) -> bytes:
 
 
 def _bulk(reply: bytes | bytearray, append: Append) -> None:
-    append(b"$%d\r\n%b\r\n" % (len(reply), reply))
+    append(b"$%d\r\n%b\r\n" % (len(reply), bytes(reply)))
 
 
 def _status(reply: str, append: Append) -> None:
@@ -72,7 +72,9 @@ def _nothing(reply: NoReply, append: Append) -> None:
     pass
 
 
-def _make_encoder(tables: Callable[[dict[type, Writer]], dict[type, Writer]]) -> Callable[[Reply], bytes]:
+def _make_encoder(
+    tables: Callable[[dict[type, Writer]], dict[type, Writer]],
+) -> Callable[[Reply], bytes]:
     writers: dict[type, Writer] = {}
 
     def sequence(items: Any, append: Append) -> None:

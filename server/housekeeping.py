@@ -7,11 +7,16 @@ clock was moved, the pace was set. With a frozen clock it sleeps until it is tol
 
 from __future__ import annotations
 
+import logging
 from time import perf_counter_ns
 
 import trio
 
+from commands.sweeps import Sweep, sweeps
 from server.service import Service
+from storage.keyspace import Database
+
+logger = logging.getLogger("redkeep")
 
 # A slice of expiry work between two looks at the sockets, and how many keys are looked at
 # between two looks at the time.
@@ -71,6 +76,27 @@ class Timers:
         self._instance.sample_rates()
         if self._instance.active_expire and not self._instance.keyspace.expiry_paused:
             await self._sweep()
+        await self._run_sweeps()
+
+    async def _run_sweeps(self) -> None:
+        """Let the domain families do what is due; a batch at a time, others in between."""
+        databases = [db for db in self._instance.keyspace.databases if db.ordered]
+        for database in databases:
+            for sweep in sweeps():
+                if database.ordered.first(sweep.prefix, start=sweep.prefix) is None:
+                    continue
+                while self._sweep_once(database, sweep):
+                    self._service.end_turn()
+                    await trio.lowlevel.checkpoint()
+                    self._service.begin_turn()
+
+    def _sweep_once(self, database: Database, sweep: Sweep) -> bool:
+        try:
+            return self._service.dispatcher.run_sweep(database, sweep.run)
+        except Exception:
+            # One family's fault must not end the timers of all.
+            logger.exception("Regular work on %s failed", sweep.prefix.decode())
+            return False
 
     async def _sweep(self) -> None:
         """Remove expired keys, a slice at a time, within the share of this round."""

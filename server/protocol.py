@@ -310,12 +310,7 @@ def _quoted(line: bytes, at: int, word: bytearray) -> int | None:
             if quote == _APOSTROPHE:
                 if escaped == _APOSTROPHE:
                     byte, at = escaped, at + 1
-            elif (
-                escaped == 0x78
-                and at + 3 < end
-                and line[at + 2] in _HEX
-                and line[at + 3] in _HEX
-            ):
+            elif escaped == 0x78 and at + 3 < end and line[at + 2] in _HEX and line[at + 3] in _HEX:
                 byte, at = int(line[at + 2 : at + 4], 16), at + 3
             else:
                 byte, at = _ESCAPES.get(escaped, escaped), at + 1

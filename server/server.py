@@ -32,9 +32,9 @@ class ListenError(Exception):
 class Server:
     """Serves one instance on its addresses until it is told to stop.
 
-        server = Server(instance)
-        server.listen()                      # addresses are bound from here on
-        await server.run()                   # until `stop`, or SHUTDOWN by a client
+    server = Server(instance)
+    server.listen()                      # addresses are bound from here on
+    await server.run()                   # until `stop`, or SHUTDOWN by a client
     """
 
     def __init__(self, instance: Instance) -> None:

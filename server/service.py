@@ -234,5 +234,3 @@ def _addresses(sock: socket.socket) -> tuple[bytes, bytes]:
 def _host_port(address: tuple[str, int]) -> bytes:
     host, port = address[0], address[1]
     return f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()
-
-

@@ -54,8 +54,7 @@ class KeyIndex:
         low, inclusive = (prefix, True) if start is None or start < prefix else (start, True)
         if after is not None and after >= low:
             low, inclusive = after, False
-        for key in self._keys.irange(low, after_prefix(prefix), (inclusive, False)):
-            yield key
+        yield from self._keys.irange(low, after_prefix(prefix), (inclusive, False))
 
     def first(self, prefix: bytes, *, start: bytes) -> bytes | None:
         """The first key with the prefix from `start` on: how to skip over a whole group."""

@@ -130,7 +130,11 @@ _MUTATORS = frozenset(
 )
 # Tables that are filled by declarations while modules are imported, and constant after.
 FILLED_AT_IMPORT = frozenset(
-    {("commands/registry.py", "_declared"), ("commands/debugging.py", "_WORDS")}
+    {
+        ("commands/registry.py", "_declared"),
+        ("commands/debugging.py", "_WORDS"),
+        ("commands/sweeps.py", "_declared"),
+    }
 )
 
 

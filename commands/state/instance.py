@@ -8,6 +8,7 @@ from dataclasses import fields
 from random import Random
 from typing import Any
 
+from commands.domain import ORDERED_PREFIXES
 from commands.registry import Command, commands
 from commands.replies import Reply
 from commands.state.client import Client
@@ -33,10 +34,14 @@ class Instance:
     """One server's state: data, clients, settings, counters, time and chance."""
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        # Declared commands are needed from the first request on, not only then.
+        commands()
         self.settings = settings or Settings()
         self.clock = clock or Clock()
         self.rng = Random()
-        self.keyspace = Keyspace(self.clock, self.settings["databases"])
+        self.keyspace = Keyspace(
+            self.clock, self.settings["databases"], ORDERED_PREFIXES
+        )
         self.started_ms = self.keyspace.now
         # When the data was last known to be on disk; at the start there is none to lose.
         self.saved_ms = self.started_ms

@@ -313,6 +313,28 @@ ENCODINGS = (
     Setting("hll-sparse-max-bytes", SIZE, "3000", "Longest sparse HyperLogLog."),
 )
 
+# Redkeep's own: what Redis has no word for.
+DOMAIN = (
+    Setting(
+        "job-kinds",
+        TEXT,
+        "train backfill feature_refresh drift_compute",
+        "Kinds of jobs that JOB.SUBMIT accepts.",
+        words=True,
+    ),
+    Setting("job-lease-ms", Integer(1), "30000", "Lease of a claimed job that names none."),
+    Setting("presence-ttl-ms", Integer(1), "30000", "Age at which a consumer turns stale."),
+    Setting("queue-max-deliveries", COUNT, "5", "Deliveries until a message is a dead letter."),
+    Setting("domain-events", YES_NO, "no", "Keep events of domain commands in streams, too."),
+    Setting(
+        "hash-tags",
+        YES_NO,
+        "no",
+        "Put hash tags into the checkpoint and store layouts that have none.",
+        mutable=False,
+    ),
+)
+
 WORKING = (
     *NETWORK,
     *CLIENTS,
@@ -321,4 +343,5 @@ WORKING = (
     *PERSISTENCE,
     *MEMORY,
     *ENCODINGS,
+    *DOMAIN,
 )

@@ -78,6 +78,8 @@ class Statistics:
     acl_denied_key: int = 0
     acl_denied_channel: int = 0
     eval_calls: int = 0
+    # Stored records of domain families that could not be read and were passed over.
+    bad_records: int = 0
     peak_memory: int = 0
     # Error replies by their first word.
     errors: dict[bytes, int] = field(default_factory=dict)
