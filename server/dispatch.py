@@ -50,6 +50,8 @@ _SUBSCRIBER_COMMANDS = frozenset(
     "SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PING QUIT RESET".split()
 )
 _EXEC_REFUSED = b"EXECABORT Transaction discarded because of: "
+# What the lines of an HTTP request begin with.
+_HTTP_WORDS = frozenset((b"post", b"host:"))
 # What MULTI lets through instead of queueing.
 _NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
 
@@ -258,6 +260,9 @@ class Dispatcher:
         instance = self.instance
         if statistics is None:
             statistics = instance.find_command(argv)
+            if statistics is None and argv[0].lower() in _HTTP_WORDS:
+                self._cut_off_http(client)
+                return False
         refusal = self._refusal(client, argv, statistics)
         if refusal is not None:
             if statistics is not None:
@@ -327,6 +332,17 @@ class Dispatcher:
                 "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
             ).encode()
         return None
+
+    def _cut_off_http(self, client: Client) -> None:
+        """Close without a word: a web page may be using its visitor's browser to get at us,
+        and whatever its request's body holds must not be run."""
+        logger.warning(
+            "Possible attack: client %d at %s sends HTTP. Connection closed.",
+            client.id,
+            client.address.decode("latin-1"),
+        )
+        client.outbox.clear()
+        client.close("HTTP request")
 
     def _queue(self, client: Client, argv: list[bytes]) -> None:
         transaction = client.transaction
@@ -528,12 +544,14 @@ def quote(word: bytes) -> str:
 
 
 def _unknown_command(argv: list[bytes]) -> bytes:
+    # Redis prints these as C strings: a NUL ends each of them.
     shown = b""
     for word in argv[1:]:
         if len(shown) >= 128:
             break
-        shown += b"'" + word[: 128 - len(shown)] + b"' "
-    return b"ERR unknown command '%b', with args beginning with: %b" % (argv[0][:128], shown)
+        shown += b"'" + word.split(b"\0", 1)[0][: 128 - len(shown)] + b"' "
+    name = argv[0].split(b"\0", 1)[0][:128]
+    return b"ERR unknown command '%b', with args beginning with: %b" % (name, shown)
 
 
 def _unknown_subcommand(argv: list[bytes]) -> bytes:
