@@ -32,9 +32,9 @@ def failure(word: str, text: str | bytes, *named: bytes) -> CommandError:
 
     Each `{}` in the text is filled with one of `named`, as it came from the client.
     """
-    line = text.encode() if isinstance(text, str) else text
-    for name in named:
-        line = line.replace(b"{}", name[:256], 1)
+    first, *others = (text.encode() if isinstance(text, str) else text).split(b"{}")
+    # Joined, not replaced: a name may have braces itself.
+    line = first + b"".join(name[:256] + part for name, part in zip(named, others, strict=True))
     return CommandError(word.encode() + b" " + line)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from commands.context import Context
 from commands.domain import failure
 
 _SPECIAL = re.compile(rb"[:\\]")
@@ -37,6 +38,22 @@ def unescape(rendered: bytes) -> bytes:
 def render(segments: Sequence[bytes]) -> bytes:
     """`tenant:segment:segment`, each escaped."""
     return b":".join(map(escape, segments))
+
+
+def tenant_part(ctx: Context, tenant: bytes) -> bytes:
+    """The tenant as it stands in keys: escaped, and as hash tag where `hash-tags` says so.
+
+    The tag is the tenant alone, so that a command may write to several threads or
+    namespaces of one tenant in one slot.
+    """
+    if not tenant:
+        raise failure("NAMESPACE", "the tenant is empty")
+    rendered = escape(tenant)
+    if not ctx.instance.settings["hash-tags"]:
+        return rendered
+    if tenant.startswith(b"}"):
+        raise failure("NAMESPACE", "tenant '{}' would be an empty hash tag", tenant)
+    return b"{%b}" % rendered
 
 
 def split(text: bytes) -> list[bytes]:
