@@ -8,12 +8,14 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from typing import Any
 
 import trio
 
 from commands.effects import Shutdown
 from commands.replies import NO_REPLY, Reply
 from commands.state.instance import Instance
+from commands.state.setting_kinds import SettingError
 from server.housekeeping import Timers
 from server.service import Service
 
@@ -43,6 +45,10 @@ class Server:
         self.service.dispatcher.on_shutdown = self._shut_down
         self.timers = Timers(self.service)
         self._sockets: list[socket.socket] = []
+        # While running: where accepting tasks live.
+        self._nursery: trio.Nursery | None = None
+        instance.settings.on_change("port", self._move)
+        instance.settings.on_change("bind", self._move)
         self._scope = trio.CancelScope()
         # What to do before a SHUTDOWN ends the server; raises to refuse.
         self.before_shutdown: Callable[[Shutdown], None] = lambda effect: None
@@ -55,20 +61,26 @@ class Server:
         try:
             port = settings["port"]
             if port or not settings["unixsocket"]:
-                self._listen_tcp(settings["bind"].split() or ["*"], port)
+                self._sockets += self._listen_tcp(settings["bind"].split(), port)
             if settings["unixsocket"]:
                 self._listen_unix(settings["unixsocket"], settings["unixsocketperm"])
         except BaseException:
             self._close_sockets()
             raise
 
-    def _listen_tcp(self, hosts: list[str], port: int) -> None:
+    def _listen_tcp(self, hosts: list[str], port: int) -> list[socket.socket]:
+        """Sockets that listen on these hosts; one that does so already is kept."""
         backlog = self.instance.settings["tcp-backlog"]
-        for host in hosts:
+        kept = {sock.getsockname()[:2]: sock for sock in self._sockets if not _is_unix(sock)}
+        listening: list[socket.socket] = []
+        for host in hosts or ["*"]:
             # A dash before an address means that it may be missing on this machine.
             optional, host = host.startswith("-"), host.removeprefix("-")
             if host == "*":
                 host, optional = "0.0.0.0", False  # noqa: S104 - what `bind *` asks for
+            if (host, port) in kept:
+                listening.append(kept[host, port])
+                continue
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
@@ -83,12 +95,16 @@ class Server:
                 missing = error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
                 if missing and (optional or host == "::1"):
                     continue
+                for other in listening:
+                    if other not in self._sockets:
+                        other.close()
                 raise ListenError(_explain(error, host, port)) from error
-            self._sockets.append(sock)
+            listening.append(sock)
             # With port 0 the system chooses once, and all addresses share its choice.
             port = sock.getsockname()[1]
-        if not self._sockets:
+        if not listening:
             raise ListenError(f"none of the addresses in 'bind {' '.join(hosts)}' can be used")
+        return listening
 
     def _listen_unix(self, path: str, permissions: int) -> None:
         if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
@@ -105,11 +121,32 @@ class Server:
             raise ListenError(f"cannot listen on unix socket {path}: {error.strerror}") from error
         self._sockets.append(sock)
 
+    def _move(self, _: Any) -> None:
+        """CONFIG SET port or bind: listen there from now on, or refuse and stay."""
+        if self._nursery is None:
+            return
+        settings = self.instance.settings
+        port, hosts = settings["port"], settings["bind"].split()
+        try:
+            wanted = self._listen_tcp(hosts, port) if port else []
+        except ListenError as error:
+            logger.warning("%s", error)
+            raise SettingError("Failed to bind to specified addresses.") from None
+        before = self._sockets
+        self._sockets = wanted + [sock for sock in before if _is_unix(sock)]
+        for sock in before:
+            if sock not in self._sockets:
+                trio.lowlevel.notify_closing(sock)
+                sock.close()
+        for sock in wanted:
+            if sock not in before:
+                self._nursery.start_soon(self._accept, sock)
+
     @property
     def port(self) -> int:
         """The TCP port in use; 0 if there is none."""
         for sock in self._sockets:
-            if sock.family != socket.AF_UNIX:
+            if not _is_unix(sock):
                 port: int = sock.getsockname()[1]
                 return port
         return 0
@@ -120,7 +157,7 @@ class Server:
         shown = []
         for sock in self._sockets:
             name = sock.getsockname()
-            if sock.family == socket.AF_UNIX:
+            if _is_unix(sock):
                 shown.append(f"unix:{name}")
             else:
                 host = f"[{name[0]}]" if ":" in name[0] else name[0]
@@ -133,12 +170,14 @@ class Server:
         """Serve until stopped; all sockets are closed afterwards."""
         try:
             with self._scope:
-                async with trio.open_nursery() as nursery:
+                async with trio.open_nursery() as self._nursery:
+                    nursery = self._nursery
                     nursery.start_soon(self.service.reactor.run)
                     nursery.start_soon(self.timers.run)
                     for sock in self._sockets:
                         nursery.start_soon(self._accept, sock)
         finally:
+            self._nursery = None
             self._close_sockets()
             self.service.close()
 
@@ -153,7 +192,10 @@ class Server:
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
-            await trio.lowlevel.wait_readable(listener)
+            try:
+                await trio.lowlevel.wait_readable(listener)
+            except trio.ClosedResourceError:
+                return  # The server listens elsewhere now.
             for _ in range(_ACCEPTS_PER_TURN):
                 try:
                     sock, _ = listener.accept()
@@ -170,11 +212,15 @@ class Server:
 
     def _close_sockets(self) -> None:
         for sock in self._sockets:
-            path = sock.getsockname() if sock.family == socket.AF_UNIX else None
+            path = sock.getsockname() if _is_unix(sock) else None
             sock.close()
             if path and os.path.exists(path):
                 os.unlink(path)
         self._sockets.clear()
+
+
+def _is_unix(sock: socket.socket) -> bool:
+    return sock.family == socket.AF_UNIX
 
 
 def _explain(error: OSError, host: str, port: int) -> str:

@@ -27,7 +27,9 @@ class Deadlines(dict[bytes, int]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._buckets: SortedDict = SortedDict()
+        # Made when the first deadline comes: most databases of most instances have none,
+        # and an instance must be cheap to make.
+        self._buckets: SortedDict | None = None
 
     def put(self, key: bytes, deadline: int, now: int) -> None:
         before = self.get(key)
@@ -65,7 +67,8 @@ class Deadlines(dict[bytes, int]):
 
     def next_check(self) -> int | None:
         """When `take_due` may next have something to say."""
-        return self._buckets.peekitem(0)[0] if self._buckets else None
+        buckets = self._buckets
+        return buckets.peekitem(0)[0] if buckets else None
 
     def _lay(self, key: bytes, deadline: int, now: int) -> None:
         distance = deadline - now
@@ -79,8 +82,11 @@ class Deadlines(dict[bytes, int]):
         if opens <= now:
             # An open bucket must only ever shrink, so this key waits for the next tick.
             opens = ((now >> _FINE) + 1) << _FINE
-        keys = self._buckets.get(opens)
+        buckets = self._buckets
+        if buckets is None:
+            buckets = self._buckets = SortedDict()
+        keys = buckets.get(opens)
         if keys is None:
-            self._buckets[opens] = {key}
+            buckets[opens] = {key}
         else:
             keys.add(key)

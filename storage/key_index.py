@@ -25,7 +25,8 @@ class KeyIndex:
 
     def __init__(self, prefixes: tuple[bytes, ...]) -> None:
         self._prefixes = prefixes
-        self._keys = SortedList()
+        # Made with the first key: most databases never hold one.
+        self._keys: SortedList | None = None
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -33,10 +34,12 @@ class KeyIndex:
     def added(self, key: bytes) -> None:
         """The key, which was not there, now is."""
         if key.startswith(self._prefixes):
+            if self._keys is None:
+                self._keys = SortedList()
             self._keys.add(key)
 
     def removed(self, key: bytes) -> None:
-        if key.startswith(self._prefixes):
+        if self._keys and key.startswith(self._prefixes):
             self._keys.discard(key)
 
     def rebuild(self, keys: Iterable[bytes]) -> None:
@@ -51,6 +54,8 @@ class KeyIndex:
 
         The database must not change while this is being walked.
         """
+        if not self._keys:
+            return
         low, inclusive = (prefix, True) if start is None or start < prefix else (start, True)
         if after is not None and after >= low:
             low, inclusive = after, False
