@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tests.differential.compare import equal, equal_in_any_order, equal_within, timeless
+from tests.differential.compare import equal_encodings, equal_in_any_order, equal_within, timeless
 from tests.support.resp import Connection
 
 Dump = dict[tuple[Any, ...], Any]
@@ -57,7 +57,7 @@ def _dump_key(connection: Connection, index: int, key: bytes, found: Dump) -> No
     contents = connection(*name.split(" "), key, *rest)
     if kind == "stream":
         contents = timeless(contents)
-    elif kind == "set" or (kind == "hash" and encoding == b"hashtable"):
+    elif kind == "set" or kind == "hash":
         contents = Unordered(_couples(contents) if kind == "hash" else contents)
     found[index, key, "contents"] = contents
     if kind == "hash":
@@ -69,13 +69,13 @@ def _dump_key(connection: Connection, index: int, key: bytes, found: Dump) -> No
                     found[index, key, "field expiry", field] = Expiry(time)
 
 
-def dumps_part(ours: Any, theirs: Any) -> bool:
+def dumps_agree(ours: Any, theirs: Any) -> bool:
     """Whether two entries of dumps are the same."""
     if isinstance(ours, Expiry) and isinstance(theirs, Expiry):
         return equal_within(_TTL_SLACK_MS)(int(ours), int(theirs))
     if isinstance(ours, Unordered) and isinstance(theirs, Unordered):
         return equal_in_any_order(list(ours), list(theirs))
-    return equal(ours, theirs)
+    return equal_encodings(ours, theirs)
 
 
 def _couples(flat: list[Any]) -> list[Any]:

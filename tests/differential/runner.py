@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.differential.compare import Call, Tolerance, equal, equal_types, tolerance_of
-from tests.differential.dump import dump, dumps_part
+from tests.differential.dump import dump, dumps_agree
 from tests.support.resp import Connection, ConnectionClosed, Word, word
 from tests.support.scripts import cli_line, cli_script, shown
 
@@ -138,7 +138,7 @@ def _end_differences(at: int, ours: Run, theirs: dict[str, Run]) -> Iterator[Dif
     for place in sorted(ours.end.keys() | reference.keys()):
         mine = ours.end.get(place)
         others = {name: run.end.get(place) for name, run in theirs.items()}
-        if not any(dumps_part(mine, other) for other in others.values()):
+        if not any(dumps_agree(mine, other) for other in others.values()):
             yield Difference(at, f"at the end, db {place[0]} {cli_line(place[1:])}", mine, others)
 
 

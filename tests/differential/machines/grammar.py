@@ -99,9 +99,11 @@ integer = weighted(
     one(2**63 - 1, -(2**63), 2**63, 2**31, "x", "", "1.5", "-0", "01", " 1", "1e3"),
 )
 count = weighted(one(1, 2, 3, 10), one(0, -1, -3, 2**31, 2**63, "x", ""))
+# How doubles are printed is tested elsewhere: 7.0 did it otherwise, and valkey-server reads
+# no hexadecimal.
 number = weighted(
-    one(0, 1, -1, 2, 1.5, -0.25, 3, 1e3, "0.1"),
-    one("inf", "-inf", "+inf", "nan", "x", "", "1e400", 1e17, 1e-7, "0x10", " 1", "1_0", "5e-324"),
+    one(0, 1, -1, 2, 1.5, -0.25, 3, "1e3"),
+    one("inf", "-inf", "+inf", "nan", "x", "", "1e400", " 1", "1_0"),
 )
 word = st.sampled_from(["a", "b", "c", "d", "1", "2", "-3", "10"]).map(lambda text: (text,))
 value = weighted(word, one("", _LONG, b"\x00\xff\r\n", "12345678901234567890", "1.5", "x" * 45))

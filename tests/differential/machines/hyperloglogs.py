@@ -18,6 +18,6 @@ COMMANDS = mixed(
         cmd("PFDEBUG", one("ENCODING", "DECODE", "TODENSE", "GETREG", "x"), key),
         cmd("GET", key),
         cmd("STRLEN", key),
-        cmd("SETRANGE", key, one(0, 4, 5, 15, 16, 20), one("HYLL", "\x00", "\x01", "\xff")),
+        cmd("SETRANGE", key, one(0, 4, 5, 15), one("HYLL", "\x00", "\x01", "\xff")),
     )
 )

@@ -47,7 +47,7 @@ COMMANDS = one_of(
         cmd("KEYS", pattern),
         cmd("RANDOMKEY"),
         cmd("SCAN", "0", shuffled(seq("MATCH", pattern), seq("TYPE", kind)), "COUNT", "1000"),
-        cmd("SCAN", one("0", "x", "-1", ""), shuffled(seq("COUNT", count), seq("TYPE", kind))),
+        cmd("SCAN", one("0", "x", ""), shuffled(seq("COUNT", count), seq("TYPE", kind))),
         cmd("OBJECT", one("ENCODING", "REFCOUNT", "FREQ", "x"), key),
         cmd(
             "SORT",

@@ -28,7 +28,7 @@ COMMANDS = mixed(
         cmd("SMISMEMBER", key, many(member)),
         cmd("SMEMBERS", key),
         # Only whole sets: what else is taken is chance.
-        cmd("SPOP", key, one(1000, 0, -1, "x", 2**63)),
+        seq("SPOP", key, one(1000, 0, -1, "x", 2**63)),
         cmd("SRANDMEMBER", key, opt(count)),
         cmd("SINTER", many(key)),
         cmd("SUNION", many(key)),

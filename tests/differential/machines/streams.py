@@ -39,7 +39,7 @@ plain = one_of(
     cmd("XDEL", key, many(ident)),
     cmd("XTRIM", key, trim),
     cmd("XSETID", key, ident, opt("ENTRIESADDED", count, "MAXDELETEDID", ident)),
-    cmd("XREAD", opt("COUNT", count), "STREAMS", key, one("0", "1-1", "$", "x", "+")),
+    cmd("XREAD", opt("COUNT", count), "STREAMS", key, one("0", "1-1", "$", "x")),
     cmd(
         "XREAD",
         opt("BLOCK", one("1", "-1", "x")),
