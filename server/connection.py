@@ -55,7 +55,7 @@ class Connection:
         # Size of requests that wait until the client is unblocked.
         self.waiting_bytes = 0
         self.over_soft_limit_since: int | None = None
-        self.parser = RequestParser(service.instance.settings["proto-max-bulk-len"])
+        self.parser = RequestParser()
         client.wire = self
         client.encoders = ENCODERS
         client.speak(client.resp)
@@ -84,8 +84,9 @@ class Connection:
         client.last_seen_ms = service.instance.keyspace.now
         if client.closing:
             return
-        # What AUTH or RESET changed.
+        # What AUTH, RESET or CONFIG SET changed.
         parser.trusted = client.authenticated
+        parser.max_bulk = service.max_bulk
         size = parser.pending + len(data)
         requests = parser.feed(data)
         if requests:
@@ -97,7 +98,9 @@ class Connection:
             else:
                 service.run(client, requests)
         if parser.error is not None:
-            logger.info("Protocol error from client %d: %s", client.id, parser.error.decode())
+            logger.info(
+                "Protocol error from client %d: %s", client.id, parser.error.decode("latin-1")
+            )
             service.instance.statistics.count_error(parser.error)
             client.outbox.append(client.encode(ErrorReply(parser.error)))
             client.close("protocol error")

@@ -14,13 +14,14 @@ Python, which follows Redis byte for byte: what is unusual, incomplete, large or
 from __future__ import annotations
 
 import re
+from itertools import chain
 
-from hiredis import ProtocolError as ReaderError
 from hiredis import Reader
 
 # An array length that is zero or has six digits. Shorter ones cannot make hiredis allocate
-# much.
+# much. The same for what else it makes room for before it has come.
 _ODD_COUNT = re.compile(rb"\*(?:0|[0-9]{6})").search
+_ODD_FOREIGN_COUNT = re.compile(rb"[~>|][0-9]{6}").search
 
 _INLINE_MAX = 64 * 1024
 _MULTIBULK_MAX = 2**31 - 1
@@ -71,6 +72,8 @@ class RequestParser:
     @property
     def wanted(self) -> int:
         """Bytes still missing of an announced bulk string, as far as known."""
+        if self._bulk_length < 0:
+            return 0
         return max(0, self._bulk_length + 2 - (len(self._buffer) - self._at))
 
     def feed(self, data: bytes) -> list[Request]:
@@ -100,10 +103,15 @@ class RequestParser:
 
         An incomplete request at the end is left to the strict parser.
         """
-        if data[0] != _STAR or not self.trusted or _ODD_COUNT(data):
+        if data[0] != _STAR or not self.trusted or _ODD_COUNT(data) or len(data) > self.max_bulk:
             return False
         # Looking for one byte is four times as fast as looking for two.
         if b"-" in data and (b"$-" in data or b"*-" in data):
+            return False
+        if (b">" in data or b"~" in data or b"|" in data) and _ODD_FOREIGN_COUNT(data):
+            return False
+        # The form of a verbatim string is dropped: what it holds could not be counted.
+        if b"=" in data and b"\r\n=" in data:
             return False
         reader = self._reader
         gets = reader.gets
@@ -113,47 +121,24 @@ class RequestParser:
             reader.feed(data)
             while (request := gets()) is not False:
                 take(request)
-        except ReaderError:
+        except Exception:
+            # No protocol of hiredis', or one whose Python objects cannot be: a list as a key.
             self._reader = Reader()
             return False
-        incomplete = reader.has_data()
-        if not incomplete:
-            # Every request shows one "*" and every word one "$". If there are no others,
-            # each word was a bulk string, and no request stood inside another.
-            if data.count(b"*") != len(parsed):
-                # A chunk that ends between two words of a request leaves no data behind,
-                # yet the request is incomplete, and the reader has its beginning.
-                if data.count(b"\r\n*") + 1 != len(parsed):
-                    self._reader = Reader()
-                    return False
-                return self._consists_of(data, parsed, requests)
-            if data.count(b"$") != sum(map(len, parsed)):
-                return self._consists_of(data, parsed, requests)
+        if not reader.has_data() and _consist_of(data, parsed):
             requests += parsed
             return True
+        # The reader may have begun a request even if it says that it holds no data.
         self._reader = Reader()
         if data.count(b"\r\n*") != len(parsed):
             return False
         # All stars at line starts are accounted for: the last begins the incomplete request.
         start = data.rfind(b"\r\n*") + 2 if parsed else 0
-        if not self._consists_of(data[:start], parsed, requests):
-            return False
-        self._buffer += memoryview(data)[start:]
-        self._next(requests)
-        return True
-
-    @staticmethod
-    def _consists_of(data: bytes, parsed: list[Request], requests: list[Request]) -> bool:
-        """Whether these are requests of bulk strings only, where contents confuse counting.
-
-        A status or a verbatim string looks like a bulk string to hiredis' caller, but not
-        at the start of its line.
-        """
-        if not all(type(word) is bytes for request in parsed for word in request):
-            return False
-        if data.count(b"\r\n$") < sum(map(len, parsed)):
+        if not _consist_of(data[:start], parsed):
             return False
         requests += parsed
+        self._buffer += memoryview(data)[start:]
+        self._next(requests)
         return True
 
     # --- the strict parser ---------------------------------------------------------------
@@ -219,7 +204,8 @@ class RequestParser:
         """The number after a mark, past its line; None while the line is incomplete."""
         buffer = self._buffer
         end = buffer.find(b"\r", self._at)
-        if end < 0:
+        if end < 0 or buffer.find(b"\0", self._at, end) >= 0:
+            # A NUL hides the end of its line, as it does in Redis.
             if len(buffer) - self._at > limit:
                 self._fail(too_long)
             return None
@@ -227,12 +213,15 @@ class RequestParser:
             return None
         text = bytes(buffer[self._at + 1 : min(end, self._at + 32)])
         self._at = end + 2
-        return int(text) if _LENGTH(text) else _INVALID
+        if not _LENGTH(text):
+            return _INVALID
+        length = int(text)
+        return length if -(2**63) <= length < 2**63 else _INVALID
 
     def _inline(self, requests: list[Request]) -> bool:
         buffer = self._buffer
         end = buffer.find(b"\n", self._at)
-        if end < 0:
+        if end < 0 or buffer.find(b"\0", self._at, end) >= 0:
             if len(buffer) - self._at > _INLINE_MAX:
                 self._fail(b"too big inline request")
             return False
@@ -263,8 +252,27 @@ class RequestParser:
 # Told apart by identity from every length a client can send.
 _INVALID = -(2**70)
 
+
+def _consist_of(data: bytes, parsed: list[Request]) -> bool:
+    """Whether what hiredis made of `data` are arrays of bulk strings and nothing else.
+
+    Less those inside the words, the data shows one "*" per array and one "$" per bulk
+    string. Whatever else hiredis knows is either no bytes, which cannot be joined, or has
+    another mark.
+    """
+    try:
+        words = b"".join(parsed[0] if len(parsed) == 1 else chain.from_iterable(parsed))
+    except TypeError:
+        return False
+    arrays = data.count(b"*") - words.count(b"*")
+    strings = data.count(b"$") - words.count(b"$")
+    return arrays == len(parsed) and strings == sum(map(len, parsed))
+
+
 _ESCAPES = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
+# Vertical tabs and form feeds are skipped before a word, yet do not end one.
 _SPACES = frozenset(b" \n\r\t\v\f")
+_WORD_ENDS = frozenset(b" \n\r\t")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _BACKSLASH, _QUOTE, _APOSTROPHE = 0x5C, 0x22, 0x27
 
@@ -273,9 +281,8 @@ def split_words(line: bytes) -> Request | None:
     """An inline command's words, quotes and escapes undone; None if quotes do not match.
 
     `"..."` knows \\n \\r \\t \\b \\a \\xHH and `\\` before any other byte; `'...'` only \\'.
-    A closing quote must be followed by a space or the end. A NUL ends the line.
+    A closing quote must be followed by a space or the end.
     """
-    line = line.split(b"\0", 1)[0]
     words: Request = []
     at, end = 0, len(line)
     while True:
@@ -284,7 +291,7 @@ def split_words(line: bytes) -> Request | None:
         if at >= end:
             return words
         word = bytearray()
-        while at < end and line[at] not in _SPACES:
+        while at < end and line[at] not in _WORD_ENDS:
             byte = line[at]
             if byte in (_QUOTE, _APOSTROPHE):
                 closed = _quoted(line, at, word)

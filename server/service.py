@@ -35,15 +35,20 @@ class Service:
         # Called at the end of each turn; the timers look whether they are still right.
         self.after_turn: Callable[[], None] = lambda: None
         self.query_buffer_limit = 0
+        self.max_bulk = 0
         # Bytes from which on a request is logged as large.
         self.large_request = 0
         self._output_limits: dict[str, OutputLimit] = {}
         instance.settings.on_change("client-query-buffer-limit", self._follow_query_limit)
+        instance.settings.on_change("proto-max-bulk-len", self._follow_max_bulk)
         instance.settings.on_change("client-output-buffer-limit", self._follow_output_limits)
         instance.settings.on_change("commandlog-request-larger-than", self._follow_large_request)
 
     def _follow_query_limit(self, limit: int) -> None:
         self.query_buffer_limit = limit
+
+    def _follow_max_bulk(self, size: int) -> None:
+        self.max_bulk = size
 
     def _follow_large_request(self, size: int) -> None:
         self.large_request = size if size >= 0 else 1 << 62
