@@ -48,7 +48,7 @@ COMMANDS = one_of(
         cmd("RANDOMKEY"),
         cmd("SCAN", "0", shuffled(seq("MATCH", pattern), seq("TYPE", kind)), "COUNT", "1000"),
         cmd("SCAN", one("0", "x", ""), shuffled(seq("COUNT", count), seq("TYPE", kind))),
-        cmd("OBJECT", one("ENCODING", "REFCOUNT", "FREQ", "x"), key),
+        cmd("OBJECT", one("ENCODING", "FREQ", "x"), key),
         cmd(
             "SORT",
             key,
