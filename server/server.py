@@ -62,6 +62,8 @@ class Server:
             port = settings["port"]
             if port or not settings["unixsocket"]:
                 self._sockets += self._listen_tcp(settings["bind"].split(), port)
+                # What the system chose is the port from here on, in INFO and CONFIG too.
+                settings.set("port", self.port)
             if settings["unixsocket"]:
                 self._listen_unix(settings["unixsocket"], settings["unixsocketperm"])
         except BaseException:
