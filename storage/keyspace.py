@@ -275,6 +275,24 @@ class Database:
         self.accessed[key] = self.keyspace.now
         self.changed(key, event, count)
 
+    def load(
+        self, key: bytes, value: Value, deadline: int | None, accessed: int | None = None
+    ) -> bool:
+        """Put a key that comes from a file, telling nobody; False if it is there already."""
+        data = self.data
+        if key in data:
+            return False
+        data[key] = value
+        keyspace = self.keyspace
+        self.order.added(key, data)
+        self.ordered.added(key)
+        self.accessed[key] = keyspace.now if accessed is None else accessed
+        if deadline is not None:
+            self.expires.put(key, deadline, keyspace.now)
+        if value.__class__ is Hash and value.deadlines:
+            self.note_field_deadlines(key, value)
+        return True
+
     def changed(self, key: bytes, event: str, count: int = 1) -> None:
         """Say that the key's value was modified. `count` is what Redis adds to dirty."""
         keyspace = self.keyspace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -30,6 +31,17 @@ class Hash(dict[bytes, bytes]):
         self.deadlines: dict[bytes, int] | None = None
         # The same deadlines in order, so that a read can tell at once whether any is past.
         self._agenda: Any = None
+
+    @classmethod
+    def of(cls, fields: dict[bytes, bytes], limits: Limits) -> Hash:
+        """A hash of these fields, encoded as when it is loaded."""
+        made = cls()
+        made.update(fields)
+        made.packed = len(fields) <= limits.hash_max_listpack_entries and (
+            max(map(len, chain.from_iterable(fields.items())), default=0)
+            <= limits.hash_max_listpack_value
+        )
+        return made
 
     def put(self, field: bytes, value: bytes, limits: Limits, *, keep_ttl: bool = False) -> bool:
         """Set a field, dropping its deadline unless told otherwise; whether it is new."""

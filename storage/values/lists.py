@@ -52,6 +52,16 @@ class List:
             made._repack(limits, shrinking=False)
         return made
 
+    @classmethod
+    def of_nodes(cls, items: list[bytes], nodes: Iterable[Node], limits: Limits) -> List:
+        """A list of these items whose nodes are known, encoded as when it is loaded."""
+        made = cls()
+        made._items = items
+        made.nodes = Nodes(limits.list_max_listpack_size, nodes)
+        if len(made.nodes) <= 1:
+            made._repack(limits, shrinking=False)
+        return made
+
     def copy(self) -> List:
         twin = List()
         twin._items = self._items[self._head :]

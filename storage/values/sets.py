@@ -59,7 +59,44 @@ class Set:
         new._integers = None
         return new
 
+    @classmethod
+    def of(cls, members: list[bytes], limits: Limits) -> Set:
+        """A set of these members, encoded as when it is loaded; shorter if some are the same."""
+        new = cls()
+        if len(members) > max(limits.set_max_intset_entries, limits.set_max_listpack_entries):
+            new._integers = None
+            new._members = dict.fromkeys(members)
+            new.packed = False
+            return new
+        for member in members:
+            new.add(member, limits)
+        return new
+
+    @classmethod
+    def of_packed(cls, members: list[bytes], limits: Limits) -> Set:
+        """The same of members that were in one flat block."""
+        new = cls.unsorted()
+        new._members = dict.fromkeys(members)
+        new.packed = (
+            len(members) <= limits.set_max_listpack_entries
+            and max(map(len, members), default=0) <= limits.set_max_listpack_value
+        )
+        return new
+
+    @classmethod
+    def of_numbers(cls, numbers: list[int], limits: Limits) -> Set:
+        """The same of ascending integers."""
+        new = cls()
+        new._integers = array("q", numbers)
+        if len(numbers) > limits.set_max_intset_entries:
+            new._leave_integers(packed=False)
+        return new
+
     # --- reading -------------------------------------------------------------------------
+
+    def numbers(self) -> list[int] | None:
+        """The members in numeric order while the set is one of integers; else None."""
+        return None if self._integers is None else self._integers.tolist()
 
     def __len__(self) -> int:
         integers = self._integers

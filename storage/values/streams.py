@@ -196,6 +196,11 @@ class Stream:
         self.entries_added += 1
         self.last_id = entry_id
 
+    def adopt(self, node: Node) -> None:
+        """Put a node, whose ids all lie beyond those here, at the end."""
+        self.nodes.append(node)
+        self._length += len(node.ids)
+
     # --- reading ---------------------------------------------------------------------------
 
     def range(self, start: int, end: int, count: int | None = None) -> list[Entry]:

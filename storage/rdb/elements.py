@@ -1,0 +1,50 @@
+"""Writing the elements of the format: lengths and strings."""
+
+from __future__ import annotations
+
+import re
+from struct import Struct
+
+from storage.rdb import codes, lzf
+
+_INT16, _INT32 = Struct("<h"), Struct("<i")
+_BIG32, _BIG64 = Struct(">I"), Struct(">Q")
+_INTEGER = re.compile(rb"-?[1-9][0-9]{0,9}|0").fullmatch
+# No number of 32 bits is longer, and nothing shorter than this is compressed.
+_LONGEST_INTEGER, _SHORTEST_COMPRESSED = 11, 21
+
+SHORT = [bytes((number,)) for number in range(64)]
+
+
+def length(number: int) -> bytes:
+    """A count or another unsigned number of up to 64 bits."""
+    if number < 0x40:
+        return SHORT[number]
+    if number < 0x4000:
+        return bytes((0x40 | number >> 8, number & 0xFF))
+    if number <= 0xFFFFFFFF:
+        return b"\x80" + _BIG32.pack(number)
+    return b"\x81" + _BIG64.pack(number)
+
+
+def string(text: bytes | bytearray, compress: bool) -> bytes:
+    """A string: as a small number where it is one, compressed where asked and worth it."""
+    size = len(text)
+    if size <= _LONGEST_INTEGER:
+        # Nearly all that is not a number does not end like one.
+        if size and text[-1] < 0x3A and _INTEGER(text):
+            number = int(text)
+            if -0x80 <= number < 0x80:
+                return bytes((codes.INT8, number & 0xFF))
+            if -0x8000 <= number < 0x8000:
+                return b"\xc1" + _INT16.pack(number)
+            if -0x80000000 <= number < 0x80000000:
+                return b"\xc2" + _INT32.pack(number)
+        return SHORT[size] + text
+    if size >= _SHORTEST_COMPRESSED and compress:
+        packed = lzf.compress(text)
+        if packed is not None:
+            return b"\xc3%b%b%b" % (length(len(packed)), length(size), packed)
+    if size < 64:
+        return SHORT[size] + text
+    return length(size) + text
