@@ -63,9 +63,14 @@ def count_poison(ctx: Context) -> None:
 
 def publish(ctx: Context, family: str, collection: bytes, event: dict[str, Any]) -> None:
     """Tell the world of a change of state, and keep it where `domain-events` says so."""
+    instance = ctx.instance
+    kept = instance.settings["domain-events"]
+    if not kept and not instance.pubsub.channels and not instance.pubsub.patterns:
+        # Nobody would hear it, and most often nobody listens.
+        return
     message = write_json(event)
     ctx.call(b"PUBLISH", b"__redkeep__:%b:%b" % (family.encode(), collection), message)
-    if ctx.instance.settings["domain-events"]:
+    if kept:
         stream = b"redkeep:events:{%b}" % collection
         ctx.call(b"XADD", stream, b"MAXLEN", b"~", _EVENTS_KEPT, b"*", b"event", message)
 

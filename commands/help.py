@@ -22,6 +22,19 @@ def help_lines(container: Command) -> list[str]:
     return lines + _entry("HELP", container.subcommands["HELP"])
 
 
+def family_help_lines(prefix: str, members: Sequence[Command]) -> list[str]:
+    """What `<prefix>.HELP` answers: for each command of the family its syntax and summary."""
+    lines = [f"{prefix}.<command> [<arg> [value] [opt] ...]. Commands are:"]
+    for member in members:
+        if member.subcommands:
+            for word, subcommand in member.subcommands.items():
+                if word != "HELP":
+                    lines += _entry(f"{member.name} {word}", subcommand)
+        else:
+            lines += _entry(member.name, member)
+    return lines
+
+
 def _entry(word: str, subcommand: Command) -> list[str]:
     syntax = f"{word} {usage(subcommand.arguments)}".rstrip()
     return [

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from commands.help import help_lines
+from commands.help import family_help_lines, help_lines
 
 if TYPE_CHECKING:
     from commands.context import Context
@@ -476,6 +476,22 @@ def declare_help(name: str, *, group: str, since: str, categories: str = "") -> 
         flags="loading stale",
         categories=categories,
         without="pubsub",
+    )(show_help)
+
+
+def declare_family_help(prefix: str, *, group: str, since: str) -> None:
+    """Declare `<prefix>.HELP` for a family of commands whose names begin with `<prefix>.`."""
+
+    def show_help(ctx: Context, argv: list[bytes]) -> list[str]:
+        family = [entry for name, entry in _declared.items() if name.startswith(f"{prefix}.")]
+        return family_help_lines(prefix, family)
+
+    command(
+        f"{prefix}.HELP",
+        group=group,
+        summary="Lists the commands of the family with their arguments.",
+        since=since,
+        flags="loading stale",
     )(show_help)
 
 
