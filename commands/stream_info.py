@@ -59,6 +59,8 @@ def _find_stream(ctx: Context, key: bytes) -> Stream:
     ],
 )
 def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
+    # The key comes before its options here: a wrong key hides a wrong option.
+    stream = _find_stream(ctx, argv[2])
     full, count = False, _SHOWN_BY_DEFAULT
     if len(argv) > 3:
         if len(argv) not in (4, 6) or argv[3].upper() != b"FULL":
@@ -70,7 +72,6 @@ def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
             count = parse_integer(argv[5])
             if count < 0:
                 count = _SHOWN_BY_DEFAULT
-    stream = _find_stream(ctx, argv[2])
     reply: dict[bytes, Reply] = {
         b"length": len(stream),
         b"radix-tree-keys": len(stream.nodes),

@@ -557,4 +557,5 @@ def _unknown_command(argv: list[bytes]) -> bytes:
 def _unknown_subcommand(argv: list[bytes]) -> bytes:
     name = argv[0].upper()
     assert name.decode("latin-1") in commands()
-    return b"ERR unknown subcommand '%b'. Try %b HELP." % (argv[1][:128], name)
+    word = argv[1].split(b"\0", 1)[0][:128]
+    return b"ERR unknown subcommand '%b'. Try %b HELP." % (word, name)

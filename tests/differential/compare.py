@@ -131,9 +131,13 @@ code_only = _marked(equal_codes)
 redis_way = _marked(equal, redis_only=True)
 
 
+_SAME_ENCODINGS = {(b"listpackex", b"hashtable"), (b"int", b"embstr")}
+
+
 def equal_encodings(ours: Any, theirs: Any) -> bool:
-    """Names of encodings: a hash whose fields run out is compact in Redis only."""
-    return equal(ours, theirs) or (ours == b"listpackex" and theirs == b"hashtable")
+    """Names of encodings: a hash whose fields run out is compact in Redis only, and an
+    integer that INCRBYFLOAT made is a text to Redis until it is loaded anew."""
+    return equal(ours, theirs) or (ours, theirs) in _SAME_ENCODINGS
 
 
 # What the nature of a command allows.
