@@ -1,0 +1,174 @@
+"""A running server under fire: it neither falls nor leaks, and serves the others meanwhile.
+
+What decides whether the whole server lives is tested on a process of its own, started as
+users start it. Each round of inputs goes out over one connection whose sending half is then
+closed: the server's answer is complete when it closes the other half.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import fuzzing
+from tests.support.processes import ServeProcess
+from tests.support.resp import Connection, NeedData, parse, request
+
+# Far above what a server with a handful of keys takes, far below what one lying length
+# would cost if it were believed.
+_MOST_MEMORY = 300 << 20
+
+
+@pytest.fixture
+def process() -> Iterator[ServeProcess]:
+    with ServeProcess(
+        "--enable-debug-command", "yes", "--proto-max-bulk-len", "1mb", "--save", "",
+        "--slowlog-log-slower-than", "-1",
+    ) as running:  # fmt: skip
+        yield running
+
+
+class Witness:
+    """A well-behaved client. What it says is nobody else's business."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = Connection(port, resp=3)
+        self._turn = 0
+        self.secret = "nobody-else-must-see-this"
+
+    def speak(self) -> None:
+        """Send something; `listen` checks the answer."""
+        self._turn += 1
+        words = [f"{self.secret}-{self._turn}"]
+        self._expected = [words[0].encode(), "OK", "QUEUED", "QUEUED", ["OK", b"%d" % self._turn]]
+        key = f"{self.secret}-key"
+        for sent in (
+            ["ECHO", *words], ["MULTI"], ["SETEX", key, 1, self._turn], ["GETDEL", key], ["EXEC"]
+        ):  # fmt: skip
+            self._connection.send(*sent)
+
+    def listen(self) -> None:
+        replies = [self._connection.read() for _ in self._expected]
+        assert replies == self._expected
+        assert not self._connection.pushes
+
+    def __call__(self, *words: str | bytes) -> object:
+        return self._connection(*words)
+
+    def restore(self) -> None:
+        """Bring the data back to what the fuzz is about."""
+        self("FLUSHALL")
+        for words in fuzzing.PREPARATION:
+            self(*words)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def answer_to(port: int, data: bytes) -> tuple[bytes, bool]:
+    """All that comes back for the data, and whether the server cut the connection."""
+    received = []
+    with socket.create_connection(("127.0.0.1", port), 20) as sock:
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            while chunk := sock.recv(1 << 20):
+                received.append(chunk)
+        except (ConnectionResetError, BrokenPipeError):
+            return b"".join(received), True
+    return b"".join(received), False
+
+
+def replies_in(answer: bytes, was_cut: bool) -> list[object]:
+    """Each reply of the answer. All of it must be replies, unless its end was cut off."""
+    replies = []
+    at = 0
+    while at < len(answer):
+        try:
+            reply, at = parse(answer, at)
+        except NeedData:
+            assert was_cut, answer[at:]
+            break
+        replies.append(reply)
+    return replies
+
+
+def most_memory(pid: int) -> int:
+    """The most bytes the process ever occupied."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError("VmHWM")
+
+
+def bombard(process: ServeProcess, inputs: int, seed: int) -> None:
+    rng = random.Random(seed)
+    source = fuzzing.Bytes(rng)
+    witness = Witness(process.port)
+    sent = rounds = 0
+    while sent < inputs:
+        if rounds % 1000 == 0:
+            witness.restore()
+        rounds += 1
+        pieces = [source.any() for _ in range(rng.randint(1, 20))]
+        sent += len(pieces)
+        data = b"".join(pieces)
+        witness.speak()
+        answer, was_cut = answer_to(process.port, data)
+        witness.listen()
+        replies_in(answer, was_cut)
+        assert b"internal error" not in answer, data
+        if b"monitor" not in data.lower():
+            assert witness.secret.encode() not in answer, data
+    clients = witness("CLIENT", "LIST")
+    witness.close()
+    assert str(clients).count(" fd=") == 1, clients
+    assert most_memory(process.pid) < _MOST_MEMORY
+    assert process.close() == 0
+    assert "Traceback" not in "".join(process.errors)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_random_and_mutated_input(process: ServeProcess) -> None:
+    bombard(process, 100_000, seed=1)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_a_lot_of_random_and_mutated_input(process: ServeProcess, seed: int) -> None:
+    bombard(process, 1_000_000, seed)
+
+
+def fuzz_commands(process: ServeProcess, times: int, seed: int) -> None:
+    rng = random.Random(seed)
+    source = fuzzing.Commands(rng)
+    witness = Witness(process.port)
+    asked = [command for command in source.commands for _ in range(times)]
+    rng.shuffle(asked)
+    for at in range(0, len(asked), 60):
+        if at % 3000 == 0:
+            witness.restore()
+        words = [source.of(command) for command in asked[at : at + 60]]
+        hello = rng.choice(([b"HELLO", b"2"], [b"HELLO", b"3"]))
+        answer, was_cut = answer_to(process.port, b"".join(map(request, [hello, *words])))
+        assert b"internal error" not in answer, words
+        replies_in(answer, was_cut)
+    witness.speak()
+    witness.listen()
+    witness.close()
+    assert process.close() == 0
+    assert "Traceback" not in "".join(process.errors)
+
+
+def test_every_command_with_random_arguments(process: ServeProcess) -> None:
+    fuzz_commands(process, 60, seed=1)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_every_command_with_many_random_arguments(process: ServeProcess, seed: int) -> None:
+    fuzz_commands(process, 3000, seed)
