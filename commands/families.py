@@ -8,6 +8,7 @@ FAMILIES = (
     "waiting",
     "keys",
     "objects",
+    "dumping",
     "expiry",
     "scanning",
     "sorting",

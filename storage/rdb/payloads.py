@@ -35,14 +35,13 @@ def dump_value(value: Value, *, compress: bool = True) -> bytes:
 def load_value(payload: bytes, limits: Limits) -> Value:
     """The value in a payload; `PayloadMismatch` or another `RdbError` if there is none."""
     body = len(payload) - _FOOT
-    if body < 1:
+    if body < 0:
         raise PayloadMismatch("a payload that is too short", 0)
     version = int.from_bytes(payload[body : body + _VERSION_WIDTH], "little")
     if not codes.is_readable(version):
         raise PayloadMismatch(f"version {version} of the format is not known", body)
     said = int.from_bytes(payload[-_CHECKSUM_WIDTH:], "little")
-    # Zero says that none was made.
-    if said and said != crc64(memoryview(payload)[:-_CHECKSUM_WIDTH]):
+    if said != crc64(memoryview(payload)[:-_CHECKSUM_WIDTH]):
         raise PayloadMismatch("the checksum does not match", body + _VERSION_WIDTH)
     source = Source(None, payload[:body])
     value = read_value(source, source.byte(), version, limits)
