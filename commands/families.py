@@ -46,6 +46,9 @@ FAMILIES = (
     "memory",
     "administration",
     "clustering",
+    "checkpoints",
+    "checkpoint_threads",
+    "checkpoint_writes",
 )
 
 

@@ -74,14 +74,24 @@ def _ordered(order: Callable[[Any, Any], bool], operand: Any) -> Predicate:
 
 def equal(one: Any, other: Any) -> bool:
     """Whether two JSON values are the same: 1 and 1.0 are, 1 and true are not."""
-    kind = _kind(one)
-    if kind != _kind(other):
-        return False
-    if kind == "object":
-        return one.keys() == other.keys() and all(equal(one[name], other[name]) for name in one)
-    if kind == "array":
-        return len(one) == len(other) and all(map(equal, one, other))
-    return bool(one == other)
+    # JSON may nest deeper than Python calls do.
+    pairs = [(one, other)]
+    while pairs:
+        one, other = pairs.pop()
+        kind = _kind(one)
+        if kind != _kind(other):
+            return False
+        if kind == "object":
+            if one.keys() != other.keys():
+                return False
+            pairs += [(one[name], other[name]) for name in one]
+        elif kind == "array":
+            if len(one) != len(other):
+                return False
+            pairs += zip(one, other, strict=True)
+        elif one != other:
+            return False
+    return True
 
 
 def _kind(value: Any) -> str:

@@ -79,6 +79,13 @@ def split(text: bytes) -> list[bytes]:
         at += 1
 
 
+def segment_at(text: bytes, start: int) -> bytes | None:
+    """The rendered segment that begins there and ends before a bare colon, if one does."""
+    match = _SEGMENT.match(text, start)
+    assert match is not None
+    return match[0] if text[match.end() : match.end() + 1] == b":" else None
+
+
 def parse(text: bytes) -> list[bytes]:
     """The segments of a rendered namespace as they were given; errors as in `split`."""
     return list(map(unescape, split(text)))

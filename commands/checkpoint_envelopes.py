@@ -1,0 +1,220 @@
+"""The envelope of a checkpoint: how it is written, and what must hold when it is read.
+
+An envelope is one JSON object, `{"schema_version":1,"body":{...}}`. The body's members are
+`id tenant_id thread_id parent_id step state next_node timestamp`, in this order, and `meta`
+where the checkpoint has any. The state is the client's own text, byte for byte: an envelope
+is put together from texts and answered as text, and parsed only to see that it is whole.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from commands.checkpoint_keys import Thread
+from commands.domain import failure, write_json
+from commands.errors import CommandError
+
+SCHEMA_VERSION = 1
+
+_ENVELOPE = (
+    b'{"schema_version":%d,"body":{"id":"%%b",%%b,"parent_id":%%b,"step":%%b,"state":%%b,'
+    b'"next_node":%%b,"timestamp":"%%b"%%b}}' % SCHEMA_VERSION
+)
+# Where tenant and thread stand in an envelope as `compose` writes it, an id being 36 long.
+_BEGINNING = b'{"schema_version":%d,"body":{"id":"' % SCHEMA_VERSION
+_IDENTITY_AT = len(_BEGINNING) + 36 + 2
+_EPOCH = datetime(1970, 1, 1)
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_is_uuid = re.compile(_UUID, re.IGNORECASE).fullmatch
+_is_uuid_word = re.compile(_UUID.encode(), re.IGNORECASE).fullmatch
+_is_timestamp = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+).fullmatch
+# A string, a bracket, a separator of members, or a run of anything else.
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^"{}\[\]:,]+', re.DOTALL)
+
+
+# --- identifiers and times -----------------------------------------------------------------
+
+
+def canonical_id(word: bytes) -> bytes:
+    """An id as it is stored; what is no UUID is left as it is, and finds nothing."""
+    return word.lower() if _is_uuid_word(word) else word
+
+
+def checked_id(word: bytes, what: str) -> bytes:
+    """An id that a client gives a checkpoint."""
+    if not _is_uuid_word(word):
+        raise failure("ERR", what + " '{}' is not a UUID with hyphens", word)
+    return word.lower()
+
+
+def timestamp(now: int) -> bytes:
+    """Epoch milliseconds in RFC 3339, UTC."""
+    moment = _EPOCH + timedelta(milliseconds=now)
+    return moment.isoformat(timespec="milliseconds").encode() + b"Z"
+
+
+# --- writing -------------------------------------------------------------------------------
+
+
+def compose(
+    thread: Thread,
+    checkpoint: bytes,
+    *,
+    parent: bytes | None,
+    step: bytes,
+    state: bytes,
+    next_node: bytes,
+    moment: bytes,
+    meta: bytes | None,
+) -> bytes:
+    """An envelope; `step`, `state`, `next_node` and `meta` are JSON already."""
+    return _ENVELOPE % (
+        checkpoint,
+        thread.identity,
+        b"null" if parent is None else b'"%b"' % parent,
+        step,
+        state,
+        next_node,
+        moment,
+        b"" if meta is None else b',"meta":' + meta,
+    )
+
+
+# --- reading -------------------------------------------------------------------------------
+
+
+def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> dict[str, Any]:
+    """The body of a stored envelope; SCHEMA or BADRECORD if it is not what it must be.
+
+    One that says that it belongs to another tenant or thread than the one in whose keys it
+    was found is never answered.
+    """
+    try:
+        value = orjson.loads(envelope)
+    except ValueError:
+        raise _bad(checkpoint, thread, "is not valid JSON") from None
+    if value.__class__ is not dict:
+        raise _bad(checkpoint, thread, "is not an object")
+    version = value.get("schema_version")
+    if version != SCHEMA_VERSION or version.__class__ is not int:
+        raise _unknown_version(version, checkpoint, thread)
+    body = value.get("body")
+    if body.__class__ is not dict:
+        raise _bad(checkpoint, thread, "lacks a body")
+    wrong = _fault(body, checkpoint, thread)
+    if wrong is not None:
+        raise _bad(checkpoint, thread, wrong)
+    assert isinstance(body, dict)
+    return body
+
+
+def _fault(body: dict[str, Any], checkpoint: bytes, thread: Thread) -> str | None:
+    """What is wrong with a body, or None."""
+    get = body.get
+    identifier = get("id")
+    if identifier.__class__ is not str or identifier.lower().encode() != checkpoint:
+        return "has another id"
+    tenant = get("tenant_id")
+    if not tenant:
+        return "has an empty tenant_id"
+    if tenant.__class__ is not str or tenant.encode() != thread.tenant:
+        return "has another tenant_id"
+    name = get("thread_id")
+    if name.__class__ is not str or name.encode() != thread.name:
+        return "has another thread_id"
+    step = get("step")
+    if step.__class__ is not int or step < 0:
+        return "has no step"
+    if "state" not in body:
+        return "has no state"
+    parent = get("parent_id")
+    if parent is not None and (parent.__class__ is not str or not _is_uuid(parent)):
+        return "has a parent_id that is not a UUID"
+    moment = get("timestamp")
+    if moment.__class__ is not str or not _is_timestamp(moment):
+        return "has no timestamp"
+    return None
+
+
+def _unknown_version(version: Any, checkpoint: bytes, thread: Thread) -> CommandError:
+    if version.__class__ is not int:
+        said = "lacks a schema_version"
+    elif version <= 0:
+        said = f"has schema_version {version}, which never was"
+    else:
+        said = f"has schema_version {version}, newer than {SCHEMA_VERSION}"
+    return _failure("SCHEMA", checkpoint, thread, said)
+
+
+def _bad(checkpoint: bytes, thread: Thread, wrong: str) -> CommandError:
+    return _failure("BADRECORD", checkpoint, thread, wrong)
+
+
+def _failure(word: str, checkpoint: bytes, thread: Thread, said: str) -> CommandError:
+    text = "checkpoint {} of thread '{}' of tenant '{}' " + said
+    return failure(word, text, checkpoint, thread.name, thread.tenant)
+
+
+# --- taking apart --------------------------------------------------------------------------
+
+
+def members(envelope: bytes) -> dict[str, bytes]:
+    """The texts of the members of an envelope's body, as they stand there.
+
+    For an envelope that was read without a fault. Nothing is parsed and written again, for
+    that would change numbers beyond a double, and spaces.
+    """
+    return _texts(_texts(envelope)["body"])
+
+
+def rehome(envelope: bytes, thread: Thread, target: Thread) -> bytes:
+    """The same checkpoint as one of the other thread, all else as it stands there.
+
+    For an envelope that was read without a fault.
+    """
+    if envelope.startswith(_BEGINNING):
+        own_form = thread.identity + b',"parent_id":'
+        if envelope.startswith(own_form, _IDENTITY_AT):
+            rest = envelope[_IDENTITY_AT + len(thread.identity) :]
+            return envelope[:_IDENTITY_AT] + target.identity + rest
+    outer = _texts(envelope)
+    body = _texts(outer["body"])
+    body["thread_id"] = write_json(target.name.decode())
+    outer["body"] = _object(body)
+    return _object(outer)
+
+
+def _object(texts: dict[str, bytes]) -> bytes:
+    return b"{%b}" % b",".join(write_json(name) + b":" + text for name, text in texts.items())
+
+
+def _texts(text: bytes) -> dict[str, bytes]:
+    """The texts of the members of one JSON object; of members named alike, the last."""
+    found: dict[str, bytes] = {}
+    depth = 0
+    name: str | None = None
+    start = 0
+    for match in _TOKENS.finditer(text):
+        token = match[0]
+        if token in b"{[":
+            depth += 1
+            if depth == 1:
+                start = match.end()
+        elif token in b"}]":
+            depth -= 1
+        if depth > 1:
+            continue
+        if token == b":" and name is None:
+            name = orjson.loads(text[start : match.start()])
+            start = match.end()
+        elif (token == b"," or depth == 0) and name is not None:
+            found[name] = text[start : match.start()].strip()
+            name, start = None, match.end()
+    return found
