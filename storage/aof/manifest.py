@@ -1,0 +1,200 @@
+"""The manifest: which files make up the log, and in which order they are loaded.
+
+A log is at most one base (the data as it was at some moment) and the increments written
+since. Files that a rewrite has made superfluous are listed as history until they are gone.
+Every line names a file, its sequence number and its type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from storage.aof.errors import ManifestError
+
+BASE, INCREMENT, HISTORY = "b", "i", "h"
+_TYPES = frozenset((BASE, INCREMENT, HISTORY))
+_LONGEST_LINE = 1024
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b"}
+_ESCAPED = {character: letter for letter, character in _ESCAPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A line of the manifest."""
+
+    name: str
+    sequence: int
+    type: str
+
+    def line(self) -> str:
+        name = self.name
+        if not name or any(c in "\"'" or not c.isprintable() or c == " " for c in name):
+            name = _quoted(name)
+        return f"file {name} seq {self.sequence} type {self.type}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files of a log that is called `prefix`; changes give a new one."""
+
+    prefix: str
+    base: LogFile | None = None
+    increments: tuple[LogFile, ...] = ()
+    history: tuple[LogFile, ...] = field(default=())
+    # The highest numbers ever used, so that no name is used twice.
+    last_base: int = 0
+    last_increment: int = 0
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.prefix}.manifest"
+
+    @property
+    def files(self) -> tuple[LogFile, ...]:
+        """What is to be loaded, in that order."""
+        return (*((self.base,) if self.base else ()), *self.increments)
+
+    # --- text ------------------------------------------------------------------------
+
+    @classmethod
+    def parse(cls, prefix: str, text: str) -> Self:
+        """Read a manifest; ManifestError if it is none."""
+        if not text:
+            raise ManifestError("the manifest is empty", 1)
+        found: dict[str, list[LogFile]] = {BASE: [], INCREMENT: [], HISTORY: []}
+        number = 0
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            if len(line) > _LONGEST_LINE:
+                raise ManifestError("the line is too long", number)
+            file = _parse_line(line, number)
+            earlier = found[file.type]
+            if file.type == BASE and earlier:
+                raise ManifestError("there is a second base file", number)
+            if file.type == INCREMENT and earlier and file.sequence <= earlier[-1].sequence:
+                raise ManifestError("the sequence numbers do not grow", number)
+            earlier.append(file)
+        if not text.endswith("\n"):
+            raise ManifestError("the last line is cut off", number)
+        if not any(found.values()):
+            raise ManifestError("the manifest lists no files", number)
+        bases, increments = found[BASE], found[INCREMENT]
+        return cls(
+            prefix,
+            bases[0] if bases else None,
+            tuple(increments),
+            tuple(found[HISTORY]),
+            bases[0].sequence if bases else 0,
+            increments[-1].sequence if increments else 0,
+        )
+
+    def format(self) -> str:
+        files = (*((self.base,) if self.base else ()), *self.history, *self.increments)
+        return "".join(file.line() for file in files)
+
+    # --- changes -----------------------------------------------------------------------
+
+    def with_increment(self) -> Manifest:
+        """With a new, empty increment at the end."""
+        sequence = self.last_increment + 1
+        file = LogFile(f"{self.prefix}.{sequence}.incr.aof", sequence, INCREMENT)
+        return replace(self, increments=(*self.increments, file), last_increment=sequence)
+
+    def with_base(self, suffix: str, *, keep: int) -> Manifest:
+        """With a new base (`rdb` or `aof`), which the last `keep` increments follow.
+
+        The base before it and the other increments become history.
+        """
+        sequence = self.last_base + 1
+        base = LogFile(f"{self.prefix}.{sequence}.base.{suffix}", sequence, BASE)
+        split = len(self.increments) - keep
+        gone = [*([self.base] if self.base else []), *self.increments[:split]]
+        history = tuple(replace(file, type=HISTORY) for file in gone)
+        return replace(
+            self,
+            base=base,
+            increments=self.increments[split:],
+            history=(*self.history, *history),
+            last_base=sequence,
+        )
+
+    def without_history(self) -> Manifest:
+        return replace(self, history=())
+
+
+def adopt(prefix: str) -> Manifest:
+    """The manifest of a log that was a single file until now, which becomes the base."""
+    return Manifest(prefix, LogFile(prefix, 1, BASE), last_base=1)
+
+
+def _parse_line(line: str, number: int) -> LogFile:
+    words = _split(line, number)
+    if len(words) % 2:
+        raise ManifestError("a word has no value", number)
+    facts = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=True)}
+    name, sequence, kind = facts.get("file"), facts.get("seq", ""), facts.get("type")
+    if not name or kind is None or not (sequence.isascii() and sequence.isdigit()):
+        raise ManifestError("it must name a file, its number and its type", number)
+    if "/" in name or name in (".", "..") or "\0" in name:
+        raise ManifestError("the file is not in the directory of the log", number)
+    if kind not in _TYPES or not 1 <= int(sequence) < 1 << 63:
+        raise ManifestError("its type or number is unknown", number)
+    return LogFile(name, int(sequence), kind)
+
+
+def _split(line: str, number: int) -> list[str]:
+    """Words between spaces; one in double quotes may hold anything, escaped."""
+    words, at = [], 0
+    while at < len(line):
+        if line[at].isspace():
+            at += 1
+        elif line[at] == '"':
+            word, at = _unquoted(line, at + 1, number)
+            words.append(word)
+        else:
+            end = at
+            while end < len(line) and not line[end].isspace():
+                end += 1
+            words.append(line[at:end])
+            at = end
+    return words
+
+
+def _unquoted(line: str, at: int, number: int) -> tuple[str, int]:
+    """The word whose opening quote stands before `at`, and where the line goes on."""
+    word = bytearray()
+    while at < len(line):
+        character = line[at]
+        if character == '"':
+            return word.decode("utf-8", "surrogateescape"), at + 1
+        if character == "\\" and at + 1 < len(line):
+            code = line[at + 2 : at + 4]
+            if line[at + 1] == "x" and len(code) == 2 and all(c in _HEX for c in code):
+                word.append(int(code, 16))
+                at += 4
+                continue
+            at += 1
+            character = _ESCAPES.get(line[at], line[at])
+        word += character.encode("utf-8", "surrogateescape")
+        at += 1
+    raise ManifestError("a quote is not closed", number)
+
+
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+
+def _quoted(name: str) -> str:
+    shown = []
+    for byte in name.encode("utf-8", "surrogateescape"):
+        character = chr(byte)
+        if character in '"\\':
+            shown.append("\\" + character)
+        elif character in _ESCAPED:
+            shown.append("\\" + _ESCAPED[character])
+        elif 0x20 <= byte < 0x7F:
+            shown.append(character)
+        else:
+            shown.append(f"\\x{byte:02x}")
+    return f'"{"".join(shown)}"'

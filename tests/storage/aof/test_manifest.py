@@ -1,0 +1,101 @@
+"""The manifest: read, written, changed, and damaged."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.aof.errors import ManifestError
+from storage.aof.manifest import BASE, HISTORY, INCREMENT, LogFile, Manifest, adopt
+
+TEXT = (
+    "file appendonly.aof.2.base.rdb seq 2 type b\n"
+    "file appendonly.aof.1.incr.aof seq 1 type h\n"
+    "file appendonly.aof.2.incr.aof seq 2 type i\n"
+    "file appendonly.aof.3.incr.aof seq 3 type i\n"
+)
+
+
+def test_it_is_written_as_it_was_read() -> None:
+    manifest = Manifest.parse("appendonly.aof", TEXT)
+    assert manifest.format() == TEXT
+    assert [file.name for file in manifest.files] == [
+        "appendonly.aof.2.base.rdb", "appendonly.aof.2.incr.aof", "appendonly.aof.3.incr.aof",
+    ]  # fmt: skip
+
+
+def test_comments_and_what_later_versions_add_are_passed_over() -> None:
+    text = "# mine\nfile a.1.incr.aof seq 1 type i startoffset 5\n\n"
+    assert Manifest.parse("a", text).increments == (LogFile("a.1.incr.aof", 1, INCREMENT),)
+
+
+def test_a_rewrite_ends_with_one_base_and_the_newest_increment() -> None:
+    manifest = Manifest("log").with_increment().with_base("rdb", keep=1)
+    manifest = manifest.with_increment()
+    rewritten = manifest.with_base("rdb", keep=1)
+    assert rewritten.format() == (
+        "file log.2.base.rdb seq 2 type b\n"
+        "file log.1.base.rdb seq 1 type h\n"
+        "file log.1.incr.aof seq 1 type h\n"
+        "file log.2.incr.aof seq 2 type i\n"
+    )
+    assert rewritten.without_history().format() == (
+        "file log.2.base.rdb seq 2 type b\nfile log.2.incr.aof seq 2 type i\n"
+    )
+
+
+def test_numbers_go_on_after_a_restart() -> None:
+    manifest = Manifest.parse("appendonly.aof", TEXT).with_increment().with_base("aof", keep=1)
+    assert manifest.base == LogFile("appendonly.aof.3.base.aof", 3, BASE)
+    assert manifest.increments == (LogFile("appendonly.aof.4.incr.aof", 4, INCREMENT),)
+
+
+def test_a_log_of_one_file_is_adopted_as_base() -> None:
+    assert adopt("appendonly.aof").format() == "file appendonly.aof seq 1 type b\n"
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
+def test_any_file_name_survives(name: str) -> None:
+    if "/" in name or name in (".", "..") or "\0" in name:
+        return
+    file = LogFile(name, 1, HISTORY)
+    assert Manifest.parse("log", file.line()).history == (file,)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", 1),
+        ("\n", 2),
+        ("# only words\n", 2),
+        ("file a seq 1 type b\nfile b seq 2 type b\n", 2),
+        ("file a seq 2 type i\nfile b seq 2 type i\n", 2),
+        ("file a seq 1 type x\n", 1),
+        ("file a seq one type i\n", 1),
+        ("file a seq 0 type i\n", 1),
+        ("file a seq 1\n", 1),
+        ("file a seq 1 type\n", 1),
+        ("file ../a seq 1 type i\n", 1),
+        ("file .. seq 1 type i\n", 1),
+        ('file "a seq 1 type i\n', 1),
+        ("file a seq 1 type i", 1),
+        ("file " + "a" * 2000 + " seq 1 type i\n", 1),
+        ("file a seq 99999999999999999999999 type i\n", 1),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text: str, line: int) -> None:
+    with pytest.raises(ManifestError) as refused:
+        Manifest.parse("log", text)
+    assert refused.value.line == line
+
+
+def test_any_flipped_byte_is_refused_or_names_other_files() -> None:
+    for place in range(len(TEXT)):
+        for bit in range(8):
+            damaged = bytearray(TEXT.encode())
+            damaged[place] ^= 1 << bit
+            try:
+                Manifest.parse("appendonly.aof", damaged.decode("utf-8", "surrogateescape"))
+            except ManifestError as error:
+                assert error.line >= 1
