@@ -49,6 +49,8 @@ FAMILIES = (
     "checkpoints",
     "checkpoint_threads",
     "checkpoint_writes",
+    "store",
+    "store_search",
 )
 
 

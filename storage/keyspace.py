@@ -19,14 +19,14 @@ Time stands still while a command runs: `keyspace.now` is set by the dispatcher.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any, Protocol, TypeVar
 
 from storage.clock import Clock
 from storage.deadlines import Deadlines
 from storage.errors import WrongType
-from storage.key_index import KeyIndex
+from storage.key_index import NO_PLACES, KeyIndex, Place
 from storage.scan_order import ScanOrder
 from storage.values.hashes import Hash
 from storage.values.limits import Limits
@@ -48,11 +48,16 @@ class Keyspace:
     """All databases of an instance, and what they share."""
 
     def __init__(
-        self, clock: Clock, databases: int = 16, ordered_prefixes: tuple[bytes, ...] = ()
+        self,
+        clock: Clock,
+        databases: int = 16,
+        ordered_prefixes: tuple[bytes, ...] = (),
+        key_places: Mapping[bytes, Place] = NO_PLACES,
     ) -> None:
         self.clock = clock
         # Keys that begin with one of these can be read in order; see `key_index`.
         self.ordered_prefixes = ordered_prefixes
+        self.key_places = key_places
         self.now = clock.now_ms()
         self.limits = Limits()
         self.dirty = 0
@@ -128,7 +133,7 @@ class Database:
         # Hashes with per-field deadlines, each under its soonest one.
         self.field_expires = Deadlines()
         self.order = ScanOrder()
-        self.ordered = KeyIndex(keyspace.ordered_prefixes)
+        self.ordered = KeyIndex(keyspace.ordered_prefixes, keyspace.key_places)
         # When each key was last touched, in epoch ms. One shared int per turn, so this
         # costs a dict slot and no object.
         self.accessed: dict[bytes, int] = {}
@@ -368,7 +373,7 @@ class Database:
         self.field_expires = Deadlines()
         self.accessed = {}
         self.order.clear()
-        self.ordered = KeyIndex(self.keyspace.ordered_prefixes)
+        self.ordered = KeyIndex(self.keyspace.ordered_prefixes, self.keyspace.key_places)
         return count
 
     def exchange(self, other: Database) -> None:
@@ -414,6 +419,17 @@ class Database:
         self.discard(key)
         keyspace.expired_keys += 1
         self.changed(key, "expired")
+
+    def expire_due(self) -> list[bytes]:
+        """Remove every key of this database that has run out; which they were."""
+        removed: list[bytes] = []
+        if self.keyspace.expiry_paused:
+            return removed
+        while (due := self.expires.take_due(self.keyspace.now, 1000)) is not None:
+            for key in due:
+                self.expire_now(key)
+            removed += due
+        return removed
 
     def purge_fields(self, key: bytes) -> bool:
         """Drop the hash fields that have run out; False if that removed the key."""

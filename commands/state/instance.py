@@ -18,6 +18,7 @@ from commands.state.pubsub import PubSub
 from commands.state.settings import Settings
 from commands.state.slowlog import SlowLog
 from commands.state.statistics import CommandStatistics, Rate, Statistics
+from commands.store_layout import places
 from storage.clock import Clock
 from storage.keyspace import Keyspace
 from storage.values.limits import Limits
@@ -40,7 +41,10 @@ class Instance:
         self.clock = clock or Clock()
         self.rng = Random()
         self.keyspace = Keyspace(
-            self.clock, self.settings["databases"], ORDERED_PREFIXES
+            self.clock,
+            self.settings["databases"],
+            ORDERED_PREFIXES,
+            places(tagged=self.settings["hash-tags"]),
         )
         self.started_ms = self.keyspace.now
         # When the data was last known to be on disk; at the start there is none to lose.
