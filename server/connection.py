@@ -94,11 +94,11 @@ class Connection:
                 service.dispatcher.note_large_requests(client, requests, service.large_request)
             if client.waiting is not None or client.blocked_requests:
                 client.blocked_requests += requests
-                self.waiting_bytes += len(data)
+                self.waiting_bytes += size - parser.pending
             else:
                 service.run(client, requests)
         if parser.error is not None:
-            logger.info(
+            logger.debug(
                 "Protocol error from client %d: %s", client.id, parser.error.decode("latin-1")
             )
             service.instance.statistics.count_error(parser.error)

@@ -52,6 +52,8 @@ _SUBSCRIBER_COMMANDS = frozenset(
 _EXEC_REFUSED = b"EXECABORT Transaction discarded because of: "
 # What the lines of an HTTP request begin with.
 _HTTP_WORDS = frozenset((b"post", b"host:"))
+# Who floods the server with HTTP should not flood its log as well.
+_HTTP_NOTICE_MS = 60_000
 # What MULTI lets through instead of queueing.
 _NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
 
@@ -71,6 +73,7 @@ class Dispatcher:
         self._slow_ns = 0
         self._tick_ns = _TICK_NS
         self._large_reply = 0
+        self._mute_http_until = 0
         instance.settings.on_change("slowlog-log-slower-than", self._follow_slowlog)
         instance.settings.on_change("commandlog-reply-larger-than", self._follow_large_reply)
 
@@ -336,11 +339,11 @@ class Dispatcher:
     def _cut_off_http(self, client: Client) -> None:
         """Close without a word: a web page may be using its visitor's browser to get at us,
         and whatever its request's body holds must not be run."""
-        logger.warning(
-            "Possible attack: client %d at %s sends HTTP. Connection closed.",
-            client.id,
-            client.address.decode("latin-1"),
-        )
+        now = self.instance.keyspace.now
+        if now >= self._mute_http_until:
+            self._mute_http_until = now + _HTTP_NOTICE_MS
+            shown = client.address.decode("latin-1")
+            logger.warning("Possible attack: %s sends HTTP. Connection closed.", shown)
         client.outbox.clear()
         client.close("HTTP request")
 

@@ -120,7 +120,9 @@ class Instance:
     def forget(self, client: Client) -> None:
         """The client is gone: take it out of everything that knows it."""
         self.clients.pop(client.id, None)
-        self.monitors.pop(client, None)
+        if client in self.monitors:
+            del self.monitors[client]
+            self.refresh_gates()
         self.pubsub.leave(client)
         client.unwatch()
         client.transaction = None

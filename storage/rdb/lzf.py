@@ -115,7 +115,7 @@ def _put_literals(out: bytearray, text: bytes, start: int, stop: int) -> None:
 
 
 def _compress_in_c(text: bytes | bytearray) -> bytes | None:
-    packed: bytes | None = lzf.compress(text, len(text) - 4)
+    packed: bytes | None = lzf.compress(bytes(text), len(text) - 4)
     return packed
 
 
