@@ -46,6 +46,7 @@ FAMILIES = (
     "memory",
     "administration",
     "clustering",
+    "models",
     "checkpoints",
     "checkpoint_threads",
     "checkpoint_writes",
