@@ -48,9 +48,9 @@ def settle_due(ctx: Context, pool: bytes, limit: int) -> int:
         table = JobTable(ctx, pool)
         what, _, ident = member.partition(b":")
         try:
-            job = table.take_due(ident)
+            job = table.take(ident, expired=True)
             if job is None or table.keys.places(job).get((due_key, member), ctx.now + 1) > ctx.now:
-                table.drop((due_key, member))
+                ctx.call(b"ZREM", due_key, member)
             elif what == b"start":
                 job.delayed = 0
                 table.release(job)

@@ -342,7 +342,7 @@ def _prune(ctx: Context, pool: bytes, ident: bytes) -> bool:
     """Remove one job, unless it cannot be read."""
     table = JobTable(ctx, pool)
     try:
-        job = table.take_due(ident)
+        job = table.take(ident, expired=True)
         if job is None:
             return False
         table.remove(job)

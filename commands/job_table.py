@@ -1,44 +1,45 @@
 """A pool of jobs as one command sees and changes it.
 
     table = JobTable(ctx, pool)
-    job = table.take(ident)
+    job = table.require(ident)
     table.finish(job, "completed")
     table.commit()
 
 A command takes jobs, moves them from state to state, and commits: only then are the
-ordinary commands run that its changes come down to, after a look at the types of all keys
-they write to. So an error anywhere before leaves everything as it was, and the indexes
-follow from the jobs at one place. Nothing of a table outlives its command.
+ordinary commands run that its changes come down to. So an error anywhere before leaves
+everything as it was, and the indexes follow from the jobs at one place. Nothing of a table
+outlives its command.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from commands.context import Context
 from commands.domain import count_poison, failure, publish
 from commands.errors import WRONG_TYPE, CommandError
-from commands.job_rows import FIELDS, Job, Keys, Place, decode_job
+from commands.job_rows import FIELDS, Job, Keys, Place, Row, decode_job
+from commands.numbers import format_float
 from storage.errors import WrongType
 
-_TYPES = {
-    b"HSET": "hash",
-    b"HDEL": "hash",
-    b"ZADD": "zset",
-    b"ZREM": "zset",
-    b"SADD": "set",
-    b"SREM": "set",
-}
+_Words = tuple[bytes, ...]
 
 
 @dataclass(slots=True)
 class _Taken:
-    """A job that may be changed, and what is stored of it."""
+    """A job that may be changed, what is stored of it, and where it stands."""
 
     job: Job
     fields: dict[bytes, bytes]
-    places: dict[Place, int]
+    before: dict[Place, int]
+    after: dict[Place, int] = field(default_factory=dict)
     removed: bool = False
+
+
+def _present(values: list[bytes | None]) -> dict[bytes, bytes]:
+    """The fields that are there, of those that were read."""
+    return {name: value for name, value in zip(FIELDS, values, strict=True) if value is not None}
 
 
 class JobTable:
@@ -50,7 +51,9 @@ class JobTable:
         self.keys = Keys(pool)
         self.kinds: tuple[str, ...] = tuple(ctx.instance.settings["job-kinds"].split())
         self._taken: dict[bytes, _Taken] = {}
-        self._calls: list[tuple[bytes, ...]] = []
+        # What else is to be written, each with what undoes it, and keys to be removed.
+        self._links: list[tuple[_Words, _Words]] = []
+        self._removed: list[bytes] = []
         self._events: list[tuple[Job, str]] = []
 
     # --- looking up -----------------------------------------------------------------------
@@ -61,9 +64,7 @@ class JobTable:
         if taken is not None:
             return None if taken.removed else taken.job
         job = self._decode(ident, self._read(ident))
-        if job is None or 0 < job.expires_at <= self.ctx.now:
-            return None
-        return job
+        return None if job is None or 0 < job.expires_at <= self.ctx.now else job
 
     def find_sound(self, ident: bytes) -> Job | None:
         """`find`, but what cannot be read is counted and passed over."""
@@ -73,24 +74,20 @@ class JobTable:
             count_poison(self.ctx)
             return None
 
-    def take(self, ident: bytes) -> Job | None:
-        """`find`, to change what is found."""
+    def take(self, ident: bytes, *, expired: bool = False) -> Job | None:
+        """`find`, to change what is found; also one whose time is over if it is to go."""
         taken = self._taken.get(ident)
-        if taken is None:
-            values = self._read(ident)
-            job = self._decode(ident, values)
-            if job is None or 0 < job.expires_at <= self.ctx.now:
-                return None
-            return self._hold(job, values)
-        return None if taken.removed else taken.job
-
-    def take_due(self, ident: bytes) -> Job | None:
-        """`take`, of one that may have run out: to do away with it."""
+        if taken is not None:
+            return None if taken.removed else taken.job
         values = self._read(ident)
         job = self._decode(ident, values)
-        return None if job is None else self._hold(job, values)
+        if job is None or (0 < job.expires_at <= self.ctx.now and not expired):
+            return None
+        self._taken[ident] = _Taken(job, _present(values), self.keys.places(job))
+        return job
 
     def take_sound(self, ident: bytes) -> Job | None:
+        """`take`, but what cannot be read is counted and passed over."""
         try:
             return self.take(ident)
         except (CommandError, WrongType):
@@ -118,22 +115,45 @@ class JobTable:
                 "BADRECORD", f"job {{}} in pool {{}} cannot be read: {reason}", ident, self.pool
             ) from None
 
-    def _hold(self, job: Job, values: list[bytes | None]) -> Job:
-        fields = {
-            field: value for field, value in zip(FIELDS, values, strict=True) if value is not None
-        }
-        self._taken[job.id] = _Taken(job, fields, self.keys.places(job))
-        return job
-
-    # --- transitions ----------------------------------------------------------------------
+    # --- coming and going -----------------------------------------------------------------
 
     def add(self, job: Job) -> None:
         """A job that was not there."""
         self._taken[job.id] = _Taken(job, {}, {})
         if job.unique:
-            self._calls.append((b"HSET", self.keys.unique, job.unique, job.id))
+            key = self.keys.unique
+            self._links.append(((b"HSET", key, job.unique, job.id), (b"HDEL", key, job.unique)))
         for ident in job.waiting_for.split():
-            self._calls.append((b"SADD", self.keys.dependents(ident), job.id))
+            key = self.keys.dependents(ident)
+            self._links.append(((b"SADD", key, job.id), (b"SREM", key, job.id)))
+
+    def replace_unread(self, job: Job) -> None:
+        """Put a job in the place of a record that cannot be read: it may be in any index."""
+        call, ident = self.ctx.call, job.id
+        places: dict[Place, int] = {}
+        for key in (*self.ctx.db.ordered.range(self.keys.index), self.keys.due):
+            if call(b"TYPE", key) != "zset":
+                continue
+            for member in (ident, b"start:" + ident, b"lease:" + ident, b"gone:" + ident):
+                score = call(b"ZSCORE", key, member)
+                if score is not None:
+                    places[key, member] = score
+        self._taken[ident] = _Taken(job, _present(self._read(ident)), places)
+
+    def remove(self, job: Job) -> None:
+        """Forget it altogether."""
+        self._taken[job.id].removed = True
+        self._tell(job, "removed")
+        self._let_go(job)
+        self._end_all(self._tell_dependents(job.id, "removed"))
+
+    def remove_unread(self, ident: bytes) -> None:
+        """`remove`, of a record that cannot be read."""
+        self.replace_unread(Job(ident, Row(ident.decode(), "", "", "")))
+        self._taken[ident].removed = True
+        self._end_all(self._tell_dependents(ident, "removed"))
+
+    # --- transitions ----------------------------------------------------------------------
 
     def enqueue(self, job: Job, delay: int = 0) -> None:
         """Have it claimed, from now on or after a delay, when nothing else holds it back."""
@@ -159,12 +179,12 @@ class JobTable:
     def start(self, job: Job, worker: bytes, lease: int) -> None:
         """A worker has claimed it."""
         self._tell(job, "running")
-        job.row.status, job.row.progress = "running", 0
-        job.row.started_at = self.ctx.now
+        now = self.ctx.now
+        row = job.row
+        row.status, row.progress, row.started_at = "running", 0, now
         job.attempts += 1
-        job.worker = worker
         job.delayed = job.expires_at = 0
-        job.lease, job.lease_until = lease, self.ctx.now + lease
+        job.worker, job.lease, job.lease_until = worker, lease, now + lease
         self._stop_waiting(job)
 
     def retry(self, job: Job, message: bytes, delay: int = 0) -> None:
@@ -190,45 +210,42 @@ class JobTable:
     ) -> None:
         """Bring it to an end, and what waits for it a step nearer to its own."""
         row = job.row
-        row.status, row.finished_at = status, self.ctx.now
+        row.status, row.finished_at, row.error = status, self.ctx.now, error
         if status == "completed":
             row.progress = 100
-        row.error = error
-        row.metrics = row.metrics if metrics is None else metrics
+        if metrics is not None:
+            row.metrics = metrics
         self.finished(job)
 
     def finished(self, job: Job) -> None:
         """Its row is that of a finished job now: let go of all that it held."""
-        ended = [job]
+        self._end_all([job])
+
+    def cancel_after(self, job: Job, ident: bytes, status: str) -> None:
+        """Make its row that of a job that cannot run, because another one ended so."""
+        job.row.status, job.row.finished_at = "cancelled", self.ctx.now
+        job.row.error = f"job {ident.decode()}, which it waits for, was {status}"
+
+    def _end_all(self, ended: list[Job]) -> None:
+        """Clear away after jobs that ended, and after those that end because of that."""
         while ended:
-            ended += self._end(ended.pop())
-
-    def _end(self, job: Job) -> list[Job]:
-        """Clear away after one job that ended; the jobs that ended because of that."""
-        self._tell(job, job.row.status)
-        job.lease = job.lease_until = job.delayed = 0
-        job.expires_at = self.ctx.now + job.ttl if job.ttl else 0
-        self._let_go(job)
-        return self._tell_dependents(job.id, job.row.status)
-
-    def remove(self, job: Job) -> None:
-        """Forget it altogether."""
-        taken = self._taken[job.id]
-        taken.removed = True
-        self._tell(job, "removed")
-        self._let_go(job)
-        for dependent in self._tell_dependents(job.id, "removed"):
-            self.finished(dependent)
+            job = ended.pop()
+            self._tell(job, job.row.status)
+            job.lease = job.lease_until = job.delayed = 0
+            job.expires_at = self.ctx.now + job.ttl if job.ttl else 0
+            self._let_go(job)
+            ended += self._tell_dependents(job.id, job.row.status)
 
     def _let_go(self, job: Job) -> None:
-        ctx, keys = self.ctx, self.keys
-        if job.unique and ctx.call(b"HGET", keys.unique, job.unique) == job.id:
-            self._calls.append((b"HDEL", keys.unique, job.unique))
+        key = self.keys.unique
+        if job.unique and self.ctx.call(b"HGET", key, job.unique) == job.id:
+            self._links.append(((b"HDEL", key, job.unique), (b"HSET", key, job.unique, job.id)))
         self._stop_waiting(job)
 
     def _stop_waiting(self, job: Job) -> None:
         for ident in job.waiting_for.split():
-            self._calls.append((b"SREM", self.keys.dependents(ident), job.id))
+            key = self.keys.dependents(ident)
+            self._links.append(((b"SREM", key, job.id), (b"SADD", key, job.id)))
         job.waiting_for = b""
 
     def _tell_dependents(self, ident: bytes, status: str) -> list[Job]:
@@ -240,7 +257,7 @@ class JobTable:
         waiting = sorted(self.ctx.call(b"SMEMBERS", key).items)
         if not waiting:
             return []
-        self._calls.append((b"DEL", key))
+        self._removed.append(key)
         cancelled = []
         for one in waiting:
             dependent = self.take_sound(one)
@@ -259,81 +276,79 @@ class JobTable:
                 cancelled.append(dependent)
         return cancelled
 
-    def cancel_after(self, job: Job, ident: bytes, status: str) -> None:
-        """Make its row that of a job that cannot run, because another one ended so."""
-        job.row.status, job.row.finished_at = "cancelled", self.ctx.now
-        job.row.error = f"job {ident.decode()} that it waits for was {status}"
-
-    def remove_unread(self, ident: bytes) -> None:
-        """Forget a record that cannot be read: it may stand in any index."""
-        self.unplace_unread(ident)
-        for dependent in self._tell_dependents(ident, "removed"):
-            self.finished(dependent)
-
-    def unplace_unread(self, ident: bytes) -> None:
-        """Take a record that cannot be read out of its place, for another one."""
-        keys = self.keys
-        self._calls.append((b"DEL", keys.job + ident))
-        members = (ident, b"start:" + ident, b"lease:" + ident, b"gone:" + ident)
-        for key in (*self.ctx.db.ordered.range(keys.index), keys.due):
-            if self.ctx.call(b"TYPE", key) == "zset":
-                self._calls.append((b"ZREM", key, *members))
-
     # --- writing --------------------------------------------------------------------------
-
-    def drop(self, place: Place) -> None:
-        """Remove an entry of an index that no job stands behind."""
-        self._calls.append((b"ZREM", *place))
-
-    def _tell(self, job: Job, event: str) -> None:
-        self._events.append((job, event))
 
     def commit(self) -> None:
         """Write what changed, all of it or (WRONGTYPE) nothing, and tell of it."""
-        calls = self._calls
+        if self._events and self.ctx.instance.settings["domain-events"]:
+            stream = self.ctx.call(b"TYPE", b"redkeep:events:{%b}" % self.pool)
+            if stream not in ("stream", "none"):
+                raise CommandError(WRONG_TYPE)
+        calls: list[_Words] = []
         for taken in self._taken.values():
             self._add_differences(calls, taken)
-        self._check_types(calls)
         call = self.ctx.call
-        for words in calls:
-            call(*words)
+        try:
+            for words in calls:
+                call(*words)
+            for words, _ in self._links:
+                call(*words)
+        except (CommandError, WrongType):
+            self._restore()
+            raise
+        # Nothing stands in the way of these, and nothing would bring back what they remove.
+        for key in self._removed:
+            call(b"DEL", key)
         for job, event in self._events:
             self._publish(job, event)
-        self._taken, self._calls, self._events = {}, [], []
+        self._taken, self._links, self._removed, self._events = {}, [], [], []
 
-    def _add_differences(self, calls: list[tuple[bytes, ...]], taken: _Taken) -> None:
-        job = taken.job
+    def _add_differences(self, calls: list[_Words], taken: _Taken) -> None:
+        """The calls that bring what is stored of a job to what it is now."""
+        job, stored, before = taken.job, taken.fields, taken.before
         key = self.keys.job + job.id
-        stored, before = taken.fields, taken.places
         if taken.removed:
-            places: dict[Place, int] = {}
-            if stored:
-                calls.append((b"DEL", key))
+            self._removed.append(key)
         else:
-            places = self.keys.places(job)
+            taken.after = self.keys.places(job)
             fields = job.encode()
             changed: list[bytes] = []
-            for field, value in fields.items():
-                if stored.get(field) != value:
-                    changed += (field, value)
+            for name, value in fields.items():
+                if stored.get(name) != value:
+                    changed += (name, value)
             if changed:
                 calls.append((b"HSET", key, *changed))
-            gone = [field for field in stored if field not in fields]
+            gone = [name for name in stored if name not in fields]
             if gone:
                 calls.append((b"HDEL", key, *gone))
-        calls += [(b"ZREM", *place) for place in before if place not in places]
-        for place, score in places.items():
+        after = taken.after
+        calls += [(b"ZREM", *place) for place in before if place not in after]
+        for place, score in after.items():
             if before.get(place) != score:
                 calls.append((b"ZADD", place[0], b"%d" % score, place[1]))
 
-    def _check_types(self, calls: list[tuple[bytes, ...]]) -> None:
-        call = self.ctx.call
-        wanted = {words[1]: _TYPES[words[0]] for words in calls if words[0] != b"DEL"}
-        if self._events and self.ctx.instance.settings["domain-events"]:
-            wanted[b"redkeep:events:{%b}" % self.pool] = "stream"
-        for key, kind in wanted.items():
-            if call(b"TYPE", key) not in (kind, "none"):
-                raise CommandError(WRONG_TYPE)
+    def _restore(self) -> None:
+        """Undo a commit that met a key of another type, whatever part of it was done.
+
+        Looking at the types of all keys beforehand would make every command a third slower
+        for the sake of the one that meets a key that was tampered with.
+        """
+        undo: list[_Words] = []
+        for taken in self._taken.values():
+            key = self.keys.job + taken.job.id
+            for name in FIELDS:
+                value = taken.fields.get(name)
+                undo.append((b"HDEL", key, name) if value is None else (b"HSET", key, name, value))
+            undo += [(b"ZREM", *place) for place in taken.after if place not in taken.before]
+            for (index, member), score in taken.before.items():
+                undo.append((b"ZADD", index, format_float(score), member))
+        undo += [opposite for _, opposite in reversed(self._links)]
+        for words in undo:
+            with suppress(CommandError, WrongType):
+                self.ctx.call(*words)
+
+    def _tell(self, job: Job, event: str) -> None:
+        self._events.append((job, event))
 
     def _publish(self, job: Job, event: str) -> None:
         message = {

@@ -171,7 +171,7 @@ def _awaited(table: JobTable, idents: tuple[bytes, ...]) -> tuple[list[bytes], J
 def _forget_expired(ctx: Context, pool: bytes, ident: bytes) -> None:
     """Make room for a job with the id of one whose time is over."""
     table = JobTable(ctx, pool)
-    expired = table.take_due(ident)
+    expired = table.take(ident, expired=True)
     if expired is not None:
         table.remove(expired)
         table.commit()
@@ -224,26 +224,25 @@ def put_row(ctx: Context, pool: bytes, word: bytes, json: bytes) -> None:
         raise failure(
             "BADRECORD", f"no row for job {{}} in pool {{}}: {reason}", ident, pool
         ) from None
+    before = ""
     try:
         job = table.take(ident)
     except CommandError:
         # What cannot be read protects nothing.
-        job = None
-        table.unplace_unread(ident)
+        job = Job(ident, row)
+        table.replace_unread(job)
     else:
         if job is None:
             _forget_expired(ctx, pool, ident)
-    if job is None:
-        job = Job(ident, row)
-        table.add(job)
-        before = ""
-    else:
-        if job.row == row:
+            job = Job(ident, row)
+            table.add(job)
+        elif job.row == row:
             return
-        if job.row.terminal:
+        elif job.row.terminal:
             raise failure("TERMINAL", f"job {{}} in pool {{}} is {job.row.status}", ident, pool)
-        before = job.row.status
-        job.row = row
+        else:
+            before = job.row.status
+            job.row = row
     _follow_row(ctx, table, job, before)
     table.commit()
 
