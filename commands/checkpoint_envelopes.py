@@ -9,14 +9,13 @@ is put together from texts and answered as text, and parsed only to see that it 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from time import gmtime
 from typing import Any
 
 import orjson
 
 from commands.checkpoint_keys import Thread
 from commands.domain import failure, write_json
-from commands.errors import CommandError
 
 SCHEMA_VERSION = 1
 
@@ -27,7 +26,6 @@ _ENVELOPE = (
 # Where tenant and thread stand in an envelope as `compose` writes it, an id being 36 long.
 _BEGINNING = b'{"schema_version":%d,"body":{"id":"' % SCHEMA_VERSION
 _IDENTITY_AT = len(_BEGINNING) + 36 + 2
-_EPOCH = datetime(1970, 1, 1)
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _is_uuid = re.compile(_UUID, re.IGNORECASE).fullmatch
 _is_uuid_word = re.compile(_UUID.encode(), re.IGNORECASE).fullmatch
@@ -56,8 +54,9 @@ def checked_id(word: bytes, what: str) -> bytes:
 
 def timestamp(now: int) -> bytes:
     """Epoch milliseconds in RFC 3339, UTC."""
-    moment = _EPOCH + timedelta(milliseconds=now)
-    return moment.isoformat(timespec="milliseconds").encode() + b"Z"
+    seconds, milliseconds = divmod(now, 1000)
+    moment = gmtime(seconds)
+    return b"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (*moment[:6], milliseconds)
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -99,67 +98,68 @@ def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> dict[str, Any]:
     try:
         value = orjson.loads(envelope)
     except ValueError:
-        raise _bad(checkpoint, thread, "is not valid JSON") from None
-    if value.__class__ is not dict:
-        raise _bad(checkpoint, thread, "is not an object")
-    version = value.get("schema_version")
-    if version != SCHEMA_VERSION or version.__class__ is not int:
-        raise _unknown_version(version, checkpoint, thread)
-    body = value.get("body")
-    if body.__class__ is not dict:
-        raise _bad(checkpoint, thread, "lacks a body")
-    wrong = _fault(body, checkpoint, thread)
-    if wrong is not None:
-        raise _bad(checkpoint, thread, wrong)
-    assert isinstance(body, dict)
+        raise thread.failure("BADRECORD", "no valid JSON in checkpoint {}", checkpoint) from None
+    try:
+        # Nearly all that is read passes this at once; `_fault` has the final say.
+        body: dict[str, Any] = value["body"]
+        version, step, parent = value["schema_version"], body["step"], body["parent_id"]
+        if (
+            version == SCHEMA_VERSION
+            and version.__class__ is int
+            and step.__class__ is int
+            and step >= 0
+            and body["id"].encode() == checkpoint
+            and body["tenant_id"] == thread.tenant
+            and body["thread_id"] == thread.name
+            and (parent is None or _is_uuid(parent))
+            and _is_timestamp(body["timestamp"])
+            and "state" in body
+        ):
+            return body
+    except (KeyError, TypeError, AttributeError):
+        pass
+    fault = _fault(value, checkpoint, thread)
+    if fault is not None:
+        raise thread.failure(*fault, checkpoint)
     return body
 
 
-def _fault(body: dict[str, Any], checkpoint: bytes, thread: Thread) -> str | None:
-    """What is wrong with a body, or None."""
-    get = body.get
-    identifier = get("id")
-    if identifier.__class__ is not str or identifier.lower().encode() != checkpoint:
-        return "has another id"
-    tenant = get("tenant_id")
-    if not tenant:
-        return "has an empty tenant_id"
-    if tenant.__class__ is not str or tenant.encode() != thread.tenant:
-        return "has another tenant_id"
-    name = get("thread_id")
-    if name.__class__ is not str or name.encode() != thread.name:
-        return "has another thread_id"
-    step = get("step")
-    if step.__class__ is not int or step < 0:
-        return "has no step"
-    if "state" not in body:
-        return "has no state"
-    parent = get("parent_id")
-    if parent is not None and (parent.__class__ is not str or not _is_uuid(parent)):
-        return "has a parent_id that is not a UUID"
-    moment = get("timestamp")
-    if moment.__class__ is not str or not _is_timestamp(moment):
-        return "has no timestamp"
-    return None
-
-
-def _unknown_version(version: Any, checkpoint: bytes, thread: Thread) -> CommandError:
+def _fault(value: Any, checkpoint: bytes, thread: Thread) -> tuple[str, str] | None:
+    """What is wrong with an envelope, as word and text of an error."""
+    if not isinstance(value, dict):
+        return "BADRECORD", "no object in checkpoint {}"
+    version = value.get("schema_version")
     if version.__class__ is not int:
-        said = "lacks a schema_version"
-    elif version <= 0:
-        said = f"has schema_version {version}, which never was"
-    else:
-        said = f"has schema_version {version}, newer than {SCHEMA_VERSION}"
-    return _failure("SCHEMA", checkpoint, thread, said)
-
-
-def _bad(checkpoint: bytes, thread: Thread, wrong: str) -> CommandError:
-    return _failure("BADRECORD", checkpoint, thread, wrong)
-
-
-def _failure(word: str, checkpoint: bytes, thread: Thread, said: str) -> CommandError:
-    text = "checkpoint {} of thread '{}' of tenant '{}' " + said
-    return failure(word, text, checkpoint, thread.name, thread.tenant)
+        return "SCHEMA", "no schema_version in checkpoint {}"
+    if version <= 0:
+        return "SCHEMA", f"schema_version {version}, which never was, in checkpoint {{}}"
+    if version > SCHEMA_VERSION:
+        return "SCHEMA", f"schema_version {version}, newer than known, in checkpoint {{}}"
+    body = value.get("body")
+    if not isinstance(body, dict):
+        return "BADRECORD", "no body in checkpoint {}"
+    for name, is_right in (
+        ("id", lambda said: said.lower().encode() == checkpoint),
+        ("tenant_id", lambda said: said == thread.tenant),
+        ("thread_id", lambda said: said == thread.name),
+        ("timestamp", _is_timestamp),
+    ):
+        said = body.get(name)
+        if not isinstance(said, str):
+            return "BADRECORD", f"no {name} in checkpoint {{}}"
+        if not said:
+            return "BADRECORD", f"an empty {name} in checkpoint {{}}"
+        if not is_right(said):
+            return "BADRECORD", f"a wrong {name} in checkpoint {{}}"
+    step = body.get("step")
+    if step.__class__ is not int or step < 0:
+        return "BADRECORD", "no step in checkpoint {}"
+    parent = body.get("parent_id")
+    if parent is not None and not (isinstance(parent, str) and _is_uuid(parent)):
+        return "BADRECORD", "a wrong parent_id in checkpoint {}"
+    if "state" not in body:
+        return "BADRECORD", "no state in checkpoint {}"
+    return None
 
 
 # --- taking apart --------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def rehome(envelope: bytes, thread: Thread, target: Thread) -> bytes:
             return envelope[:_IDENTITY_AT] + target.identity + rest
     outer = _texts(envelope)
     body = _texts(outer["body"])
-    body["thread_id"] = write_json(target.name.decode())
+    body["thread_id"] = write_json(target.name)
     outer["body"] = _object(body)
     return _object(outer)
 

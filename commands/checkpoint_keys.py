@@ -12,40 +12,39 @@ its own. Both are part of the JSON of each checkpoint, and hence UTF-8.
 
 from __future__ import annotations
 
-import re
-
 from commands.context import Context
 from commands.domain import CHECKPOINT_PREFIX, failure, write_json
+from commands.errors import CommandError
 from commands.namespaces import escape, tenant_part
-
-# What most names are made of: nothing here needs an escape, in keys or in JSON.
-_is_plain = re.compile(rb"[A-Za-z0-9_.@/+=-]+").fullmatch
 
 
 class Thread:
     """One thread of one tenant: its keys, and what its checkpoints say of themselves."""
 
-    __slots__ = ("by_id", "by_step", "collection", "identity", "name", "prefix", "tenant")
+    __slots__ = ("by_id", "by_step", "name", "prefix", "tenant")
 
     def __init__(self, ctx: Context, tenant: bytes, name: bytes) -> None:
-        self.tenant = tenant
-        self.name = name
         part = tenant_part(ctx, tenant)
-        if _is_plain(tenant) and _is_plain(name):
-            self.collection = collection = b"%b:%b" % (part, name)
-            # The members of the body that tell whose checkpoint it is, as JSON.
-            self.identity = b'"tenant_id":"%b","thread_id":"%b"' % (tenant, name)
-        else:
-            if not name:
-                raise failure("NAMESPACE", "the thread of tenant '{}' is empty", tenant)
-            self.collection = collection = b"%b:%b" % (part, escape(name))
-            self.identity = b'"tenant_id":%b,"thread_id":%b' % (
-                _json_name("tenant", tenant),
-                _json_name("thread", name),
-            )
-        self.prefix = prefix = CHECKPOINT_PREFIX + collection
+        if not name:
+            raise failure("NAMESPACE", "the thread of tenant '{}' is empty", tenant)
+        try:
+            self.tenant = tenant.decode()
+            self.name = name.decode()
+        except UnicodeDecodeError:
+            raise _not_text(tenant, name) from None
+        self.prefix = prefix = b"%b%b:%b" % (CHECKPOINT_PREFIX, part, escape(name))
         self.by_step = prefix + b":bystep"
         self.by_id = prefix + b":byid"
+
+    @property
+    def collection(self) -> bytes:
+        """The thread as it is called in events: tenant and name, escaped."""
+        return self.prefix[len(CHECKPOINT_PREFIX) :]
+
+    @property
+    def identity(self) -> bytes:
+        """The members of a body that tell whose checkpoint it is, as JSON."""
+        return b'"tenant_id":%b,"thread_id":%b' % (write_json(self.tenant), write_json(self.name))
 
     def writes(self, checkpoint: bytes) -> bytes:
         """The key of the pending writes of a checkpoint."""
@@ -55,16 +54,29 @@ class Thread:
         """The keys of all pending writes that there are in this thread."""
         return list(ctx.db.ordered.range(self.prefix + b":writes:"))
 
+    def failure(self, word: str, text: str, checkpoint: bytes) -> CommandError:
+        """An error whose text ends in what it is about."""
+        text += " of thread '{}' of tenant '{}'"
+        return failure(word, text, checkpoint, self.name.encode(), self.tenant.encode())
+
 
 def tenant_prefix(ctx: Context, tenant: bytes) -> bytes:
     """What the keys of all threads of a tenant begin with."""
     part = tenant_part(ctx, tenant)
-    _json_name("tenant", tenant)
+    if not _is_text(tenant):
+        raise _not_text(tenant, b"")
     return b"%b%b:" % (CHECKPOINT_PREFIX, part)
 
 
-def _json_name(what: str, name: bytes) -> bytes:
+def _is_text(name: bytes) -> bool:
     try:
-        return write_json(name.decode())
+        name.decode()
     except UnicodeDecodeError:
-        raise failure("NAMESPACE", what + " '{}' is not UTF-8", name) from None
+        return False
+    return True
+
+
+def _not_text(tenant: bytes, name: bytes) -> CommandError:
+    if not _is_text(tenant):
+        return failure("NAMESPACE", "tenant '{}' is not UTF-8", tenant)
+    return failure("NAMESPACE", "thread '{}' of tenant '{}' is not UTF-8", name, tenant)

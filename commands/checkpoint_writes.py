@@ -11,7 +11,7 @@ from commands.checkpoint_envelopes import canonical_id
 from commands.checkpoint_keys import Thread
 from commands.checkpoints import announce
 from commands.context import Context
-from commands.domain import count_poison, failure
+from commands.domain import count_poison
 from commands.errors import wrong_arity
 from commands.namespaces import escape, segment_at, unescape
 from commands.numbers import parse_integer, read_integer
@@ -62,8 +62,7 @@ def cp_writes_put(ctx: Context, argv: list[bytes]) -> Reply:
         parse_integer(argv[at])
         fields += (b"%b:%b" % (task, argv[at]), b"%b:%b" % (escape(argv[at + 1]), argv[at + 2]))
     if not ctx.call(b"HEXISTS", thread.by_id, checkpoint):
-        text = "no checkpoint {} in thread '{}' of tenant '{}'"
-        raise failure("NOTFOUND", text, checkpoint, thread.name, thread.tenant)
+        raise thread.failure("NOTFOUND", "no checkpoint {}", checkpoint)
     key = thread.writes(checkpoint)
     ctx.call(b"HSET", key, *fields)
     deadline = ctx.call(b"PEXPIRETIME", thread.by_id)

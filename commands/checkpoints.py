@@ -239,8 +239,7 @@ def load(
     """The envelope of a checkpoint that must be there, and its body."""
     raw = ctx.call(b"HGET", thread.by_id, checkpoint)
     if raw is None:
-        text = f"no {what} {{}} in thread '{{}}' of tenant '{{}}'"
-        raise failure("NOTFOUND", text, checkpoint, thread.name, thread.tenant)
+        raise thread.failure("NOTFOUND", f"no {what} {{}}", checkpoint)
     return raw, read(raw, checkpoint, thread)
 
 
@@ -347,8 +346,7 @@ def cp_history(ctx: Context, argv: list[bytes]) -> Reply:
 def _place_after(ctx: Context, thread: Thread, checkpoint: bytes) -> int:
     rank: int | None = ctx.call(b"ZREVRANK", thread.by_step, checkpoint)
     if rank is None:
-        text = "no checkpoint {} in thread '{}' of tenant '{}'"
-        raise failure("NOTFOUND", text, checkpoint, thread.name, thread.tenant)
+        raise thread.failure("NOTFOUND", "no checkpoint {}", checkpoint)
     return rank + 1
 
 

@@ -123,6 +123,19 @@ def _answer(ctx: Context, argv: list[bytes], wanted: Range) -> Reply:
     return [member for _, member in pairs]
 
 
+def _by_rank(ctx: Context, argv: list[bytes], *, reverse: bool) -> list[bytes]:
+    """A range by rank without options: what clients ask for most, on its shortest way."""
+    first, last = parse_integer(argv[2]), parse_integer(argv[3])
+    value = ctx.db.read_as(argv[1], SortedSet)
+    if value is None:
+        return []
+    size = len(value)
+    start, stop = rank_span(first, last, size)
+    if not reverse:
+        return [member for _, member in value.pairs(start, stop)]
+    return [member for _, member in reversed(value.pairs(size - stop, size - start))]
+
+
 _LIMIT = Block("limit", Integer("offset"), Integer("count"), token="LIMIT", optional=True)
 _WITH_SCORES = Token("WITHSCORES", optional=True)
 _READ = Key("key", "RO access")
@@ -155,6 +168,8 @@ _COMPLEXITY = "O(log(N)+M) to answer M members out of N."
     history=[("6.2.0", "Takes `REV`, `BYSCORE`, `BYLEX` and `LIMIT`.")],
 )
 def zrange(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) == 4:
+        return _by_rank(ctx, argv, reverse=False)
     return _answer(ctx, argv, Range())
 
 
@@ -169,6 +184,8 @@ def zrange(ctx: Context, argv: list[bytes]) -> Reply:
     deprecated=("6.2.0", "`ZRANGE` with `REV`"),
 )
 def zrevrange(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) == 4:
+        return _by_rank(ctx, argv, reverse=True)
     return _answer(ctx, argv, Range("rank", reverse=True))
 
 
