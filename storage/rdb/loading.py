@@ -13,10 +13,12 @@ from storage.rdb.reading import read_value
 from storage.rdb.source import Readable, Source
 
 # `read` pauses about so often.
-_STEP = 1 << 20
+_STEP = 1 << 17
 _CHECKSUM_WIDTH = 8
 _FIRST_WITH_CHECKSUM = 5
 _LATEST = 1 << 63
+# Redis keeps the seconds since the last use in 24 bits.
+_LONGEST_IDLE = (1 << 24) - 1
 
 
 @dataclass(slots=True)
@@ -117,7 +119,7 @@ class SnapshotReader:
             elif code == codes.EXPIRES_S:
                 deadline = self._within_range(source.signed(4) * 1000, started)
             elif code == codes.IDLE:
-                accessed = max(0, now - source.length() * 1000)
+                accessed = now - min(source.length(), _LONGEST_IDLE) * 1000
             elif code == codes.FREQUENCY:
                 source.byte()
             elif code == codes.SELECT:

@@ -28,6 +28,7 @@ _DELETED, _SAME_FIELDS = 1, 2
 _ID_WIDTH = 16
 _INT64 = Struct("<q")
 _UNKNOWN = (1 << 64) - 1
+_MOST = (1 << 63) - 1
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -119,7 +120,7 @@ def read_stream(source: Source, code: int) -> Stream:
     else:
         _read_id(source)  # of the first entry, which is found more surely by looking
         stream.max_deleted_id = _read_id(source)
-        stream.entries_added = source.length()
+        stream.entries_added = _read_count(source)
         if stream.entries_added < count:
             raise RdbError("a stream with more entries than were added to it", started)
     for _ in range(source.length()):
@@ -132,6 +133,14 @@ def read_stream(source: Source, code: int) -> Stream:
 
 def _read_id(source: Source) -> int:
     return source.length() << 64 | source.length()
+
+
+def _read_count(source: Source) -> int:
+    """A count that commands will go on from, so that it has to have room above it."""
+    count = source.length()
+    if count > _MOST:
+        raise RdbError("a count that is out of range", source.offset)
+    return count
 
 
 def _read_node(source: Source, stream: Stream) -> None:
@@ -218,12 +227,14 @@ def _read_group(source: Source, stream: Stream, code: int) -> Group:
         group = Group(last_id, stream.ordinal(last_id))
     else:
         entries_read = source.length()
+        if _MOST < entries_read < _UNKNOWN:
+            raise RdbError("a count that is out of range", source.offset)
         group = Group(last_id, None if entries_read == _UNKNOWN else entries_read)
     unowned: dict[int, Pending] = {}
     nobody = Consumer(b"", 0)
     for _ in range(source.length()):
         entry_id = int.from_bytes(source.take(_ID_WIDTH), "big")
-        pending = Pending(nobody, source.signed(8), source.length())
+        pending = Pending(nobody, source.signed(8), _read_count(source))
         if entry_id in unowned:
             raise RdbError("an entry that is pending twice", source.offset)
         unowned[entry_id] = pending
