@@ -46,12 +46,18 @@ FAMILIES = (
     "memory",
     "administration",
     "clustering",
+    "jobs",
+    "job_claims",
+    "job_reports",
     "models",
+    "ml",
     "checkpoints",
     "checkpoint_threads",
     "checkpoint_writes",
     "store",
     "store_search",
+    "queues",
+    "presence",
 )
 
 

@@ -13,6 +13,8 @@ from commands.errors import (
     CommandError,
 )
 from commands.numbers import INT64_MAX, parse_integer
+from commands.presence_rows import note_reader
+from commands.queue_layout import QUEUE_PREFIX
 from commands.registry import Argument, Block, Integer, Key, KeySpec, String, Token, command
 from commands.replies import NULL_ARRAY, Couples, Reply
 from commands.stream_groups import claim_request, find_or_add_consumer, group_id_request
@@ -207,6 +209,10 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Reply:
             continue
         consumer.seen_time = ctx.now
     ctx.log_as(*logged)
+    if found or not ctx.retrying:
+        for key in request.keys:
+            if key.startswith(QUEUE_PREFIX):
+                note_reader(ctx, key, request.group, request.consumer)
     if found:
         return Couples(found)
     if not request.blocking:
