@@ -20,7 +20,7 @@ _WORTH_IT = 256
 
 def decompress(packed: bytes, length: int) -> bytes | None:
     """What was compressed; None unless that is sound and of just this length."""
-    if length > (len(packed) // _STEP + 1) * _MOST_PER_STEP:
+    if not 0 < length <= (len(packed) // _STEP + 1) * _MOST_PER_STEP:
         return None
     return _decompress(packed, length)
 

@@ -1,0 +1,98 @@
+"""Compression: ours and the compiled one understand each other, and lies cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from storage.rdb import lzf
+
+Compress = Callable[[bytes], bytes | None]
+Decompress = Callable[[bytes, int], bytes | None]
+
+repeating = st.builds(
+    lambda parts, picks: b"".join(parts[pick % len(parts)] for pick in picks),
+    st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=6),
+    st.lists(st.integers(0, 5), max_size=400),
+)
+texts = st.one_of(st.binary(max_size=600), repeating)
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts)
+@example(b"x" * 100_000)
+@example(bytes(range(256)) * 100)
+@example(b"ab" * 5000 + bytes(range(256)) + b"ab" * 5000)
+def test_what_was_compressed_comes_back(text: bytes) -> None:
+    packed = lzf.compress_here(text)
+    if packed is None:
+        return
+    assert len(packed) <= len(text) - 4
+    assert lzf.decompress_here(packed, len(text)) == text
+    assert lzf.decompress(packed, len(text)) == text
+    assert lzf.decompress_here(packed, len(text) - 1) is None
+    assert lzf.decompress_here(packed, len(text) + 1) is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts.filter(lambda text: len(text) > 20))
+def test_what_is_compressed_by_default_comes_back(text: bytes) -> None:
+    packed = lzf.compress(text)
+    if packed is not None:
+        assert lzf.decompress_here(packed, len(text)) == text
+        assert lzf.decompress(packed, len(text)) == text
+
+
+def test_what_repeats_is_compressed() -> None:
+    text = b'{"name": "a name", "value": "a value"}, ' * 100
+    packed = lzf.compress_here(text)
+    assert packed is not None
+    assert len(packed) < len(text) // 10
+    assert lzf.compress_here(b"x" * 100) is None, "too short to be worth the time"
+
+
+@pytest.fixture(params=["compiled", "here"])
+def decompress(request: Any) -> Decompress:
+    if request.param == "compiled":
+        pytest.importorskip("lzf")
+        return lzf.decompress
+    return lzf.decompress_here
+
+
+@pytest.mark.parametrize(
+    ("packed", "length"),
+    [
+        (b"", 1),
+        (b"\x00", 1),
+        (b"\x05abc", 6),
+        (b"\x00a\x20", 4),
+        (b"\x00a\xe0", 9),
+        (b"\x00a\xe0\x00", 10),
+        (b"\x20\x00", 3),
+        (b"\x00a\x20\x01", 4),
+        (b"\x00a\x20\x00", 3),
+        (b"\x00a\x20\x00", 5),
+    ],
+)
+def test_what_is_damaged_is_refused(decompress: Decompress, packed: bytes, length: int) -> None:
+    assert decompress(packed, length) is None
+
+
+def test_matches_may_reach_into_themselves(decompress: Decompress) -> None:
+    assert decompress(b"\x00a\x20\x00", 4) == b"aaaa"
+    assert decompress(b"\x01ab\xe0\xff\x01", 266) == b"ab" * 133
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(min_size=1, max_size=60), st.integers(1, 400))
+def test_both_decompress_garbage_alike(garbage: bytes, length: int) -> None:
+    pytest.importorskip("lzf")
+    assert lzf.decompress(garbage, length) == lzf.decompress_here(garbage, length)
+
+
+def test_a_length_that_cannot_be_is_not_believed() -> None:
+    assert lzf.decompress(b"\x00a\xe0\xff\x00", 1 << 50) is None
