@@ -86,31 +86,37 @@ class TaskReactor:
         self._begin_turn = begin_turn
         self._end_turn = end_turn
         self._nursery: trio.Nursery | None = None
+        # Taken on before `run` had begun.
+        self._early: list[Connection] = []
 
     def add(self, connection: Connection) -> None:
-        assert self._nursery is not None
-        self._nursery.start_soon(self._read, connection)
+        if self._nursery is None:
+            self._early.append(connection)
+        else:
+            self._nursery.start_soon(self._read, connection)
 
     def remove(self, connection: Connection) -> None:
         trio.lowlevel.notify_closing(connection.socket)
 
     def watch_writable(self, connection: Connection, wanted: bool) -> None:
-        if wanted:
-            assert self._nursery is not None
+        if wanted and self._nursery is not None:
             self._nursery.start_soon(self._write, connection)
 
     def close(self) -> None:
-        pass
+        self._nursery = None
 
     async def run(self) -> None:
         async with trio.open_nursery() as self._nursery:
+            for connection in self._early:
+                self._nursery.start_soon(self._read, connection)
+            self._early.clear()
             await trio.sleep_forever()
 
     async def _read(self, connection: Connection) -> None:
         while not connection.closed:
             try:
                 await trio.lowlevel.wait_readable(connection.socket)
-            except (trio.ClosedResourceError, OSError, ValueError):
+            except trio.ClosedResourceError:
                 return
             self._begin_turn()
             connection.receive()
@@ -120,7 +126,7 @@ class TaskReactor:
         while connection.wants_write and not connection.closed:
             try:
                 await trio.lowlevel.wait_writable(connection.socket)
-            except (trio.ClosedResourceError, OSError, ValueError):
+            except trio.ClosedResourceError:
                 return
             connection.flush()
 
