@@ -46,7 +46,7 @@ def cp_fork(ctx: Context, argv: list[bytes]) -> Reply:
     have checkpoints already.
 
         > CP.FORK acme thread-1 01890a5d-ac96-774b-bcce-b302099a8057 thread-2
-        "<id>"
+        "<fork>"
     """
     thread = Thread(ctx, argv[1], argv[2])
     target = Thread(ctx, argv[1], argv[4])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,15 +63,25 @@ def syntax(command: Command) -> str:
     return f"{command.name} {usage(command.arguments)}".strip()
 
 
+def described(command: Command) -> str:
+    """The docstring of a command, each transcript in a fenced block of its own."""
+    paragraphs = (inspect.getdoc(command.handler) or "").split("\n\n")
+    return "\n\n".join(
+        f"```\n{textwrap.dedent(paragraph)}\n```"
+        if paragraph.lstrip().startswith("> ")
+        else paragraph
+        for paragraph in paragraphs
+    )
+
+
 def command_page(group: str, members: list[Command]) -> str:
     lines = [NOTE, f"# {TITLES[group]}\n"]
     for command in members:
         lines.append(f"## {command.name}\n")
         lines.append(f"    {syntax(command)}\n")
         lines.append(command.summary + "\n")
-        described = inspect.getdoc(command.handler)
-        if described:
-            lines.append(described + "\n")
+        if command.handler.__doc__:
+            lines.append(described(command) + "\n")
         categories = " ".join(f"@{name}" for name in sorted(command.categories))
         facts = [f"since {command.since}", command.complexity.rstrip("."), categories]
         lines.append("*" + " · ".join(fact for fact in facts if fact) + "*\n")
