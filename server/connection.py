@@ -34,6 +34,7 @@ class Connection:
         "client",
         "closed",
         "fd",
+        "held",
         "over_soft_limit_since",
         "parser",
         "queued",
@@ -50,6 +51,8 @@ class Connection:
         self.closed = False
         # Already in the service's list of outboxes to send.
         self.queued = False
+        # Nothing may be sent: what it would acknowledge is not on disk yet.
+        self.held = False
         self.wants_write = False
         self.backlog = b""
         # Size of requests that wait until the client is unblocked.
@@ -121,7 +124,7 @@ class Connection:
 
     def flush(self) -> None:
         """Send what the outbox holds; keep what the socket does not take."""
-        if self.closed:
+        if self.closed or self.held:
             return
         client = self.client
         outbox = client.outbox
@@ -161,7 +164,4 @@ class Connection:
         self._service.reactor.remove(self)
         self.socket.close()
         self._service.forget(self.client)
-        # The client and its connection refer to each other; nothing else collects cycles
-        # soon, so this one is cut by hand.
-        self.client.wire = None
-        self.client.outbox.clear()
+        self.client.retire()

@@ -216,6 +216,16 @@ class Client:
             database.watch(key, self)
             self.watching[database, key] = None
 
+    def retire(self) -> None:
+        """The connection is gone, and nobody will run anything for this client again.
+
+        Its wire and its context refer back to it. Garbage collection passes over what is
+        older than a second, so these cycles are cut by hand.
+        """
+        self.wire = None
+        self.outbox.clear()
+        del self.ctx
+
     def watched_key_changed(self) -> None:
         self.watch_failed = True
 
