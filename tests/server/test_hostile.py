@@ -24,10 +24,10 @@ _MOST_MEMORY = 300 << 20
 
 
 @pytest.fixture
-def process() -> Iterator[ServeProcess]:
+def process(tmp_path: Path) -> Iterator[ServeProcess]:
     with ServeProcess(
         "--enable-debug-command", "yes", "--proto-max-bulk-len", "1mb", "--save", "",
-        "--slowlog-log-slower-than", "-1",
+        "--slowlog-log-slower-than", "-1", "--dir", str(tmp_path),
     ) as running:  # fmt: skip
         yield running
 
