@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from commands.replies import Reply
 from storage.keyspace import Database, Keyspace
 from storage.values.limits import Limits
 
@@ -47,6 +48,28 @@ class Context:
     def limits(self) -> Limits:
         """Thresholds between compact and full encodings."""
         return self.keyspace.limits
+
+    def call(self, *words: bytes) -> Reply:
+        """Run an ordinary command as part of this one, and answer what it answers.
+
+        This is how a domain command reaches its keys: a recipe of Redis commands, logged
+        as just those. An error is raised, and what was done before it stays done, so a
+        recipe checks first. Nothing waits. Subcommands are two words.
+        """
+        argv = list(words)
+        instance = self.instance
+        found = instance.spellings.get(words[0]) or instance.find_command(argv)
+        assert found is not None, words[0]
+        effects, self.effects = self.effects or [], None
+        atomic, self.atomic = self.atomic, True
+        dirty = self.keyspace.dirty
+        try:
+            return found.handler(self, argv)
+        finally:
+            self.atomic = atomic
+            if self.keyspace.dirty != dirty:
+                effects += [argv] if self.effects is None else self.effects
+            self.effects = effects
 
     def log_as(self, *requests: list[bytes]) -> None:
         """Have these logged in place of the request itself.

@@ -41,6 +41,14 @@ class Model(RuleBasedStateMachine):
     def wait(self, distance: int) -> None:
         self.now += max(0, distance)
 
+    @rule()
+    def take_all_at_once(self) -> None:
+        taken = self.deadlines.take_all_due(self.now)
+        assert sorted(taken) == sorted(k for k, at in self.model.items() if at < self.now)
+        for key in taken:
+            self.deadlines.drop(key)
+            del self.model[key]
+
     @rule(limit=st.integers(1, 5))
     def take_some(self, limit: int) -> None:
         for key in self.deadlines.take_due(self.now, limit) or ():
