@@ -406,6 +406,8 @@ def _redkeep(instance: Instance) -> Fields:
     yield "clock_frozen", int(instance.clock.frozen)
     yield "slow_log_entries", len(instance.slowlog.entries)
     yield "monitors", len(instance.monitors)
+    # Stored records of domain commands that could not be read, each time one was met.
+    yield "bad_records", instance.statistics.bad_records
 
 
 @cache

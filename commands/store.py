@@ -290,6 +290,7 @@ def store_count(ctx: Context, argv: list[bytes]) -> Reply:
         places = ctx.db.ordered.range(entries)
         return sum(not ctx.db.has_run_out(space.key_at(place)) for place in places)
     ctx.db.expire_due()
+    ctx.log_as()  # what runs out is logged as it goes
     return ctx.db.ordered.count(entries)
 
 
@@ -338,7 +339,9 @@ def store_evict(ctx: Context, argv: list[bytes]) -> Reply:
         > STORE.EVICT
         (integer) 0
     """
-    return sum(key.startswith(STORE_PREFIX) for key in ctx.db.expire_due())
+    evicted = ctx.db.expire_due()
+    ctx.log_as()  # what runs out is logged as it goes
+    return sum(key.startswith(STORE_PREFIX) for key in evicted)
 
 
 declare_family_help("STORE", group="store", since="0.1.0")

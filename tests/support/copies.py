@@ -1,0 +1,15 @@
+"""All keys of one server in another: what is stored is ordinary values, or this loses it."""
+
+from __future__ import annotations
+
+from tests.support.resp import Connection
+
+
+def copy_keys(source: Connection, target: Connection) -> int:
+    """Carry every key over, value by value, with its deadline; how many there were."""
+    keys = source("KEYS", "*")
+    for key in keys:
+        deadline = max(0, source("PEXPIRETIME", key))
+        reply = target("RESTORE", key, deadline, source("DUMP", key), "ABSTTL")
+        assert reply == "OK", (key, reply)
+    return len(keys)
