@@ -324,9 +324,15 @@ def test_administration(db: redis.Redis) -> None:
 
 def test_pools_health_and_retries(server: RunningServer) -> None:
     pool = redis.ConnectionPool(
-        port=server.port, max_connections=3, health_check_interval=1, client_name="pooled", db=2
+        port=server.port,
+        db=2,
+        client_name="pooled",
+        max_connections=3,
+        health_check_interval=1,
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=[redis.ConnectionError],
     )
-    with redis.Redis(connection_pool=pool, retry=Retry(NoBackoff(), 1)) as db:
+    with redis.Redis(connection_pool=pool) as db:
         taken = [pool.get_connection() for _ in range(3)]
         with pytest.raises(redis.ConnectionError):
             pool.get_connection()
