@@ -406,7 +406,7 @@ def model_list(ctx: Context, argv: list[bytes]) -> Reply:
     1) 1) "name"
        2) "spam"
        3) "active"
-       4) (integer) 1
+       4) (integer) 2
        5) "total"
        6) (integer) 2
        7) "archived"
