@@ -13,8 +13,8 @@ import resource
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
+from time import monotonic
 
 from commands.context import Context
 from commands.registry import String, command
@@ -195,7 +195,7 @@ def _memory(instance: Instance) -> Fields:
     yield "mem_clients_slaves", 0
     yield "mem_clients_normal", instance.client_memory()
     yield "mem_cluster_links", 0
-    yield "mem_aof_buffer", 0
+    yield "mem_aof_buffer", instance.persistence.log_buffered
     yield "mem_allocator", "libc"
     yield "active_defrag_running", 0
     yield "lazyfree_pending_objects", 0
@@ -203,36 +203,57 @@ def _memory(instance: Instance) -> Fields:
 
 
 def _persistence(instance: Instance) -> Fields:
-    yield "loading", 0
+    state = instance.persistence
+    snapshot, rewrite, load = state.snapshot, state.rewrite, state.load
+    now = monotonic()
+    yield "loading", int(load is not None)
     yield "async_loading", 0
     yield "current_cow_peak", 0
     yield "current_cow_size", 0
     yield "current_cow_size_age", 0
     yield "current_fork_perc", "0.00"
     yield "current_save_keys_processed", 0
-    yield "current_save_keys_total", 0
-    yield "rdb_changes_since_last_save", instance.keyspace.dirty
-    yield "rdb_bgsave_in_progress", 0
-    yield "rdb_last_save_time", instance.saved_ms // 1000
-    yield "rdb_last_bgsave_status", "ok"
-    yield "rdb_last_bgsave_time_sec", -1
-    yield "rdb_current_bgsave_time_sec", -1
-    yield "rdb_saves", 0
-    yield "rdb_last_cow_size", 0
-    yield "rdb_last_load_keys_expired", 0
-    yield "rdb_last_load_keys_loaded", 0
-    yield "aof_enabled", 0
-    yield "aof_rewrite_in_progress", 0
-    yield "aof_rewrite_scheduled", 0
-    yield "aof_last_rewrite_time_sec", -1
-    yield "aof_current_rewrite_time_sec", -1
-    yield "aof_last_bgrewrite_status", "ok"
-    yield "aof_rewrites", 0
-    yield "aof_rewrites_consecutive_failures", 0
-    yield "aof_last_write_status", "ok"
-    yield "aof_last_cow_size", 0
+    yield "current_save_keys_total", state.keys_to_save
+    yield "rdb_changes_since_last_save", instance.keyspace.dirty - state.saved_dirty
+    yield "rdb_bgsave_in_progress", int(snapshot.started is not None)
+    yield "rdb_last_save_time", state.saved_ms // 1000
+    yield "rdb_last_bgsave_status", _status(snapshot.succeeded)
+    yield "rdb_last_bgsave_time_sec", snapshot.seconds
+    yield "rdb_current_bgsave_time_sec", snapshot.running_seconds(now)
+    yield "rdb_saves", snapshot.done
+    yield "rdb_last_cow_size", snapshot.copied_bytes
+    yield "rdb_last_load_keys_expired", state.expired_at_load
+    yield "rdb_last_load_keys_loaded", state.loaded_keys
+    yield "aof_enabled", int(state.logging)
+    yield "aof_rewrite_in_progress", int(rewrite.started is not None)
+    yield "aof_rewrite_scheduled", int(rewrite.scheduled)
+    yield "aof_last_rewrite_time_sec", rewrite.seconds
+    yield "aof_current_rewrite_time_sec", rewrite.running_seconds(now)
+    yield "aof_last_bgrewrite_status", _status(rewrite.succeeded)
+    yield "aof_rewrites", rewrite.done
+    yield "aof_rewrites_consecutive_failures", rewrite.failures_in_a_row
+    yield "aof_last_write_status", _status(not state.log_error)
+    yield "aof_last_cow_size", rewrite.copied_bytes
     yield "module_fork_in_progress", 0
     yield "module_fork_last_cow_size", 0
+    if state.logging:
+        yield "aof_current_size", state.log_size
+        yield "aof_base_size", state.log_base_size
+        yield "aof_pending_rewrite", 0
+        yield "aof_buffer_length", state.log_buffered
+        yield "aof_pending_bio_fsync", state.syncs_running
+        yield "aof_delayed_fsync", state.delayed_syncs
+    if load is not None:
+        yield "loading_start_time", load.started_ms // 1000
+        yield "loading_total_bytes", load.total_bytes
+        yield "loading_rdb_used_mem", 0
+        yield "loading_loaded_bytes", load.loaded_bytes
+        yield "loading_loaded_perc", f"{load.percent:.2f}"
+        yield "loading_eta_seconds", load.seconds_left(instance.clock.now_ms())
+
+
+def _status(fine: bool) -> str:
+    return "ok" if fine else "err"
 
 
 def _stats(instance: Instance) -> Fields:
@@ -269,8 +290,8 @@ def _stats(instance: Instance) -> Fields:
     yield "pubsub_channels", len(pubsub.channels)
     yield "pubsub_patterns", len(pubsub.patterns)
     yield "pubsubshard_channels", len(pubsub.shard_channels)
-    yield "latest_fork_usec", 0
-    yield "total_forks", 0
+    yield "latest_fork_usec", instance.persistence.fork_microseconds
+    yield "total_forks", instance.persistence.forks
     yield "migrate_cached_sockets", 0
     yield "slave_expires_tracked_keys", 0
     yield "active_defrag_hits", 0
@@ -412,6 +433,9 @@ def _redkeep(instance: Instance) -> Fields:
 
 @cache
 def _own_version() -> str:
+    # Imported here because it takes a fifth of the whole start-up.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("redkeep")
     except PackageNotFoundError:

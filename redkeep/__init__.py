@@ -4,9 +4,4 @@ This package is what users import and run. It never imports the server's own pac
 into a user's process: `cli` does so in the server's, through `bundled`.
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    __version__ = version("redkeep")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+checkout"
+__version__ = "0.1.0"
