@@ -67,7 +67,8 @@ class Context:
             return found.handler(self, argv)
         finally:
             self.atomic = atomic
-            if self.keyspace.dirty != dirty:
+            # What a read finds to have run out is logged as it goes.
+            if found.writes and self.keyspace.dirty != dirty:
                 effects += [argv] if self.effects is None else self.effects
             self.effects = effects
 
