@@ -1,8 +1,8 @@
 """LZF, the compression of strings.
 
 The package `python-lzf` does this in C. It has to be compiled where it is installed, so it
-is not required: without it the same is done here, slower, and strings that are too short
-to be worth that time are left as they are.
+is not required. Without it strings are decompressed here, slower, and not compressed at all:
+that would take half a millisecond per kilobyte, which is far more than writing it takes.
 """
 
 from __future__ import annotations
@@ -12,10 +12,6 @@ from collections.abc import Callable
 # A step of three bytes yields at most 264: what claims to become more than that is lying.
 _MOST_PER_STEP, _STEP = 264, 3
 _MOST_LITERALS = 32
-_FARTHEST = 1 << 13
-_LONGEST_MATCH = 264
-# Below this many bytes, compressing in Python costs more than it saves.
-_WORTH_IT = 256
 
 
 def decompress(packed: bytes, length: int) -> bytes | None:
@@ -26,7 +22,7 @@ def decompress(packed: bytes, length: int) -> bytes | None:
 
 
 def compress(text: bytes | bytearray) -> bytes | None:
-    """The text in fewer bytes, by more than the four that saying so takes; else None."""
+    """The text in at least four bytes less, or None."""
     return _compress(text)
 
 
@@ -61,57 +57,8 @@ def decompress_here(packed: bytes, length: int) -> bytes | None:
     return bytes(out) if at == end and len(out) == length else None
 
 
-def compress_here(text: bytes | bytearray) -> bytes | None:
-    """`compress` in Python."""
-    most = len(text) - 4
-    if len(text) < _WORTH_IT:
-        return None
-    text = bytes(text)
-    last = len(text) - 2
-    out = bytearray()
-    seen: dict[bytes, int] = {}
-    at = literals_from = 0
-    while at < last:
-        key = text[at : at + 3]
-        match = seen.get(key)
-        seen[key] = at
-        if match is None or at - match > _FARTHEST:
-            at += 1
-            continue
-        size = _match_length(text, match, at)
-        _put_literals(out, text, literals_from, at)
-        distance = at - match - 1
-        if size < 9:
-            out.append((size - 2) << 5 | distance >> 8)
-        else:
-            out += bytes((0xE0 | distance >> 8, size - 9))
-        out.append(distance & 0xFF)
-        at += size
-        literals_from = at
-        if len(out) > most:
-            return None
-    _put_literals(out, text, literals_from, len(text))
-    return bytes(out) if len(out) <= most else None
-
-
-def _match_length(text: bytes, match: int, at: int) -> int:
-    """How many bytes, of which three are known, are the same at both places."""
-    most = min(_LONGEST_MATCH, len(text) - at)
-    low, high = 3, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if text[match + low : match + middle] == text[at + low : at + middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _put_literals(out: bytearray, text: bytes, start: int, stop: int) -> None:
-    for at in range(start, stop, _MOST_LITERALS):
-        run = text[at : min(at + _MOST_LITERALS, stop)]
-        out.append(len(run) - 1)
-        out += run
+def _leave(text: bytes | bytearray) -> None:
+    return None
 
 
 def _compress_in_c(text: bytes | bytearray) -> bytes | None:
@@ -127,7 +74,7 @@ def _decompress_in_c(packed: bytes, length: int) -> bytes | None:
     return text if text is not None and len(text) == length else None
 
 
-_compress: Callable[[bytes | bytearray], bytes | None] = compress_here
+_compress: Callable[[bytes | bytearray], bytes | None] = _leave
 _decompress: Callable[[bytes, int], bytes | None] = decompress_here
 try:
     import lzf

@@ -6,6 +6,8 @@ payloads of all values in tests/storage/rdb.
 
 from __future__ import annotations
 
+import pytest
+
 from storage.journal import Journal
 from storage.rdb import dump_value
 from tests.commands.test_keys import dirty, listen
@@ -97,6 +99,7 @@ def test_fields_of_a_restored_hash_run_out(server: RunningServer, client: Connec
 
 
 def test_strings_are_compressed_as_the_setting_says(client: Connection) -> None:
+    pytest.importorskip("lzf")
     client("SET", "k", "abc" * 1000)
     client("CONFIG", "SET", "rdbcompression", "no")
     plain = client("DUMP", "k")
