@@ -115,8 +115,10 @@ def job_claim(ctx: Context, argv: list[bytes]) -> Reply:
     and longer with JOB.PROGRESS and JOB.EXTEND. A job whose lease runs out is queued again,
     or failed if all its attempts are used up.
 
-        > JOB.CLAIM train w1 KINDS 1 train LEASE 60000
-        "{\\"id\\":\\"019cf2c3a1b2...\\", ... \\"status\\":\\"running\\", ..."
+        > JOB.CLAIM gpu w1 KINDS 2 train backfill LEASE 60000
+        "{...}"
+        > JOB.CLAIM gpu w2
+        (nil)
     """
     table = JobTable(ctx, argv[1])
     worker = worker_of(argv[2])
@@ -233,8 +235,10 @@ def job_progress(ctx: Context, argv: list[bytes]) -> Reply:
     is not its own any more, and nothing was changed. Over 100 is 100, and progress may go
     back. A worker that gives its name gets a NOTOWNER error when it has lost its lease.
 
-        > JOB.PROGRESS train 019cf2c3a1b2... 40 WORKER w1
+        > JOB.PROGRESS gpu <job> 40 WORKER w1
         "running"
+        > JOB.PROGRESS gpu <job> 40 WORKER w2
+        (error) NOTOWNER worker w2 does not hold job <job> in pool gpu
     """
     table = JobTable(ctx, argv[1])
     percent = parse_integer(argv[3])
@@ -264,7 +268,11 @@ def job_progress(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[_POOL, String("id"), String("worker"), Integer("milliseconds")],
 )
 def job_extend(ctx: Context, argv: list[bytes]) -> Reply:
-    """The answer is when the lease now runs out, in epoch milliseconds."""
+    """The answer is when the lease now runs out, in epoch milliseconds.
+
+    > JOB.EXTEND gpu <job> w1 3600000
+    (integer) <deadline>
+    """
     table = JobTable(ctx, argv[1])
     worker, lease = worker_of(argv[3]), milliseconds(argv[4], 1)
     job = table.require(argv[2])
@@ -288,6 +296,9 @@ def job_complete(ctx: Context, argv: list[bytes]) -> Reply:
     """Its progress is 100 then. METRICS is JSON, kept as the text that it is. Jobs that wait
     for this one become ready. To complete it again is fine; a job that has ended otherwise
     is a TERMINAL error.
+
+        > JOB.COMPLETE gpu <job> METRICS '{"auc": 0.91}' WORKER w1
+        OK
     """
     table = JobTable(ctx, argv[1])
     metrics = worker = None
@@ -325,8 +336,12 @@ def job_fail(ctx: Context, argv: list[bytes]) -> Reply:
     after the first, and up to a quarter more by chance. Otherwise the answer is `failed`,
     with the message in the row.
 
-        > JOB.FAIL train 019cf2c3a1b2... 'out of memory' RETRY
-        "retry 1773568001250"
+        > JOB.SUBMIT gpu train ham '{}' ATTEMPTS 2
+        "<other>"
+        > JOB.CLAIM gpu w1
+        "{...}"
+        > JOB.FAIL gpu <other> 'out of memory' RETRY WORKER w1
+        "retry <ready>"
     """
     table = JobTable(ctx, argv[1])
     message = text(argv[3], "message")

@@ -132,6 +132,10 @@ def job_list(ctx: Context, argv: list[bytes]) -> Reply:
 
     Each filter has an index. Of several filters the index with the fewest jobs is read, and
     its jobs are held against the others.
+
+        > JOB.LIST gpu STATUS completed
+        1) "0"
+        2) 1) "{...}"
     """
     table = JobTable(ctx, argv[1])
     wanted = _parse_filter(table, argv)
@@ -225,6 +229,41 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
     claimed now; `oldest_queued_ms`, how long ago the oldest queued job was created, or nil;
     `duration_ms`, the percentiles p50, p95 and p99 of how long finished jobs ran, nil
     without any.
+
+        > JOB.STATS gpu
+         1) "total"
+         2) (integer) 3
+         3) "status"
+         4)  1) "queued"
+             2) (integer) 1
+             3) "running"
+             4) (integer) 0
+             5) "completed"
+             6) (integer) 1
+             7) "failed"
+             8) (integer) 0
+             9) "cancelled"
+            10) (integer) 1
+         5) "kind"
+         6) 1) "train"
+            2) (integer) 2
+            3) "backfill"
+            4) (integer) 0
+            5) "feature_refresh"
+            6) (integer) 0
+            7) "drift_compute"
+            8) (integer) 1
+         7) "ready"
+         8) (integer) 0
+         9) "oldest_queued_ms"
+        10) (integer) 0
+        11) "duration_ms"
+        12) 1) "p50"
+            2) (integer) 0
+            3) "p95"
+            4) (integer) 0
+            5) "p99"
+            6) (integer) 0
     """
     keys, call = JobTable(ctx, argv[1]).keys, ctx.call
     kinds = ctx.instance.settings["job-kinds"].split()
@@ -313,7 +352,11 @@ def job_info(ctx: Context, argv: list[bytes]) -> Reply:
     ],
 )
 def job_prune(ctx: Context, argv: list[bytes]) -> Reply:
-    """The answer is how many. With STATUS only `completed`, `failed` or `cancelled` ones."""
+    """The answer is how many. With STATUS only `completed`, `failed` or `cancelled` ones.
+
+    > JOB.PRUNE gpu OLDER 0 STATUS cancelled
+    (integer) 1
+    """
     table = JobTable(ctx, argv[1])
     arguments = Arguments(argv, 2)
     older = None

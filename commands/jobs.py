@@ -112,8 +112,10 @@ def job_submit(ctx: Context, argv: list[bytes]) -> Reply:
     doubled for each one after it. With TTL a job is forgotten when it was ready for so long
     and nobody claimed it, and so long after it has ended.
 
-        > JOB.SUBMIT train train spam '{"rounds": 3}' PRIORITY 5
-        "019cf2c3a1b2..."
+        > JOB.SUBMIT gpu train spam '{"rounds": 3}' PRIORITY 5
+        "<job>"
+        > JOB.SUBMIT gpu drift_compute spam '{}' AFTER 1 <job> UNIQUE nightly
+        "<drift>"
     """
     pool, spec = argv[1], text(argv[4], "spec")
     table = JobTable(ctx, pool)
@@ -276,8 +278,10 @@ def job_get(ctx: Context, argv: list[bytes]) -> Reply:
     """One JSON object; nil if there is no such job. Times are in epoch milliseconds, 0 for
     what has not happened.
 
-        > JOB.GET train 019cf2c3a1b2...
-        "{\\"id\\":\\"019cf2c3a1b2...\\",\\"kind\\":\\"train\\",\\"target\\":\\"spam\\", ..."
+        > JOB.GET gpu <job>
+        "{...}"
+        > JOB.GET gpu 00000000000000000000000000000000
+        (nil)
     """
     return get_row(ctx, argv[1], argv[2])
 
@@ -333,6 +337,11 @@ def delete_row(ctx: Context, pool: bytes, ident: bytes) -> int:
 def job_cancel(ctx: Context, argv: list[bytes]) -> Reply:
     """1 if that was still possible, else 0. A running job is cancelled at once: its worker is
     told so by what JOB.PROGRESS answers. Jobs that wait for it are cancelled as well.
+
+        > JOB.CANCEL gpu <drift>
+        (integer) 1
+        > JOB.CANCEL gpu <drift>
+        (integer) 0
     """
     table = JobTable(ctx, argv[1])
     job = table.take(argv[2])
@@ -354,6 +363,9 @@ def job_cancel(ctx: Context, argv: list[bytes]) -> Reply:
 def job_wait(ctx: Context, argv: list[bytes]) -> Reply:
     """Nil if it has not ended in so many milliseconds (0 is for ever), or if there is no such
     job (any more).
+
+        > JOB.WAIT gpu <drift> 5000
+        "{...}"
     """
     table = JobTable(ctx, argv[1])
     timeout = parse_duration(argv[3], ctx.now)

@@ -142,7 +142,11 @@ def ml_get(ctx: Context, argv: list[bytes]) -> Reply:
     categories="model",
 )
 def ml_del(ctx: Context, argv: list[bytes]) -> Reply:
-    """1 if it was there, else 0. Versions stay when the row of their model is removed."""
+    """1 if it was there, else 0. Versions stay when the row of their model is removed.
+
+    > ML.DEL main models nothing
+    (integer) 0
+    """
     pool, namespace = _pool_and_namespace(argv)
     key = argv[3]
     if namespace == b"jobs":
@@ -175,6 +179,11 @@ def ml_list(ctx: Context, argv: list[bytes]) -> Reply:
     """The answer is a cursor, which goes into the next call until it is 0, and a map of keys
     to values: jobs by creation, models by name, versions by model and number. What cannot
     be read is passed over.
+
+        > ML.LIST main model_versions COUNT 10
+        1) "0"
+        2) 1) "spam@v3"
+           2) "{...}"
     """
     pool, namespace = _pool_and_namespace(argv)
     cursor, count = b"0", _COUNT
