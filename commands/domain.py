@@ -11,12 +11,14 @@ Error texts start with a word that clients switch on.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
 from commands.context import Context
 from commands.errors import CommandError
+from storage.errors import WrongType
 
 # Layouts whose keys are kept in byte order as well, for reads by prefix and for sweeps.
 STORE_PREFIX = b"entelix:store:"
@@ -72,7 +74,9 @@ def publish(ctx: Context, family: str, collection: bytes, event: dict[str, Any])
     ctx.call(b"PUBLISH", b"__redkeep__:%b:%b" % (family.encode(), collection), message)
     if kept:
         stream = b"redkeep:events:{%b}" % collection
-        ctx.call(b"XADD", stream, b"MAXLEN", b"~", _EVENTS_KEPT, b"*", b"event", message)
+        # The command has done its work: that its event cannot be kept is no error of it.
+        with suppress(CommandError, WrongType):
+            ctx.call(b"XADD", stream, b"MAXLEN", b"~", _EVENTS_KEPT, b"*", b"event", message)
 
 
 def time_ordered_hex(ctx: Context) -> bytes:
