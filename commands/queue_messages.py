@@ -159,7 +159,7 @@ def read_new(
 
 
 def read_due(ctx: Context, queue: Queue, group: bytes, count: int) -> dict[int, list[bytes]]:
-    """Messages whose lease ran out or that were given back, by priority."""
+    """Messages whose lease ran out or that were given back, by priority, oldest first."""
     most = b"%d" % max(count, BATCH)
     due: dict[int, list[bytes]] = {}
     for message in ctx.call(
@@ -171,6 +171,8 @@ def read_due(ctx: Context, queue: Queue, group: bytes, count: int) -> dict[int, 
             count_poison(ctx)
         else:
             due.setdefault(named[0], []).append(message)
+    for messages in due.values():
+        messages.sort(key=lambda message: _number(parse_message(message)[1]))
     return due
 
 
