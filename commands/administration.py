@@ -63,19 +63,6 @@ def time(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 @command(
-    "LASTSAVE",
-    group="server",
-    since="1.0.0",
-    flags="loading stale fast",
-    summary="Tells when the data was last saved, in seconds since the epoch.",
-    categories="admin dangerous",
-    tips=["nondeterministic_output"],
-)
-def lastsave(ctx: Context, argv: list[bytes]) -> Reply:
-    return ctx.instance.saved_ms // 1000
-
-
-@command(
     "MONITOR",
     group="server",
     since="1.0.0",

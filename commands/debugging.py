@@ -17,6 +17,7 @@ from typing import Any
 
 from commands.context import Context
 from commands.dataset_digest import keyspace_digest, value_digest
+from commands.effects import Reload, ReloadLog
 from commands.errors import MUST_BE_POSITIVE, NO_SUCH_KEY, CommandError
 from commands.numbers import parse_integer
 from commands.patterns import glob_matcher
@@ -249,6 +250,29 @@ def _table(entries: int) -> str:
     while size * 2 // 3 < entries:
         size *= 2
     return f"{title} table size: {size}\n number of elements: {entries}\n"
+
+
+@_word(
+    "RELOAD [option ...]",
+    0,
+    1 << 30,
+    help=(
+        "Saves a snapshot, drops the data and reads it back. NOSAVE reads a snapshot that is "
+        "there; NOFLUSH keeps the data; MERGE lets keys of the snapshot replace those there are."
+    ),
+)
+def debug_reload(ctx: Context, argv: list[bytes]) -> Reply:
+    chosen = {word.upper() for word in argv[2:]}
+    if chosen - {b"NOSAVE", b"NOFLUSH", b"MERGE"}:
+        raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    return Reload(
+        save=b"NOSAVE" not in chosen, flush=b"NOFLUSH" not in chosen, merge=b"MERGE" in chosen
+    )
+
+
+@_word("LOADAOF", 0, help="Drops the data and reads it back from the log.")
+def debug_loadaof(ctx: Context, argv: list[bytes]) -> Reply:
+    return ReloadLog()
 
 
 # --- time and switches -------------------------------------------------------------------

@@ -57,3 +57,39 @@ class Shutdown:
     save: bool | None = None
     now: bool = False
     force: bool = False
+
+
+@dataclass(slots=True)
+class Save:
+    """Write a snapshot: now, or in the background, at once or as soon as that is possible."""
+
+    background: bool = False
+    schedule: bool = False
+
+
+@dataclass(slots=True)
+class CancelSave:
+    """Give up the snapshot that is being written, or the one that is scheduled."""
+
+
+@dataclass(slots=True)
+class RewriteLog:
+    """Write the log anew, in the background."""
+
+
+@dataclass(slots=True)
+class Reload:
+    """Read the data from the snapshot file: saved just before, into a keyspace just emptied."""
+
+    save: bool = True
+    flush: bool = True
+    merge: bool = False
+
+
+@dataclass(slots=True)
+class ReloadLog:
+    """Read the data from the log."""
+
+
+# What is done with files. Whoever carries it out answers, and nobody waits.
+FileEffect = Save | CancelSave | RewriteLog | Reload | ReloadLog

@@ -45,6 +45,7 @@ FAMILIES = (
     "debugging",
     "memory",
     "administration",
+    "persistence",
     "clustering",
     "jobs",
     "job_claims",

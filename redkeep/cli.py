@@ -54,6 +54,10 @@ _USED_MOST = (
     "databases",
     "maxclients",
     "maxmemory",
+    "dir",
+    "appendonly",
+    "appendfsync",
+    "save",
     "timeout",
     "loglevel",
     "logfile",
@@ -72,13 +76,22 @@ def serve(words: tuple[str, ...]) -> None:
       redkeep serve
       redkeep serve --port 7000 --requirepass secret
       redkeep serve my.conf --maxmemory 100mb
+
+    Data is kept in ./redkeep-data: every write is logged and forced to disk once a
+    second, and snapshots are taken besides. For a pure cache, which leaves no files:
+
+    \b
+      redkeep serve --save '' --appendonly no
     """
     bundled.use()
     from commands.state.config_file import ConfigError, apply, from_arguments, load
     from commands.state.settings import Settings
-    from server.main import StartError, serve_forever
+    from server.main import DEFAULT_DIRECTORY, StartError, serve_forever
 
     settings = Settings()
+    # An instance is in memory by itself; a server that somebody starts keeps its data.
+    settings.set_text("dir", DEFAULT_DIRECTORY)
+    settings.set_text("appendonly", "yes")
     rest = list(words)
     try:
         others = []
@@ -126,4 +139,3 @@ def _describe_settings() -> str:
         "docs/SETTINGS.md lists them."
     )
     return formatter.getvalue()
-

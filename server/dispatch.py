@@ -16,10 +16,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Protocol, get_args
 
 from commands.context import Context
-from commands.effects import Block, Close, Shutdown, Wait
+from commands.effects import Block, Close, FileEffect, Shutdown, Wait
 from commands.errors import (
     NOT_AUTHENTICATED,
     WRONG_TYPE,
@@ -31,6 +31,7 @@ from commands.registry import Command, commands
 from commands.replies import NO_REPLY, OK, ErrorReply, Push, Replies, Reply
 from commands.state.client import Client, Waiting
 from commands.state.instance import Instance
+from commands.state.persistence import LOADING
 from commands.state.statistics import CommandStatistics
 from server.blocking import Blocking
 from server.encoder import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, OK_LINE
@@ -39,7 +40,8 @@ from storage.keyspace import Database
 
 logger = logging.getLogger("redkeep")
 
-_EFFECTS = (Block, Wait, Close, Shutdown)
+_FILE_EFFECTS = frozenset(get_args(FileEffect))
+_EFFECTS = frozenset((Block, Wait, Close, Shutdown)) | _FILE_EFFECTS
 _MESSAGES = (Push, Replies)
 # After this long the cached time is stale, and a command that took longer is worth a
 # look at the slow log.
@@ -70,6 +72,8 @@ class Dispatcher:
         self._own_client = Client(instance, 0)
         # Handed a Shutdown effect; the server sets it.
         self.on_shutdown: Callable[[Shutdown], Reply] = lambda effect: NO_REPLY
+        # Does what commands want done with files; the service sets it.
+        self.on_files: FileWork = _no_files
         self._slow_ns = 0
         self._tick_ns = _TICK_NS
         self._large_reply = 0
@@ -124,7 +128,9 @@ class Dispatcher:
                 if not self._guarded(client, argv, statistics):
                     client.blocked_requests += rest
                     return
+                # What it may have changed.
                 null = NULL2 if client.resp == 2 else NULL3
+                journal = keyspace.journal
                 started = began = clock()
                 continue
             if statistics is not row:
@@ -329,12 +335,26 @@ class Dispatcher:
             return wrong_arity(command.wire_name).text
         if not client.authenticated and "no_auth" not in command.flags:
             return NOT_AUTHENTICATED.encode()
+        persistence = self.instance.persistence
+        if persistence.gates and (command.name == "PING" or self._writes(client, command)):
+            unsafe = persistence.write_refusal()
+            if unsafe is not None:
+                return unsafe
         if client.resp == 2 and client.subscriptions and command.name not in _SUBSCRIBER_COMMANDS:
             return (
                 f"ERR Can't execute '{command.wire_name}': only (P|S)SUBSCRIBE / "
                 "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
             ).encode()
+        if persistence.load is not None and "loading" not in command.flags:
+            return LOADING
         return None
+
+    def _writes(self, client: Client, command: Command) -> bool:
+        """Whether it is a command that writes, or the EXEC of one."""
+        if command.name != "EXEC" or client.transaction is None:
+            return command.writes
+        queued = [self.instance.find_command(argv) for argv in client.transaction.queue]
+        return any(found is not None and found.command.writes for found in queued)
 
     def _cut_off_http(self, client: Client) -> None:
         """Close without a word: a web page may be using its visitor's browser to get at us,
@@ -439,6 +459,8 @@ class Dispatcher:
         dirty = keyspace.dirty
         started = perf_counter_ns()
         reply = settle_now(self.call(client, statistics, argv))
+        if reply.__class__ in _FILE_EFFECTS:
+            reply = self._work_on_files(statistics, reply, atomic=True)
         elapsed = perf_counter_ns() - started
         if elapsed >= self._tick_ns:
             self._note_slow(client, argv, elapsed, keyspace.now)
@@ -481,12 +503,24 @@ class Dispatcher:
             reply = self.on_shutdown(effect)
             self._answer(client, reply)
             return reply is not NO_REPLY
+        if effect.__class__ in _FILE_EFFECTS:
+            assert client.last_command is not None
+            self._answer(client, self._work_on_files(client.last_command, effect, atomic=False))
+            return True
         client.waiting = Waiting(
             effect, getattr(effect, "argv", None) or argv, client.ctx.db, self.instance.keyspace.now
         )
         client.refresh_gate()
         self.blocking.park(client)
         return False
+
+    def _work_on_files(
+        self, statistics: CommandStatistics, effect: FileEffect, *, atomic: bool
+    ) -> Reply:
+        try:
+            return self.on_files(effect, atomic=atomic)
+        except CommandError as error:
+            return self._failed(statistics, error.text)
 
     def finish_waiting(self, client: Client, reply: Reply) -> None:
         """A blocked client's reply has come."""
@@ -501,6 +535,16 @@ class Dispatcher:
         line = monitor_line(self.instance.clock.now_ns(), client, redacted(argv))
         for monitor in self.instance.monitors:
             monitor.deliver(line)
+
+
+class FileWork(Protocol):
+    """Carries out an effect on files and answers; `atomic` inside a transaction."""
+
+    def __call__(self, effect: FileEffect, *, atomic: bool = False) -> Reply: ...
+
+
+def _no_files(effect: FileEffect, *, atomic: bool = False) -> Reply:
+    raise CommandError("ERR no data files are kept here")
 
 
 def _may_write(command: Command) -> bool:

@@ -73,6 +73,9 @@ class Timers:
     async def tick(self) -> None:
         """One round of regular work."""
         self._service.check_clients()
+        self._service.keeper.tick()
+        if self._instance.persistence.load is not None:
+            return
         self._instance.sample_rates()
         if self._instance.active_expire and not self._instance.keyspace.expiry_paused:
             await self._sweep()

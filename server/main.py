@@ -14,6 +14,8 @@ import trio
 from commands.state.instance import Instance
 from commands.state.settings import Settings
 from server.collector import schedule_collections
+from server.persistence.loading import LoadError
+from server.progress import LoadProgress
 from server.server import ListenError, Server
 
 logger = logging.getLogger("redkeep")
@@ -27,6 +29,10 @@ _LEVELS = {
 }
 
 
+# Where `redkeep serve` keeps its data; made if it is missing, unlike one that was named.
+DEFAULT_DIRECTORY = "./redkeep-data"
+
+
 class StartError(Exception):
     """Why the server cannot start, for a person to read."""
 
@@ -34,10 +40,11 @@ class StartError(Exception):
 def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve one instance until a signal or SHUTDOWN; StartError if it cannot begin.
 
-    `announce` gets the line that says where clients can connect, once they can.
+    `announce` gets the line that says where clients can connect and where the data is
+    kept, once everything is served.
     """
     start_logging(settings)
-    _enter_data_directory(settings["dir"])
+    _enter_data_directory(settings)
     server = Server(Instance(settings))
     try:
         server.listen()
@@ -48,25 +55,49 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
         _write_pidfile(pidfile)
     try:
         trio.run(_run, server, announce)
+    except* LoadError as group:
+        raise StartError(str(group.exceptions[0])) from None
     finally:
         if pidfile:
             Path(pidfile).unlink(missing_ok=True)
 
 
 async def _run(server: Server, announce: Callable[[str], None]) -> None:
+    settings = server.instance.settings
     async with trio.open_nursery() as nursery:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             nursery.start_soon(_stop_on_signal, server, signals)
             nursery.start_soon(schedule_collections)
-            announce(f"listening on {', '.join(server.addresses)}; data is kept in memory only")
-            await server.run()
+            progress = LoadProgress()
+            server.keeper.on_progress = progress.show
+
+            def ready() -> None:
+                progress.close()
+                announce(f"listening on {', '.join(server.addresses)}; {_where_data_is(settings)}")
+
+            server.on_ready = ready
+            try:
+                await server.run()
+            finally:
+                progress.close()
             nursery.cancel_scope.cancel()
+
+
+def _where_data_is(settings: Settings) -> str:
+    """For the start-up line: what of the data outlives the process, and where."""
+    if settings["appendonly"]:
+        return f"data is kept in {settings['dir']}, logged ({settings['appendfsync']})"
+    if settings["save"]:
+        return f"data is kept in {settings['dir']}, in snapshots"
+    return "data is kept in memory only"
 
 
 async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
     async for number in signals:
-        logger.info("Received %s, stopping", signal.Signals(number).name)
-        server.stop()
+        name = signal.Signals(number).name
+        logger.info("Received %s, stopping", name)
+        if not server.stop_on_signal(server.instance.settings[f"shutdown-on-{name.lower()}"]):
+            logger.error("Received %s, but the data is not safe: still running", name)
 
 
 def start_logging(settings: Settings) -> None:
@@ -86,11 +117,20 @@ def start_logging(settings: Settings) -> None:
     settings.on_change("loglevel", lambda level: logger.setLevel(_LEVELS[level]))
 
 
-def _enter_data_directory(path: str) -> None:
+def _enter_data_directory(settings: Settings) -> None:
+    path = settings["dir"]
     try:
+        if path == DEFAULT_DIRECTORY and not os.path.exists(path):
+            if not settings["appendonly"] and not settings["save"]:
+                # A pure cache leaves no traces.
+                settings.set("dir", os.path.abspath(path))
+                return
+            os.mkdir(path)
         os.chdir(path)
     except OSError as error:
         raise StartError(f"cannot use the data directory {path}: {error.strerror}") from None
+    # Where it is must not depend on where somebody was when the server started.
+    settings.set("dir", os.getcwd())
 
 
 def _write_pidfile(path: str) -> None:

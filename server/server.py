@@ -13,10 +13,12 @@ from typing import Any
 import trio
 
 from commands.effects import Shutdown
-from commands.replies import NO_REPLY, Reply
+from commands.errors import CommandError
+from commands.replies import NO_REPLY, ErrorReply, Reply
 from commands.state.instance import Instance
 from commands.state.setting_kinds import SettingError
 from server.housekeeping import Timers
+from server.persistence.loading import LoadError
 from server.service import Service
 
 logger = logging.getLogger("redkeep")
@@ -50,8 +52,10 @@ class Server:
         instance.settings.on_change("port", self._move)
         instance.settings.on_change("bind", self._move)
         self._scope = trio.CancelScope()
-        # What to do before a SHUTDOWN ends the server; raises to refuse.
-        self.before_shutdown: Callable[[Shutdown], None] = lambda effect: None
+        self.keeper = self.service.keeper
+        # Called once the data is loaded and everything is served.
+        self.on_ready: Callable[[], None] = lambda: None
+        self._failure: LoadError | None = None
 
     # --- listening ---------------------------------------------------------------------
 
@@ -169,7 +173,10 @@ class Server:
     # --- running -----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve until stopped; all sockets are closed afterwards."""
+        """Load the data and serve until stopped; all sockets are closed afterwards.
+
+        LoadError if the data cannot be loaded.
+        """
         try:
             with self._scope:
                 async with trio.open_nursery() as self._nursery:
@@ -178,17 +185,41 @@ class Server:
                     nursery.start_soon(self.timers.run)
                     for sock in self._sockets:
                         nursery.start_soon(self._accept, sock)
+                    await self._load()
+                    nursery.start_soon(self.keeper.run)
         finally:
             self._nursery = None
             self._close_sockets()
+            self.keeper.close()
             self.service.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _load(self) -> None:
+        try:
+            await self.keeper.start()
+        except LoadError as failure:
+            self._failure = failure
+            self.stop()
+        else:
+            self.on_ready()
 
     def stop(self) -> None:
         """End `run` soon. Replies that are already written are still sent."""
         self._scope.cancel()
 
+    def stop_on_signal(self, options: str) -> bool:
+        """End as SHUTDOWN with these options (a setting's text) would; whether it does."""
+        words = options.split()
+        save = True if "save" in words else False if "nosave" in words else None
+        reply = self._shut_down(Shutdown(save=save, now="now" in words, force="force" in words))
+        return reply is NO_REPLY
+
     def _shut_down(self, effect: Shutdown) -> Reply:
-        self.before_shutdown(effect)
+        try:
+            self.keeper.before_shutdown(effect)
+        except CommandError as refusal:
+            return ErrorReply(refusal.text)
         self.stop()
         return NO_REPLY
 

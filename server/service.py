@@ -19,6 +19,7 @@ from commands.state.setting_kinds import OutputLimit
 from server.connection import Connection
 from server.dispatch import Dispatcher
 from server.encoder import ENCODERS
+from server.persistence.keeper import Keeper
 from server.reactor import Reactor, make_reactor
 
 logger = logging.getLogger("redkeep")
@@ -32,6 +33,10 @@ class Service:
         self.dispatcher = Dispatcher(instance)
         self.reactor: Reactor = make_reactor(self.begin_turn, self.end_turn)
         self._to_flush: list[Connection] = []
+        # Connections whose replies acknowledge what is not on disk yet.
+        self._held: list[Connection] = []
+        self.keeper = Keeper(instance, self._release_held)
+        self.dispatcher.on_files = self.keeper.perform
         # Called at the end of each turn; the timers look whether they are still right.
         self.after_turn: Callable[[], None] = lambda: None
         self.query_buffer_limit = 0
@@ -68,6 +73,8 @@ class Service:
             resumed, blocking.resumed = blocking.resumed, []
             for client in resumed:
                 self._resume(client)
+        if self.keeper.logging and not self.keeper.log.append():
+            self._hold_back()
         to_flush = self._to_flush
         if to_flush:
             # Sending can close a connection, and that can have a message sent to others.
@@ -78,6 +85,20 @@ class Service:
                 if connection.backlog:
                     self._check_output(connection)
         self.after_turn()
+
+    def _hold_back(self) -> None:
+        """Send nothing of this turn before the log is on disk."""
+        for connection in self._to_flush:
+            connection.held = True
+        self._held += self._to_flush
+        self._to_flush = []
+
+    def _release_held(self) -> None:
+        """The log is on disk: send what it held back."""
+        held, self._held = self._held, []
+        for connection in held:
+            connection.held = False
+        self._to_flush += held
 
     def flush_soon(self, client: Client) -> None:
         """Have the client's outbox sent at the end of this turn."""

@@ -13,6 +13,7 @@ from commands.registry import Command, commands
 from commands.replies import Reply
 from commands.state.client import Client
 from commands.state.latency import LatencyMonitor
+from commands.state.persistence import Persistence
 from commands.state.process import memory_use
 from commands.state.pubsub import PubSub
 from commands.state.settings import Settings
@@ -47,8 +48,8 @@ class Instance:
             places(tagged=self.settings["hash-tags"]),
         )
         self.started_ms = self.keyspace.now
-        # When the data was last known to be on disk; at the start there is none to lose.
-        self.saved_ms = self.started_ms
+        # At the start there is nothing to lose, so all is saved.
+        self.persistence = Persistence(self.settings, self.started_ms)
         self.run_id = b"%040x" % Random().getrandbits(160)
         # Names the history of the data, to replicas.
         self.replication_id = b"%040x" % Random().getrandbits(160)
@@ -129,7 +130,11 @@ class Instance:
 
     def refresh_gates(self) -> None:
         """Recompute what holds for all clients, after changing one of its reasons."""
-        self.gated = bool(self.monitors or self.paused_until_ms > self.keyspace.now)
+        self.gated = bool(
+            self.monitors
+            or self.paused_until_ms > self.keyspace.now
+            or self.persistence.gates
+        )
         for client in self.clients.values():
             client.refresh_gate()
 

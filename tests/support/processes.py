@@ -10,11 +10,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = (sys.executable, "-m", "redkeep")
+_ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
 
 
 class ServeProcess:
@@ -24,13 +26,15 @@ class ServeProcess:
         self,
         *words: str,
         command: Sequence[str | Path] = CHECKOUT,
-        cwd: Path = ROOT,
+        cwd: Path | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
+        # By default nothing is left behind where the tests were started.
+        self._scratch = TemporaryDirectory(prefix="redkeep-serve-") if cwd is None else None
         self._process = subprocess.Popen(
             [*map(str, command), "serve", *words, "--port", "0"],
-            cwd=cwd,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            cwd=cwd or (self._scratch and self._scratch.name),
+            env={**_ENVIRONMENT, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -58,6 +62,8 @@ class ServeProcess:
         """Wait for the process to end by itself; its exit status."""
         status = self._process.wait(30)
         self._drain.join()
+        if self._scratch is not None:
+            self._scratch.cleanup()
         assert self._process.stdout is not None and self._process.stderr is not None
         self._process.stdout.close()
         self._process.stderr.close()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, TypeVar
 
 import trio
@@ -35,6 +36,8 @@ class Loop:
         self._token: trio.lowlevel.TrioToken
         self._nursery: trio.Nursery
         self._running = threading.Event()
+        # Each server has a directory of its own in here, unless a test names another.
+        self._directory = TemporaryDirectory(prefix="redkeep-tests-")
         self._thread = threading.Thread(target=trio.run, args=(self._main,), daemon=True)
         self._thread.start()
         self._running.wait()
@@ -56,6 +59,8 @@ class Loop:
 
     def _start_server(self, settings: dict[str, str]) -> RunningServer:
         table = Settings()
+        if "dir" not in settings:
+            settings["dir"] = mkdtemp(dir=self._directory.name)
         for name, text in settings.items():
             table.set_text(name, text)
         running = RunningServer(self, Server(Instance(table)))
@@ -65,6 +70,7 @@ class Loop:
     def close(self) -> None:
         self.call(self._nursery.cancel_scope.cancel)
         self._thread.join()
+        self._directory.cleanup()
 
 
 class RunningServer:

@@ -1,0 +1,96 @@
+"""The requests that make the data anew: a log that begins without a snapshot.
+
+They are the plainest that any Redis knows, so that a person can read the file, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from storage.keyspace import Keyspace
+from storage.values.hashes import Hash
+from storage.values.kinds import kind_of
+from storage.values.streams import MAX_ID, SEQUENCE_MASK, Stream
+
+Request = list[bytes]
+
+# Items of a collection that one request adds.
+_ITEMS = 64
+
+
+def rebuild(keyspace: Keyspace) -> Iterator[list[Request]]:
+    """What makes each key, in groups that come from one key."""
+    for database in keyspace.databases:
+        if database.data:
+            yield [[b"SELECT", b"%d" % database.index]]
+        for key, value in database.data.items():
+            requests = list(rebuild_value(key, value))
+            deadline = database.expires.get(key)
+            if deadline is not None:
+                requests.append([b"PEXPIREAT", key, b"%d" % deadline])
+            yield requests
+
+
+def rebuild_value(key: bytes, value: Any) -> Iterator[Request]:
+    match kind_of(value):
+        case "string":
+            yield [b"SET", key, bytes(value)]
+        case "list":
+            yield from _adding(b"RPUSH", key, ([item] for item in value))
+        case "set":
+            yield from _adding(b"SADD", key, ([member] for member in value))
+        case "zset":
+            pairs = ([b"%.17g" % score, member] for member, score in value.items())
+            yield from _adding(b"ZADD", key, pairs)
+        case "hash":
+            yield from _adding(b"HSET", key, value.items())
+            yield from _field_deadlines(key, value)
+        case "stream":
+            yield from _stream(key, value)
+
+
+def _adding(name: bytes, key: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[Request]:
+    gathered = 0
+    request = [name, key]
+    for item in items:
+        if gathered == _ITEMS:
+            yield request
+            gathered, request = 0, [name, key]
+        request += item
+        gathered += 1
+    yield request
+
+
+def _field_deadlines(key: bytes, value: Hash) -> Iterator[Request]:
+    for field, deadline in (value.deadlines or {}).items():
+        yield [b"HPEXPIREAT", key, b"%d" % deadline, b"FIELDS", b"1", field]
+
+
+def _id(number: int) -> bytes:
+    return b"%d-%d" % (number >> 64, number & SEQUENCE_MASK)
+
+
+def _stream(key: bytes, stream: Stream) -> Iterator[Request]:
+    for entry_id, row in stream.range(0, MAX_ID):
+        yield [b"XADD", key, _id(entry_id), *row]
+    if not len(stream):
+        # An entry that is gone at once leaves the stream behind, with an id above zero.
+        yield [b"XADD", key, b"MAXLEN", b"0", _id(max(1, stream.last_id)), b"x", b"y"]
+    yield [
+        b"XSETID", key, _id(stream.last_id), b"ENTRIESADDED", b"%d" % stream.entries_added,
+        b"MAXDELETEDID", _id(stream.max_deleted_id),
+    ]  # fmt: skip
+    for name, group in stream.groups_by_name():
+        read = -1 if group.entries_read is None else group.entries_read
+        yield [
+            b"XGROUP", b"CREATE", key, name, _id(group.last_id), b"ENTRIESREAD", b"%d" % read,
+        ]  # fmt: skip
+        for consumer in group.consumers_by_name():
+            yield [b"XGROUP", b"CREATECONSUMER", key, name, consumer.name]
+            for entry_id, pending in consumer.pending.items():
+                yield [
+                    b"XCLAIM", key, name, consumer.name, b"0", _id(entry_id),
+                    b"TIME", b"%d" % pending.delivery_time,
+                    b"RETRYCOUNT", b"%d" % pending.deliveries, b"JUSTID", b"FORCE",
+                ]  # fmt: skip
