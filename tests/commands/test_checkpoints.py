@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from commands.checkpoint_envelopes import members
+from commands.registry import commands
 from tests.support.resp import Connection, Error, Word
 from tests.support.servers import RunningServer
 
@@ -526,6 +527,53 @@ def test_a_copy_of_the_keys_is_a_copy_of_the_checkpoints(
             assert other(*request) == client(*request)
     finally:
         second.close()
+
+
+def test_it_is_logged_as_plain_commands(server: RunningServer) -> None:
+    server.freeze(NOW)
+    server.connect()("PING")  # so that a turn has begun, and time been looked at
+
+    def run(*words: bytes) -> list[list[bytes]]:
+        ctx = server.instance.new_client().ctx
+        commands()[words[0].decode()].handler(ctx, list(words))
+        return ctx.effects or []
+
+    logged = server.call(
+        run,
+        b"CP.PUT",
+        b"acme",
+        b"t",
+        b"STEP",
+        b"1",
+        b"STATE",
+        b"1",
+        b"ID",
+        A.encode(),
+        b"TTL",
+        b"5",
+    )
+    assert [b" ".join(request[:3]).decode() for request in logged] == [
+        f"ZADD {BY_STEP} 1",
+        f"HSET {BY_ID} {A}",
+        f"PEXPIREAT {BY_STEP} {NOW + 5}",
+        f"PEXPIREAT {BY_ID} {NOW + 5}",
+    ]
+    assert server.call(run, b"CP.DEL", b"acme", b"t") == [
+        [b"DEL", BY_STEP.encode(), BY_ID.encode()]
+    ]
+
+
+def test_what_it_says_of_itself(client: Connection) -> None:
+    assert client("COMMAND", "GETKEYS", "CP.LATEST", "acme", "t") == [b"acme"]
+    assert client("COMMAND", "GETKEYS", "CP.WRITES", "GET", "acme", "t", A) == [b"acme"]
+    put_, history = client("COMMAND", "INFO", "CP.PUT", "CP.HISTORY")
+    assert put_[1:6] == [-7, ["write", "denyoom"], 1, 1, 1]
+    assert {"@checkpoint", "@write"} <= set(put_[6])
+    assert {"@checkpoint", "@read"} <= set(history[6])
+    assert (
+        dict(zip(*[iter(client("COMMAND", "DOCS", "CP.PUT")[1])] * 2, strict=True))[b"group"]
+        == b"checkpoint"
+    )
 
 
 def test_changes_are_published(
