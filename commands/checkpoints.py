@@ -28,6 +28,8 @@ from commands.replies import Reply
 
 # How many envelopes a history looks at between two looks at how many it has.
 _BATCH = 1000
+# Fewer brackets than this cannot nest too deep.
+_LEVELS = 1000
 _NOT_A_STEP = f"ERR STEP is not an integer from 0 to {INT64_MAX}"
 
 
@@ -77,7 +79,7 @@ def cp_put(ctx: Context, argv: list[bytes]) -> Reply:
             parse_in_range(word, 0, INT64_MAX, _NOT_A_STEP)
             step = word
         elif option == b"STATE":
-            checked_json(word, "STATE")
+            _check_json(word, "STATE")
             state = word
         elif option == b"ID":
             given = checked_id(word, "ID")
@@ -86,7 +88,7 @@ def cp_put(ctx: Context, argv: list[bytes]) -> Reply:
         elif option == b"NEXT":
             next_node = _json_text(word, "NEXT")
         elif option == b"META":
-            if checked_json(word, "META").__class__ is not dict:
+            if _check_json(word, "META").__class__ is not dict:
                 raise failure("BADRECORD", "META is not a JSON object")
             meta = word
         elif option == b"TTL":
@@ -145,6 +147,15 @@ def announce(ctx: Context, thread: Thread, change: str, checkpoint: bytes | None
     publish(ctx, "checkpoint", thread.collection, event)
 
 
+def _check_json(word: bytes, what: str) -> Any:
+    """The value of a JSON text that must still be one inside an envelope."""
+    value = checked_json(word, what)
+    # Only so many levels are read, and an envelope has two of its own.
+    if word.count(b"[") + word.count(b"{") > _LEVELS:
+        checked_json(b"[[%b]]" % word, what)
+    return value
+
+
 def _json_text(word: bytes, what: str) -> bytes:
     try:
         return write_json(word.decode())
@@ -178,7 +189,7 @@ def cp_update(ctx: Context, argv: list[bytes]) -> Reply:
     parent = canonical_id(argv[3])
     if argv[4].upper() != b"STATE":
         raise CommandError(SYNTAX)
-    checked_json(argv[5], "STATE")
+    _check_json(argv[5], "STATE")
     raw, body = load(ctx, thread, parent, "parent")
     return add(
         ctx,

@@ -92,6 +92,15 @@ def test_the_state_is_kept_as_it_was_given(client: Connection, state: str) -> No
     assert b'"state":%b,"next_node"' % state.encode() in client("CP.GET", "acme", "t", A)
 
 
+def test_what_is_taken_can_be_read(client: Connection) -> None:
+    for levels in (1000, 1021, 1022, 1023, 1024, 1025, 5000):
+        state = "[" * levels + "]" * levels
+        reply = client("CP.PUT", "acme", "t", "STEP", levels, "STATE", state)
+        assert isinstance(reply, Error) == (levels > 1022)
+        assert b'"step":%d,' % min(levels, 1022) in client("CP.LATEST", "acme", "t")
+    assert client("CP.PUT", "acme", "t", "STEP", 0, "STATE", "1],[2").code == "BADRECORD"
+
+
 def test_latest_is_the_highest_step_and_then_the_greater_id(client: Connection) -> None:
     assert client("CP.LATEST", "acme", "t") is None
     put(client, C, 1)
