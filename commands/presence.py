@@ -63,14 +63,16 @@ def queue_heartbeat(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("queue", "RW delete"), String("group"), String("consumer")],
 )
 def queue_deregister(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers 1, or 0 if nobody of that name was known. What it had pending stays so.
+    """Answers 1, or 0 if nobody of that name was known.
 
-    > QUEUE.HEARTBEAT orders workers w1
-    OK
-    > QUEUE.DEREGISTER orders workers w1
-    (integer) 1
-    > QUEUE.DEREGISTER orders workers w1
-    (integer) 0
+    What the consumer had pending stays so.
+
+        > QUEUE.HEARTBEAT shifts workers w1
+        OK
+        > QUEUE.DEREGISTER shifts workers w1
+        (integer) 1
+        > QUEUE.DEREGISTER shifts workers w1
+        (integer) 0
     """
     return int(forget(ctx, Queue(argv[1]), argv[2], argv[3]))
 
@@ -138,7 +140,7 @@ def queue_presence(ctx: Context, argv: list[bytes]) -> Reply:
     time than the setting `presence-ttl-ms`; as the last words but one it is always the
     option, never a queue or group of that name.
 
-        > QUEUE.PRESENCE orders workers
+        > QUEUE.PRESENCE orders audit
         (empty array)
     """
     scope = _Scope(ctx, argv, 2)
@@ -173,19 +175,21 @@ def queue_presence(ctx: Context, argv: list[bytes]) -> Reply:
     key_finder=_find_queue,
 )
 def queue_active(ctx: Context, argv: list[bytes]) -> Reply:
-    """Maps, ordered by queue and group; a group without active consumers is absent.
+    """Answers maps, ordered by queue and group.
 
-    > QUEUE.HEARTBEAT orders workers w1
-    OK
-    > QUEUE.HEARTBEAT orders workers w2
-    OK
-    > QUEUE.ACTIVE orders
-    1) 1) "queue"
-       2) "orders"
-       3) "group"
-       4) "workers"
-       5) "active"
-       6) (integer) 2
+    A group without active consumers is absent.
+
+        > QUEUE.HEARTBEAT teams workers w1
+        OK
+        > QUEUE.HEARTBEAT teams workers w2
+        OK
+        > QUEUE.ACTIVE teams
+        1) 1) "queue"
+           2) "teams"
+           3) "group"
+           4) "workers"
+           5) "active"
+           6) (integer) 2
     """
     scope = _Scope(ctx, argv, 1)
     active = Counter(
@@ -207,10 +211,12 @@ def queue_active(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Integer("milliseconds", "TTL", optional=True)],
 )
 def queue_prune(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many. The server does the same by itself from time to time.
+    """Answers how many.
 
-    > QUEUE.PRUNE
-    (integer) 0
+    The server does the same by itself from time to time.
+
+        > QUEUE.PRUNE
+        (integer) 0
     """
     scope = _Scope(ctx, argv, 0)
     return sum(prune(ctx, queue, scope.ttl) for queue in scope.queues(ctx))

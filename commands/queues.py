@@ -170,9 +170,9 @@ def queue_read(ctx: Context, argv: list[bytes]) -> Reply:
     Every read is a heartbeat of the consumer, whether or not it got a message. A read that
     waits beats when it begins and when it gets something: wait less long than the TTL.
 
-        > QUEUE.PUSH orders hello
+        > QUEUE.PUSH letters hello
         "1700000000000-0"
-        > QUEUE.READ orders workers w1 LEASE 5000
+        > QUEUE.READ letters workers w1 LEASE 5000
         1)  1) "id"
             2) "1700000000000-0"
             3) "payload"
@@ -250,39 +250,6 @@ def queue_read(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 @command(
-    "QUEUE.ACK",
-    group="queue",
-    since="0.1.0",
-    flags="write",
-    complexity="O(G*log(N)) for each id, with G groups and N messages that are out.",
-    summary="Confirms messages that a group has dealt with.",
-    arguments=[Key("queue", "RW update delete"), String("group"), String("id", multiple=True)],
-)
-def queue_ack(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many were out, or dead letters. A message all groups confirmed is deleted.
-
-    > QUEUE.PUSH orders hello
-    "1700000000000-0"
-    > QUEUE.READ orders workers w1
-    ...
-    > QUEUE.ACK orders workers 1700000000000-0
-    (integer) 1
-    """
-    queue, group = Queue(argv[1]), argv[2]
-    messages = [parse_message(text) for text in argv[3:]]
-    ctx.call(b"ZCARD", queue.leases(group))  # of another type, nothing is confirmed
-    ctx.call(b"ZCARD", queue.dead(group))
-    confirmed = [
-        text
-        for text, (level, entry_id) in zip(argv[3:], messages, strict=True)
-        if confirm(ctx, queue, group, level, entry_id)
-    ]
-    if confirmed:
-        _tell(ctx, queue, "acknowledged", group=_text(group), ids=list(map(_text, confirmed)))
-    return len(confirmed)
-
-
-@command(
     "QUEUE.NACK",
     group="queue",
     since="0.1.0",
@@ -302,11 +269,7 @@ def queue_nack(ctx: Context, argv: list[bytes]) -> Reply:
     A message that was delivered as often as `queue-max-deliveries` allows becomes a dead
     letter instead.
 
-        > QUEUE.PUSH orders hello
-        "1700000000000-0"
-        > QUEUE.READ orders workers w1
-        ...
-        > QUEUE.NACK orders workers 1700000000000-0 DELAY 1000
+        > QUEUE.NACK letters workers 1700000000000-0 DELAY 1000
         (integer) 1
     """
     queue, group, message = Queue(argv[1]), argv[2], argv[3]
@@ -337,6 +300,37 @@ def queue_nack(ctx: Context, argv: list[bytes]) -> Reply:
         wake_readers(ctx, queue)
     _tell(ctx, queue, "returned", group=_text(group), id=_text(message), delay=delay)
     return 1
+
+
+@command(
+    "QUEUE.ACK",
+    group="queue",
+    since="0.1.0",
+    flags="write",
+    complexity="O(G*log(N)) for each id, with G groups and N messages that are out.",
+    summary="Confirms messages that a group has dealt with.",
+    arguments=[Key("queue", "RW update delete"), String("group"), String("id", multiple=True)],
+)
+def queue_ack(ctx: Context, argv: list[bytes]) -> Reply:
+    """Answers how many of them were out, or dead letters.
+
+    A message that all groups have confirmed is deleted.
+
+        > QUEUE.ACK letters workers 1700000000000-0
+        (integer) 1
+    """
+    queue, group = Queue(argv[1]), argv[2]
+    messages = [parse_message(text) for text in argv[3:]]
+    ctx.call(b"ZCARD", queue.leases(group))  # of another type, nothing is confirmed
+    ctx.call(b"ZCARD", queue.dead(group))
+    confirmed = [
+        text
+        for text, (level, entry_id) in zip(argv[3:], messages, strict=True)
+        if confirm(ctx, queue, group, level, entry_id)
+    ]
+    if confirmed:
+        _tell(ctx, queue, "acknowledged", group=_text(group), ids=list(map(_text, confirmed)))
+    return len(confirmed)
 
 
 # --- dead letters ------------------------------------------------------------------------------
@@ -486,11 +480,11 @@ def queue_info(ctx: Context, argv: list[bytes]) -> Reply:
     were deleted so that it cannot be known), `out` on a lease or waiting for another try,
     `dead` letters, and `active` consumers.
 
-        > QUEUE.PUSH orders hello
+        > QUEUE.PUSH returns hello
         "1700000000000-0"
-        > QUEUE.INFO orders
+        > QUEUE.INFO returns
         1) "queue"
-        2) "orders"
+        2) "returns"
         3) "messages"
         4) (integer) 1
         5) "delayed"

@@ -115,10 +115,12 @@ def store_put(ctx: Context, argv: list[bytes]) -> Reply:
     ],
 )
 def store_mput(ctx: Context, argv: list[bytes]) -> Reply:
-    """All of them or, after an error, none. The entries have no TTL afterwards.
+    """Puts all of them or, after an error, none.
 
-    > STORE.MPUT acme:agent-a colour green size 7
-    OK
+    The entries have no TTL afterwards.
+
+        > STORE.MPUT acme:agent-a colour green size 7
+        OK
     """
     if len(argv) & 1:
         raise wrong_arity("store.mput")
@@ -172,14 +174,16 @@ def store_get(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("namespace", "RO access"), String("key", multiple=True)],
 )
 def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
-    """One value or nil for each key, in their order.
+    """Answers one value or nil for each key.
 
-    > STORE.MPUT acme:agent-a colour green size 7
-    OK
-    > STORE.MGET acme:agent-a colour weight size
-    1) "green"
-    2) (nil)
-    3) "7"
+    They stand in the order of the keys.
+
+        > STORE.MPUT acme:agent-a colour green size 7
+        OK
+        > STORE.MGET acme:agent-a colour weight size
+        1) "green"
+        2) (nil)
+        3) "7"
     """
     return ctx.call(b"MGET", *Namespace(ctx, argv[1]).keys(argv[2:]))
 
@@ -194,12 +198,14 @@ def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("namespace", "RW delete"), String("key", multiple=True)],
 )
 def store_del(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many there were to remove: deleting what is not there is no error.
+    """Answers how many there were to remove.
 
-    > STORE.PUT acme:agent-a colour green
-    OK
-    > STORE.DEL acme:agent-a colour weight
-    (integer) 1
+    Deleting what is not there is no error.
+
+        > STORE.PUT acme:agent-a colour green
+        OK
+        > STORE.DEL acme:agent-a colour weight
+        (integer) 1
     """
     space = Namespace(ctx, argv[1])
     removed = ctx.call(b"DEL", *space.keys(argv[2:]))
@@ -233,12 +239,12 @@ def store_list(ctx: Context, argv: list[bytes]) -> Reply:
     need not exist: the last key of one answer is where the next goes on. `LIMIT 0`, and no
     LIMIT, is all of them. `WITHVALUES` makes it a map of keys and values.
 
-        > STORE.MPUT acme:agent-a one 1 two 2 three 3
+        > STORE.MPUT acme:numbers one 1 two 2 three 3
         OK
-        > STORE.LIST acme:agent-a LIMIT 2
+        > STORE.LIST acme:numbers LIMIT 2
         1) "one"
         2) "three"
-        > STORE.LIST acme:agent-a AFTER three WITHVALUES
+        > STORE.LIST acme:numbers AFTER three WITHVALUES
         1) "two"
         2) "2"
     """
@@ -277,12 +283,14 @@ def store_list(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("namespace", "RO")],
 )
 def store_count(ctx: Context, argv: list[bytes]) -> Reply:
-    """Entries of namespaces within this one do not count. What holds no string does.
+    """Answers how many live entries there are.
 
-    > STORE.MPUT acme:agent-a one 1 two 2
-    OK
-    > STORE.COUNT acme:agent-a
-    (integer) 2
+    Entries of namespaces within this one do not count. What holds no string does.
+
+        > STORE.MPUT acme:pair one 1 two 2
+        OK
+        > STORE.COUNT acme:pair
+        (integer) 2
     """
     space = Namespace(ctx, argv[1])
     entries = space.place + END
@@ -304,12 +312,14 @@ def store_count(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("namespace", "RW delete")],
 )
 def store_clear(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many there were. Namespaces within this one keep theirs.
+    """Answers how many there were.
 
-    > STORE.MPUT acme:agent-a one 1 two 2
-    OK
-    > STORE.CLEAR acme:agent-a
-    (integer) 2
+    Namespaces within this one keep theirs.
+
+        > STORE.MPUT acme:scratch one 1 two 2
+        OK
+        > STORE.CLEAR acme:scratch
+        (integer) 2
     """
     space = Namespace(ctx, argv[1])
     entries = space.place + END

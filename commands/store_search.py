@@ -36,18 +36,18 @@ def store_namespaces(ctx: Context, argv: list[bytes]) -> Reply:
     segments below the prefix is shown as its ancestor n segments below, once: `DEPTH 1` is
     what a listing of a directory is. `LIMIT 0`, and no LIMIT, is all of them.
 
-        > STORE.PUT acme:agent-a:conv-1 k v
+        > STORE.PUT globex:agent-a:conv-1 k v
         OK
-        > STORE.PUT acme:agent-a:conv-1:notes k v
+        > STORE.PUT globex:agent-a:conv-1:notes k v
         OK
-        > STORE.PUT acme:agent-b k v
+        > STORE.PUT globex:agent-b k v
         OK
-        > STORE.NAMESPACES acme:agent-a
-        1) "acme:agent-a:conv-1"
-        2) "acme:agent-a:conv-1:notes"
-        > STORE.NAMESPACES acme DEPTH 1
-        1) "acme:agent-a"
-        2) "acme:agent-b"
+        > STORE.NAMESPACES globex:agent-a
+        1) "globex:agent-a:conv-1"
+        2) "globex:agent-a:conv-1:notes"
+        > STORE.NAMESPACES globex DEPTH 1
+        1) "globex:agent-a"
+        2) "globex:agent-b"
     """
     space = Namespace(ctx, argv[1])
     depth, limit = None, 0
@@ -105,13 +105,13 @@ def store_search(ctx: Context, argv: list[bytes]) -> Reply:
     A value that is not JSON matches no filter; without a filter every entry matches.
     `OFFSET` passes over matches, `LIMIT 0`, and no LIMIT, is all of them.
 
-        > STORE.PUT acme:agent-a:conv-1 first '{"role":"user","turn":{"n":1}}'
+        > STORE.PUT initech:agent-a:conv-1 first '{"role":"user","turn":{"n":1}}'
         OK
-        > STORE.PUT acme:agent-a:conv-2 second '{"role":"user","turn":{"n":2}}'
+        > STORE.PUT initech:agent-a:conv-2 second '{"role":"user","turn":{"n":2}}'
         OK
-        > STORE.SEARCH acme:agent-a FILTER '{"role":"user","turn.n":{"$gte":2}}'
+        > STORE.SEARCH initech:agent-a FILTER '{"role":"user","turn.n":{"$gte":2}}'
         1) 1) "namespace"
-           2) "acme:agent-a:conv-2"
+           2) "initech:agent-a:conv-2"
            3) "key"
            4) "second"
            5) "value"

@@ -13,7 +13,7 @@ from tests.support.transcripts import replay, show, steps_of
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGES = sorted((DOCS / "domain").glob("*.md"))
 # Groups whose docstrings tell one story, in the order in which the commands are declared.
-GROUPS = ("checkpoint", "job", "model")
+GROUPS = ("checkpoint", "job", "model", "store", "queue")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
