@@ -121,30 +121,35 @@ class LogReader:
             return requests
         batch: list[Request] = []
         opened = self._open
+        # The first request that is in no complete transaction, and what is wrong at `place`.
+        kept_back: int | None = None
+        wrong = ""
         for place, request in enumerate(requests):
             word = request[0].upper() if len(request) == 1 else b""
             if word == b"MULTI":
-                began = self._offset_of(place, requests, at)
                 if opened is not None:
-                    self._error = LogError("a transaction inside a transaction", began, self.whole)
+                    wrong = "a transaction inside a transaction"
                     break
-                opened = []
-                self.whole = began
+                opened, kept_back = [], place
             elif word == b"EXEC":
                 if opened is None:
-                    self.whole = self._offset_of(place, requests, at)
-                    self._error = LogError("the end of no transaction", self.whole, self.whole)
+                    wrong, kept_back = "the end of no transaction", place
                     break
                 batch += opened
-                opened = None
+                opened = kept_back = None
             elif opened is None:
                 batch.append(request)
             else:
                 opened.append(request)
+        # Finding an offset takes reading all before it again: not for every transaction.
+        if kept_back is not None:
+            self.whole = self._offset_of(kept_back, at)
+        if wrong:
+            self._error = LogError(wrong, self._offset_of(place, at), self.whole)
         self._open = opened
         return batch
 
-    def _offset_of(self, place: int, requests: list[Request], at: int) -> int:
+    def _offset_of(self, place: int, at: int) -> int:
         """Where one of the requests that were parsed from `at` on begins."""
         for _ in range(place):
             request = None

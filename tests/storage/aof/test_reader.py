@@ -158,3 +158,22 @@ def test_a_request_in_small_words_is_known_in_any_case() -> None:
     data = encode([[b"multi"], [b"SET", b"a", b"b"], [b"Exec"]])
     found, reader, error = read(data)
     assert (found, reader.whole, error) == ([[b"SET", b"a", b"b"]], len(data), None)
+
+
+def test_many_transactions_are_read_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each begins where a cut may be; finding out where must not take reading all before it."""
+    parse_one = LogReader._parse_one
+    parsed = 0
+
+    def counting(self: LogReader, at: int) -> tuple[Request | None, int]:
+        nonlocal parsed
+        parsed += 1
+        return parse_one(self, at)
+
+    monkeypatch.setattr(LogReader, "_parse_one", counting)
+    transactions = unit([[b"INCR", b"a"], [b"INCR", b"b"]]) * 2000
+    requests, reader, error = read(transactions + encode([[b"MULTI"], [b"INCR", b"a"]]))
+    assert len(requests) == 4000
+    assert reader.whole == len(transactions)
+    assert isinstance(error, LogTruncated)
+    assert parsed < 20_000
