@@ -86,6 +86,7 @@ class LogFiles:
         write_base(self._instance, self._instance.keyspace, temporary)
         self._install(temporary, self._with_new_increment(), keep=1)
         self._open_last()
+        self._measure()
 
     def _open_last(self) -> None:
         self._log.open(self._directory / self._manifest.increments[-1].name)

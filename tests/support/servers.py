@@ -53,9 +53,16 @@ class Loop:
         return trio.from_thread.run_sync(function, *args, trio_token=self._token)
 
     def start_server(self, **settings: str) -> RunningServer:
-        """A server with an instance of its own; setting names have underscores here."""
+        """A server with an instance of its own; setting names have underscores here.
+
+        Its data is loaded when this returns; what keeps it from starting is raised.
+        """
         named = {name.replace("_", "-"): text for name, text in settings.items()}
-        return self.call(self._start_server, SETTINGS | named)
+        running = self.call(self._start_server, SETTINGS | named)
+        running.started.wait()
+        if running.ended.is_set():
+            running.close()
+        return running
 
     def _start_server(self, settings: dict[str, str]) -> RunningServer:
         table = Settings()
@@ -80,6 +87,8 @@ class RunningServer:
         self._loop = loop
         self._server = server
         self._ended = threading.Event()
+        self.started = threading.Event()
+        server.on_ready = self.started.set
         self._failure: BaseException | None = None
         self._connections: list[Connection] = []
         server.listen()
@@ -92,6 +101,7 @@ class RunningServer:
             self._failure = failure
         finally:
             self._ended.set()
+            self.started.set()
 
     @property
     def instance(self) -> Instance:

@@ -1,0 +1,160 @@
+"""Our log opened by real servers and theirs by us: both hold the same data afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.support.data_directories import MAKES, binary_of, ours, theirs, wait_for_rewrite
+from tests.support.resp import Connection, Word
+from tests.support.servers import Loop
+
+KEYS = 12
+
+
+@pytest.fixture(params=MAKES)
+def make(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if binary_of(name) is None:
+        pytest.skip(f"there is no {name} here")
+    return name
+
+
+def some_writes(rng: Random, count: int) -> list[tuple[Word, ...]]:
+    """Writes of every kind, valid and not, around a few keys and the encodings' thresholds.
+
+    Scores are sums of powers of two: Valkey's DEBUG DIGEST spells others than Redis' does.
+    """
+
+    def key() -> bytes:
+        return b"k%d" % rng.randrange(KEYS)
+
+    def text() -> bytes:
+        size = rng.choice([0, 1, 5, 20, 44, 45, 64, 65, 300])
+        return bytes(rng.choices(b"ab\r\n\0\xff $*1", k=size))
+
+    def number() -> int:
+        return rng.choice([0, 1, -5, 300, 70000, 2**40, -(2**63), 2**63 - 1])
+
+    makers = [
+        lambda: ("SET", key(), text()),
+        lambda: ("SET", key(), number(), "PX", 10_000_000),
+        lambda: ("SETEX", key(), 5000, text()),
+        lambda: ("APPEND", key(), text()),
+        lambda: ("SETRANGE", key(), rng.randrange(20), text()),
+        lambda: ("INCRBY", key(), rng.randrange(-9, 9)),
+        lambda: ("INCRBYFLOAT", key(), "0.25"),
+        lambda: ("GETEX", key(), "EX", 9999),
+        lambda: ("GETDEL", key()),
+        lambda: ("RPUSH", key(), *[text() for _ in range(rng.choice([1, 3, 130]))]),
+        lambda: ("LPUSH", key(), number(), text()),
+        lambda: ("LINSERT", key(), "BEFORE", number(), text()),
+        lambda: ("LMOVE", key(), key(), "LEFT", "RIGHT"),
+        lambda: ("RPOP", key(), 2),
+        lambda: ("SADD", key(), *[rng.randrange(600) for _ in range(rng.choice([1, 5, 200]))]),
+        lambda: ("SADD", key(), text(), text()),
+        lambda: ("SPOP", key(), rng.randrange(1, 4)),
+        lambda: ("SUNIONSTORE", key(), key(), key()),
+        lambda: ("HSET", key(), text(), text(), rng.randrange(5), number()),
+        lambda: ("HDEL", key(), rng.randrange(5)),
+        lambda: ("HINCRBYFLOAT", key(), rng.randrange(5), "1.5"),
+        lambda: ("ZADD", key(), "1.5", text(), "-inf", rng.randrange(9), 12345678.5, "x"),
+        lambda: ("ZADD", key(), *[w for n in range(150) for w in (n, b"m%d" % n)]),
+        lambda: ("ZPOPMIN", key(), 2),
+        lambda: ("ZINCRBY", key(), "0.5", "x"),
+        lambda: ("ZUNIONSTORE", key(), 2, key(), key()),
+        lambda: ("XADD", key(), "MAXLEN", "~", 50, "*", "f", text()),
+        lambda: ("XADD", key(), "*", text(), text(), "g", number()),
+        lambda: ("XGROUP", "CREATE", key(), "group", "0", "MKSTREAM"),
+        lambda: ("XREADGROUP", "GROUP", "group", "c1", "COUNT", 2, "STREAMS", key(), ">"),
+        lambda: ("XAUTOCLAIM", key(), "group", "c2", 0, "0", "COUNT", 1),
+        lambda: ("XTRIM", key(), "MAXLEN", 20),
+        lambda: ("PFADD", key(), text(), text()),
+        lambda: ("SETBIT", key(), rng.randrange(500), 1),
+        lambda: ("GEOADD", key(), 13.4, 52.5, text()),
+        lambda: ("EXPIRE", key(), rng.randrange(1000, 5000)),
+        lambda: ("PERSIST", key()),
+        lambda: ("RENAME", key(), key()),
+        lambda: ("COPY", key(), key(), "REPLACE"),
+        lambda: ("DEL", key()),
+        lambda: ("SELECT", rng.choice([0, 0, 0, 9])),
+        lambda: ("MOVE", key(), 9),
+        lambda: ("MULTI",),
+        lambda: ("EXEC",),
+    ]  # fmt: skip
+    writes = [rng.choice(makers)() for _ in range(count)]
+    return [*writes, ("EXEC",)]
+
+
+def write_some(connection: Connection, seed: int) -> None:
+    connection.pipeline(some_writes(Random(seed), 400))
+
+
+def state(connection: Connection) -> tuple[object, ...]:
+    """What two servers with the same data agree on: values, sizes, and who has what pending."""
+    pending = []
+    connection("SELECT", 0)
+    for number in range(KEYS):
+        key = b"k%d" % number
+        if connection("TYPE", key) == "stream":
+            pending.append((key, connection("XPENDING", key, "group")))
+    deadlines = [connection("PEXPIRETIME", b"k%d" % number) for number in range(KEYS)]
+    return connection("DEBUG", "DIGEST"), connection("DBSIZE"), pending, deadlines
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_our_log_is_theirs(loop: Loop, tmp_path: Path, make: str, seed: int) -> None:
+    with ours(loop, tmp_path) as connection:
+        write_some(connection, seed)
+        if seed % 2:
+            wait_for_rewrite(connection)
+            write_some(connection, seed + 100)
+        expected = state(connection)
+    check_with_their_tool(tmp_path)
+    with theirs(make, tmp_path) as connection:
+        assert state(connection) == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_their_log_is_ours(loop: Loop, tmp_path: Path, make: str, seed: int) -> None:
+    preamble = "no" if seed == 3 else "yes"
+    with theirs(make, tmp_path, "--aof-use-rdb-preamble", preamble) as connection:
+        write_some(connection, seed)
+        if seed % 2:
+            wait_for_rewrite(connection)
+            write_some(connection, seed + 100)
+        expected = state(connection)
+    with ours(loop, tmp_path) as connection:
+        assert state(connection) == expected
+
+
+def test_a_directory_goes_there_and_back(loop: Loop, tmp_path: Path, make: str) -> None:
+    """Each adds to what the other has left, with and without a snapshot as base."""
+    for turn, preamble in enumerate(("yes", "no", "yes")):
+        with ours(loop, tmp_path, aof_use_rdb_preamble=preamble) as connection:
+            write_some(connection, 10 * turn)
+            wait_for_rewrite(connection)
+            write_some(connection, 10 * turn + 1)
+            expected = state(connection)
+        with theirs(make, tmp_path) as connection:
+            assert state(connection) == expected
+            write_some(connection, 10 * turn + 2)
+            wait_for_rewrite(connection)
+            write_some(connection, 10 * turn + 3)
+            expected = state(connection)
+        with ours(loop, tmp_path) as connection:
+            assert state(connection) == expected
+
+
+def check_with_their_tool(directory: Path) -> None:
+    tool = shutil.which("redis-check-aof")
+    if tool is None:
+        return
+    manifest = directory / "appendonlydir" / "appendonly.aof.manifest"
+    finished = subprocess.run([tool, manifest], capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout
+    assert "All AOF files and manifest are valid" in finished.stdout
