@@ -60,6 +60,8 @@ class ServeProcess:
 
     def wait(self) -> int:
         """Wait for the process to end by itself; its exit status."""
+        if self._process.stdout is None or self._process.stdout.closed:
+            return self._process.wait()
         status = self._process.wait(30)
         self._drain.join()
         if self._scratch is not None:
@@ -68,6 +70,11 @@ class ServeProcess:
         self._process.stdout.close()
         self._process.stderr.close()
         return status
+
+    def kill(self) -> int:
+        """End the process as a power cut would; its exit status."""
+        self._process.kill()
+        return self.wait()
 
     def close(self) -> int:
         """End the process as an administrator would; its exit status."""

@@ -1,0 +1,204 @@
+"""Writers that remember what was acknowledged, and a server that is killed under them.
+
+A round starts `redkeep serve` on a directory, lets some writers work, kills the process
+with SIGKILL at some moment, starts it again and asks what is there. Each writer owns its
+keys and writes numbers that count up, so what must be there is simple to say:
+
+- `counter`: INCR; at least what was acknowledged, at most what was asked for;
+- `list`: RPUSH of 1, 2, 3 ...; a prefix of that, at least as long;
+- `a`, `b`, `c`: set to the same number in one MULTI; always equal;
+- `keys`: SET of a new key each time; all acknowledged ones are there.
+
+How much acknowledged work may be missing depends on `appendfsync`: with `always` nothing;
+with `everysec`, when only the process dies and not the machine, whatever was written to the
+file is there too, so the window that may be lost is that of a disk which does not keep up.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.support.processes import ROOT, ServeProcess
+from tests.support.resp import Connection, ConnectionClosed, Error
+
+WRITERS = 4
+
+
+@dataclass
+class Written:
+    """What one writer has asked for, and what of it was acknowledged, over all rounds."""
+
+    asked: int = 0
+    acknowledged: int = 0
+    # When (monotonic) each was acknowledged, newest last.
+    times: list[float] = field(default_factory=list)
+
+
+class Writer:
+    """Writes until its connection breaks."""
+
+    def __init__(self, port: int, number: int, written: Written) -> None:
+        self._prefix = f"w{number}:"
+        self._written = written
+        self._connection = Connection(port)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        with suppress(ConnectionClosed, OSError):
+            while True:
+                self._write(self._written.asked + 1)
+
+    def _write(self, number: int) -> None:
+        written, prefix = self._written, self._prefix
+        written.asked = number
+        requests: list[tuple[str | int, ...]] = [
+            ("INCR", prefix + "counter"),
+            ("RPUSH", prefix + "list", number),
+            ("MULTI",),
+            ("SET", prefix + "a", number),
+            ("SET", prefix + "b", number),
+            ("SET", prefix + "c", number),
+            ("EXEC",),
+            ("SET", f"{prefix}key:{number}", number),
+        ]
+        replies = self._connection.pipeline(requests)
+        for reply in replies:
+            assert not isinstance(reply, Error), reply
+        written.acknowledged = number
+        written.times.append(time.monotonic())
+
+
+@dataclass
+class Losses:
+    """What was found missing or half done after a restart."""
+
+    rounds: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    oldest_lost_seconds: float = 0.0
+    half_applied: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} rounds, {self.acknowledged} writes acknowledged, {self.lost} lost "
+            f"(the oldest {self.oldest_lost_seconds:.2f} s before the kill), "
+            f"{len(self.half_applied)} half applied"
+        )
+
+
+class Arena:
+    """A data directory, its writers' memory, and any number of rounds."""
+
+    def __init__(self, directory: Path, policy: str, seed: int) -> None:
+        self._directory = directory
+        self._policy = policy
+        self._rng = Random(seed)
+        self._written = [Written() for _ in range(WRITERS)]
+        self._killed_at = 0.0
+        self.losses = Losses()
+
+    def round(self, moment: str) -> None:
+        """Kill at such a moment: "writing", "snapshot", "rewrite", "loading" or "idle"."""
+        with self._serve() as server:
+            self._verify(server.port)
+            writers = [
+                Writer(server.port, number, written) for number, written in enumerate(self._written)
+            ]
+            for writer in writers:
+                writer.start()
+            time.sleep(self._rng.uniform(0.02, 0.2))
+            if moment in ("snapshot", "rewrite"):
+                with Connection(server.port) as control:
+                    control("BGSAVE" if moment == "snapshot" else "BGREWRITEAOF")
+                # A child lives for a few ms here: before, in the midst of, and after it.
+                time.sleep(self._rng.uniform(0, 0.04))
+            self._killed_at = time.monotonic()
+            server.kill()
+            for writer in writers:
+                writer.join()
+        if moment == "loading":
+            self._kill_while_starting()
+        self.losses.rounds += 1
+
+    def finish(self) -> Losses:
+        """Verify what the last round left."""
+        with self._serve() as server:
+            self._verify(server.port)
+            server.kill()
+        return self.losses
+
+    def _serve(self) -> ServeProcess:
+        return ServeProcess(
+            "--dir", str(self._directory), "--appendfsync", self._policy, "--save", "",
+        )  # fmt: skip
+
+    def _kill_while_starting(self) -> None:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "redkeep", "serve", "--port", "0",
+                "--dir", str(self._directory),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(self._rng.uniform(0.1, 0.5))
+        process.kill()
+        process.wait()
+
+    def _verify(self, port: int) -> None:
+        with Connection(port) as connection:
+            for number, written in enumerate(self._written):
+                self._verify_writer(connection, f"w{number}:", written)
+
+    def _verify_writer(self, connection: Connection, prefix: str, written: Written) -> None:
+        losses = self.losses
+        counter = int(connection("GET", prefix + "counter") or 0)
+        items = [int(item) for item in connection("LRANGE", prefix + "list", 0, -1)]
+        together = connection("MGET", prefix + "a", prefix + "b", prefix + "c")
+        newest = max([counter, *items[-1:], *(int(n) for n in together if n is not None)])
+        if len(set(together)) > 1:
+            losses.half_applied.append(f"{prefix} MULTI left {together}")
+        if items != list(range(1, len(items) + 1)):
+            losses.half_applied.append(f"{prefix}list is {items[-5:]}")
+        there = {counter, len(items), int(together[0] or 0)}
+        keys = [f"{prefix}key:{n}" for n in range(1, written.asked + 1)]
+        found = connection("MGET", *keys) if keys else []
+        kept = min([*there, *(n for n, value in enumerate(found) if value is None)])
+        losses.acknowledged += len(written.times)
+        if kept < written.acknowledged:
+            missing = written.acknowledged - kept
+            losses.lost += missing
+            age = self._killed_at - written.times[max(-missing, -len(written.times))]
+            losses.oldest_lost_seconds = max(losses.oldest_lost_seconds, age)
+        if newest > written.asked:
+            losses.half_applied.append(f"{prefix} has {newest}, of which nobody knows")
+        # The next round goes on from what is there, on all keys alike.
+        level = max([written.acknowledged, newest])
+        self._level(connection, prefix, level)
+        written.asked = written.acknowledged = level
+        written.times.clear()
+
+    @staticmethod
+    def _level(connection: Connection, prefix: str, number: int) -> None:
+        """Bring all keys of a writer to the same number."""
+        length = connection("LLEN", prefix + "list")
+        requests: list[tuple[str | int, ...]] = [("SET", prefix + "counter", number)]
+        requests += [("RPUSH", prefix + "list", n) for n in range(length + 1, number + 1)]
+        requests += [("SET", prefix + name, number) for name in "abc"]
+        requests += [("SET", f"{prefix}key:{n}", n) for n in range(1, number + 1)]
+        connection.pipeline(requests)

@@ -1,0 +1,41 @@
+"""Nothing acknowledged is lost when the process is killed; `-s` shows the numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kill.harness import Arena
+
+MOMENTS = ("writing", "snapshot", "rewrite", "loading", "rewrite", "writing")
+# A disk that does not keep up may keep us from writing for so long.
+WINDOW_SECONDS = 2.5
+
+
+def run(directory: Path, policy: str, rounds: int) -> None:
+    arena = Arena(directory, policy, seed=rounds)
+    for number in range(rounds):
+        arena.round(MOMENTS[number % len(MOMENTS)])
+    losses = arena.finish()
+    print(f"\nappendfsync {policy}: {losses}")
+    assert not losses.half_applied
+    assert losses.acknowledged > rounds
+    if policy == "always":
+        assert losses.lost == 0
+    else:
+        assert losses.oldest_lost_seconds <= WINDOW_SECONDS
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+def test_a_killed_server_has_what_it_promised(tmp_path: Path, policy: str) -> None:
+    run(tmp_path, policy, 12)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+def test_a_killed_server_has_what_it_promised_a_thousand_times(tmp_path: Path, policy: str) -> None:
+    for block in range(100):
+        directory = tmp_path / str(block)
+        directory.mkdir()
+        run(directory, policy, 10)
