@@ -65,6 +65,8 @@ def heartbeat(
     member = _member(group, consumer)
     known = ctx.call(b"HGET", queue.consumers, member)
     ctx.call(b"ZADD", queue.seen, b"%d" % ctx.now, member)
+    if known is not None and leases is None:
+        return
     facts = None if known is None else _read_facts(known)
     if facts is None:
         _write_facts(ctx, queue, member, ctx.now * _NS_PER_MS, leases or 0)

@@ -42,6 +42,7 @@ _STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])+)\}:stream:[0-9]").f
 _DUE = re.compile(rb"redkeep:queue:due:[0-9]{20}:\{((?:[^}\\]|\\[}\\])+)\}").fullmatch
 
 LEVELS = 10
+_LEVELS = frozenset(b"%d" % level for level in range(LEVELS))
 
 
 class Queue:
@@ -53,7 +54,10 @@ class Queue:
         if not name:
             raise CommandError("ERR the name of the queue is empty")
         self.name = name
-        self.tag = tag = _SPECIAL.sub(rb"\\\g<0>", name)
+        if b"}" in name or b"\\" in name:
+            self.tag = tag = _SPECIAL.sub(rb"\\\g<0>", name)
+        else:
+            self.tag = tag = name
         self.base = QUEUE_PREFIX + tag + b"}:"
 
     def stream(self, level: int) -> bytes:
@@ -101,8 +105,11 @@ class Queue:
     def levels(self, ctx: Context) -> list[int]:
         """The priorities that have a stream, highest first, and always 0."""
         prefix = self.base + b"stream:"
-        found = {int(key[len(prefix) :]) for key in ctx.db.ordered.range(prefix)}
-        return sorted(found | {0}, reverse=True)
+        keys = list(ctx.db.ordered.range(prefix))
+        if len(keys) <= 1 and keys == [self.stream(0)][: len(keys)]:
+            return [0]
+        found = {key[len(prefix) :] for key in keys}
+        return sorted({int(level) for level in found if level in _LEVELS} | {0}, reverse=True)
 
     def groups_with(self, ctx: Context, what: bytes) -> list[bytes]:
         """The groups that have a key of this kind: `leases`, `dead`."""
@@ -111,7 +118,7 @@ class Queue:
 
 
 def _named(tag: bytes) -> Queue:
-    return Queue(_ESCAPED.sub(rb"\1", tag))
+    return Queue(_ESCAPED.sub(rb"\1", tag) if b"\\" in tag else tag)
 
 
 def queue_of_stream(key: bytes) -> Queue | None:
@@ -136,6 +143,12 @@ def with_scores(ctx: Context, key: bytes, *bounds: bytes) -> Sequence[tuple[byte
     """A range of a sorted set with its scores; nothing where there is no such key."""
     reply = ctx.call(b"ZRANGE", key, *bounds, b"WITHSCORES")
     return reply.items if isinstance(reply, Pairs) else ()
+
+
+def is_due(ctx: Context, key: bytes) -> bool:
+    """Whether anything in a sorted set of moments has its behind it: mostly nothing has."""
+    head = with_scores(ctx, key, b"0", b"0")
+    return bool(head) and head[0][1] <= ctx.now
 
 
 # --- what is due when --------------------------------------------------------------------------

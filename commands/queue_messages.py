@@ -17,6 +17,7 @@ from commands.queue_layout import (
     DUE_PREFIX,
     Queue,
     first_due,
+    is_due,
     schedule,
     unschedule,
     with_scores,
@@ -160,12 +161,14 @@ def read_new(
 
 def read_due(ctx: Context, queue: Queue, group: bytes, count: int) -> dict[int, list[bytes]]:
     """Messages whose lease ran out or that were given back, by priority, oldest first."""
-    most = b"%d" % max(count, BATCH)
     due: dict[int, list[bytes]] = {}
+    leases = queue.leases(group)
+    if not is_due(ctx, leases):
+        return due
+    most = b"%d" % max(count, BATCH)
     for message in ctx.call(
-        b"ZRANGE", queue.leases(group), b"-inf", b"%d" % ctx.now, b"BYSCORE",
-        b"LIMIT", b"0", most,
-    ):  # fmt: skip
+        b"ZRANGE", leases, b"-inf", b"%d" % ctx.now, b"BYSCORE", b"LIMIT", b"0", most
+    ):
         named = _read_message(message)
         if named is None:
             count_poison(ctx)
@@ -236,13 +239,13 @@ def _number(entry_id: bytes) -> tuple[int, int]:
 # --- what becomes due --------------------------------------------------------------------------
 
 
-def promote(ctx: Context, queue: Queue) -> None:
+def promote(ctx: Context, queue: Queue) -> bool:
     """Move delayed messages whose time has come into their streams, a batch of them."""
+    if not is_due(ctx, queue.delayed):
+        return False
     due = ctx.call(
         b"ZRANGE", queue.delayed, b"-inf", b"%d" % ctx.now, b"BYSCORE", b"LIMIT", b"0", _BATCH
     )
-    if not due:
-        return
     for text in ctx.call(b"HMGET", queue.late, *due):
         level, _, payload = (text or b"").partition(b" ")
         if len(level) == 1 and level.isdigit():
@@ -252,6 +255,7 @@ def promote(ctx: Context, queue: Queue) -> None:
     ctx.call(b"ZREM", queue.delayed, *due)
     ctx.call(b"HDEL", queue.late, *due)
     wake_readers(ctx, queue)
+    return True
 
 
 def _end_leases(ctx: Context, queue: Queue, group: bytes) -> None:

@@ -206,10 +206,11 @@ def queue_read(ctx: Context, argv: list[bytes]) -> Reply:
         for level in levels:
             ctx.call(b"XLEN", queue.stream(level))  # of another type, nothing is read
     due = read_due(ctx, queue, group, count)
-    promote(ctx, queue)
+    if promote(ctx, queue):
+        levels = queue.levels(ctx)
     found: list[Delivery] = []
     beaten = False
-    for level in queue.levels(ctx):
+    for level in levels:
         for message in due.get(level, ()):
             if len(found) < count:
                 found += read_again(ctx, queue, group, consumer, message)
