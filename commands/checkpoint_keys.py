@@ -21,7 +21,7 @@ from commands.namespaces import escape, tenant_part
 class Thread:
     """One thread of one tenant: its keys, and what its checkpoints say of themselves."""
 
-    __slots__ = ("by_id", "by_step", "name", "prefix", "tenant")
+    __slots__ = ("by_id", "by_step", "identity", "name", "prefix", "tenant")
 
     def __init__(self, ctx: Context, tenant: bytes, name: bytes) -> None:
         part = tenant_part(ctx, tenant)
@@ -32,6 +32,11 @@ class Thread:
             self.name = name.decode()
         except UnicodeDecodeError:
             raise _not_text(tenant, name) from None
+        # The members of a body that tell whose checkpoint it is, as JSON.
+        self.identity = b'"tenant_id":%b,"thread_id":%b' % (
+            write_json(self.tenant),
+            write_json(self.name),
+        )
         self.prefix = prefix = b"%b%b:%b" % (CHECKPOINT_PREFIX, part, escape(name))
         self.by_step = prefix + b":bystep"
         self.by_id = prefix + b":byid"
@@ -40,11 +45,6 @@ class Thread:
     def collection(self) -> bytes:
         """The thread as it is called in events: tenant and name, escaped."""
         return self.prefix[len(CHECKPOINT_PREFIX) :]
-
-    @property
-    def identity(self) -> bytes:
-        """The members of a body that tell whose checkpoint it is, as JSON."""
-        return b'"tenant_id":%b,"thread_id":%b' % (write_json(self.tenant), write_json(self.name))
 
     def writes(self, checkpoint: bytes) -> bytes:
         """The key of the pending writes of a checkpoint."""

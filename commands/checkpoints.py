@@ -11,6 +11,7 @@ from typing import Any
 
 from commands.checkpoint_envelopes import (
     canonical_id,
+    check,
     checked_id,
     compose,
     members,
@@ -271,7 +272,12 @@ def cp_latest(ctx: Context, argv: list[bytes]) -> Reply:
     """
     thread = Thread(ctx, argv[1], argv[2])
     ids = ctx.call(b"ZREVRANGE", thread.by_step, b"0", b"0")
-    return _envelope(ctx, thread, ids[0]) if ids else None
+    if not ids:
+        return None
+    raw = ctx.call(b"HGET", thread.by_id, ids[0])
+    if raw is not None:
+        check(raw, ids[0], thread)
+    return raw
 
 
 @command(
@@ -292,11 +298,9 @@ def cp_get(ctx: Context, argv: list[bytes]) -> Reply:
         > CP.GET acme thread-1 00000000-0000-0000-0000-000000000000
         (nil)
     """
-    return _envelope(ctx, Thread(ctx, argv[1], argv[2]), canonical_id(argv[3]))
-
-
-def _envelope(ctx: Context, thread: Thread, checkpoint: bytes) -> bytes | None:
-    raw: bytes | None = ctx.call(b"HGET", thread.by_id, checkpoint)
+    thread = Thread(ctx, argv[1], argv[2])
+    checkpoint = canonical_id(argv[3])
+    raw = ctx.call(b"HGET", thread.by_id, checkpoint)
     if raw is not None:
         read(raw, checkpoint, thread)
     return raw
@@ -370,10 +374,12 @@ def _readable(
         if raw is None:
             continue
         try:
-            body = read(raw, checkpoint, thread)
+            if wanted is None:
+                check(raw, checkpoint, thread)
+            elif not wanted(read(raw, checkpoint, thread).get("meta")):
+                continue
         except CommandError:
             count_poison(ctx)
-            continue
-        if wanted is None or wanted(body.get("meta")):
+        else:
             found.append(raw)
     return found

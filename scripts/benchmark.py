@@ -241,6 +241,16 @@ class Bench:
         for target in (self.ours, self.theirs):
             target.call(b"FLUSHALL")
 
+    def checkpoints(self) -> None:
+        """The checkpoint workload, against the plain commands that it replaces."""
+        from benchmarks.checkpoints import measure
+
+        for target in (self.ours, self.theirs):
+            target.call(b"FLUSHALL")
+        for size in (1_000, 10_000):
+            for row in measure(self.ours, self.theirs, self.rounds, size):
+                self.add(row)
+
     def start(self) -> None:
         """Start to first reply of an empty server, in milliseconds."""
         times = []
@@ -253,7 +263,7 @@ class Bench:
         )
 
 
-GROUPS = ("strings", "types", "idle", "million", "start")
+GROUPS = ("strings", "types", "idle", "million", "checkpoints", "start")
 
 
 @click.command()

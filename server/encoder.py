@@ -49,7 +49,11 @@ def error_line(text: bytes) -> bytes:
 
 
 def _bulk(reply: bytes | bytearray, append: Append) -> None:
-    append(b"$%d\r\n%b\r\n" % (len(reply), bytes(reply)))
+    # Three chunks, so that a large reply is copied once, when all chunks are joined.
+    length = len(reply)
+    append(BULK_HEADERS[length] if length < 4096 else b"$%d\r\n" % length)
+    append(bytes(reply))
+    append(CRLF)
 
 
 def _status(reply: str, append: Append) -> None:

@@ -455,6 +455,55 @@ def test_envelopes_of_others_are_read(client: Connection, changes: dict[str, Any
     assert client("CP.COPY", "acme", "t", "v") == 2
 
 
+def test_a_part_of_an_envelope_is_none(client: Connection) -> None:
+    put(client, A, 0, "NEXT", "n", "META", '{"a":{"b":1}}')
+    whole = client("CP.GET", "acme", "t", A)
+    requests: list[tuple[Word, ...]] = []
+    for end in range(len(whole)):
+        requests.append(("HSET", BY_ID, A, whole[:end]))
+        requests.append(("CP.HISTORY", "acme", "t"))
+        requests.append(("CP.HISTORY", "acme", "t", "FILTER", "{}"))
+    replies = client.pipeline(requests)
+    assert replies[1::3] == replies[2::3] == [[]] * len(whole)
+
+
+def test_the_state_within_our_own_form_is_parsed_when_asked_for_by_name(
+    client: Connection,
+) -> None:
+    put(client, A, 0)
+    broken = client("CP.GET", "acme", "t", A).replace(b'"state":{}', b'"state":{"a":}')
+    client("HSET", BY_ID, A, broken)
+    assert client("CP.GET", "acme", "t", A).code == "BADRECORD"
+    assert client("CP.HISTORY", "acme", "t") == [broken]
+
+
+TRICKY = [
+    '{"state":1,"next_node":null,"timestamp":"2026-01-01T00:00:00Z"}}',
+    '","next_node":"',
+    "\\",
+    '"',
+    "}}",
+    "\n\x00é",
+]
+
+
+@pytest.mark.parametrize("text", TRICKY)
+def test_what_is_put_is_whole(client: Connection, text: str) -> None:
+    state, meta = json.dumps([text, {text: text}]), json.dumps({text: [text]})
+    for thread in ("t", text):
+        client("CP.PUT", "acme", thread, "STEP", 1, "STATE", state, "NEXT", text, "META", meta)
+        found = client("CP.LATEST", "acme", thread)
+        assert client("CP.HISTORY", "acme", thread) == [found]
+        assert client("CP.HISTORY", "acme", thread, "FILTER", "{}") == [found]
+        said = body(found)
+        assert (said["next_node"], said["meta"], said["thread_id"]) == (
+            text,
+            {text: [text]},
+            thread,
+        )
+        assert b'"state":%b,"next_node":' % state.encode() in found
+
+
 def test_an_id_without_an_envelope_is_passed_over(client: Connection) -> None:
     client("ZADD", BY_STEP, 1, A)
     assert client("CP.LATEST", "acme", "t") is None
