@@ -15,7 +15,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from commands.context import Context
 from tests.support.copies import copy_keys
+from tests.support.oracles import Oracle
 from tests.support.resp import NULL_ARRAY, Connection, Error, Map
 from tests.support.servers import Loop, RunningServer
 
@@ -367,7 +369,10 @@ def test_info(server: RunningServer, client: Connection, client3: Connection) ->
     assert client3("QUEUE.READ", "none", "g", "c") is None
 
 
-def test_a_copy_of_all_keys_goes_on(server: RunningServer, loop: Loop, client: Connection) -> None:
+def test_a_copy_of_all_keys_goes_on(
+    server: RunningServer, loop: Loop, client: Connection, valkey: Oracle
+) -> None:
+    """By way of a stock server, which has no notion of any of this."""
     client("CONFIG", "SET", "queue-max-deliveries", 2)
     for number in range(8):
         client("QUEUE.PUSH", "q", number, "PRIORITY", number % 3, "ID", number)
@@ -381,7 +386,10 @@ def test_a_copy_of_all_keys_goes_on(server: RunningServer, loop: Loop, client: C
     try:
         other.freeze(server.now_ms())
         copy = other.connect()
-        copy_keys(client, copy)
+        with valkey.connect() as stock:
+            # Its clock is not stopped: what would have run out there goes with no deadline.
+            copy_keys(client, stock, deadlines=False)
+            copy_keys(stock, copy, deadlines=False)
         for step in range(3):
             for asked in (("QUEUE.INFO", "q"), ("QUEUE.DEAD", "q", "g"), ("QUEUE.PRESENCE",)):
                 assert copy(*asked) == client(*asked), (step, asked)
@@ -605,3 +613,33 @@ def test_messages_come_back_in_the_order_in_which_they_were_pushed(client: Conne
     for row in reversed(read(client, "COUNT", 12)):
         client("QUEUE.NACK", "q", "g", row[b"id"])
     assert payloads(read(client, "COUNT", 12)) == [b"%02d" % number for number in range(12)]
+
+
+def test_regular_work_costs_what_it_acts_on(
+    server: RunningServer, client: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(300):
+        client("QUEUE.PUSH", number, "x", "DELAY", 10**9)
+        client("QUEUE.PUSH", number, "x")
+        read(client, "LEASE", 10**9, queue=str(number))
+        client("QUEUE.HEARTBEAT", number, "g", "c")
+    client("CONFIG", "SET", "presence-ttl-ms", 10**9)
+    server.advance(200_000)  # the timer looks at all of them, and finds nobody silent
+    client("QUEUE.PUSH", "due", "x", "DELAY", 10)
+    calls: list[bytes] = []
+    call = Context.call
+
+    def counted(ctx: Context, *words: bytes) -> Any:
+        calls.append(words[0])
+        return call(ctx, *words)
+
+    for _ in range(1000):
+        if not client("KEYS", "redkeep:queue:due:0000000170000012*"):
+            break
+    monkeypatch.setattr(Context, "call", counted)
+    server.advance(10)
+    for _ in range(1000):
+        if client("XLEN", "redkeep:queue:{due}:stream:0"):
+            break
+    server.call(lambda: None)
+    assert 5 < len(calls) < 30, calls

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.copies import copy_keys
+from tests.support.oracles import Oracle
 from tests.support.resp import Connection, Error, Map
 from tests.support.servers import Loop, RunningServer
 
@@ -121,14 +123,38 @@ def test_plain_commands_and_these_see_each_other(server: RunningServer, client: 
     assert client("STORE.NAMESPACES", "acme") == [b"acme:b"]
 
 
-def test_a_copy_of_all_keys_answers_the_same(loop: Loop, client: Connection) -> None:
+def test_a_redis_py_pipeline_and_these_see_each_other(server: RunningServer) -> None:
+    """As a client of the seed's layout writes: SET, with PX where there is a TTL."""
+    server.freeze(NOW)
+    with redis.Redis(port=server.port) as plain:
+        pipeline = plain.pipeline(transaction=False)
+        pipeline.set("entelix:store:acme:acme:agent-a:k1", '{"n":1}')
+        pipeline.set("entelix:store:acme:acme:agent-a:k2", '{"n":2}', px=1000)
+        pipeline.set("entelix:store:acme:acme:agent-a:conv-1:k3", '{"n":3}')
+        assert pipeline.execute() == [True, True, True]
+        assert plain.execute_command("STORE.LIST", "acme:agent-a") == [b"k1", b"k2"]
+        assert len(plain.execute_command("STORE.SEARCH", "acme", "FILTER", '{"n":{"$gt":1}}')) == 2
+        server.advance(1001)
+        assert plain.execute_command("STORE.MGET", "acme:agent-a", "k1", "k2") == [b'{"n":1}', None]
+        plain.execute_command("STORE.PUT", "acme:agent-a", "k4", "x", "TTL", 500)
+        pipeline.get("entelix:store:acme:acme:agent-a:k4")
+        pipeline.pttl("entelix:store:acme:acme:agent-a:k4")
+        assert pipeline.execute() == [b"x", 500]
+
+
+def test_a_copy_of_all_keys_answers_the_same(
+    loop: Loop, client: Connection, valkey: Oracle
+) -> None:
+    """By way of a stock server, which has no notion of any of this."""
     for number in range(40):
         name = f"acme:agent-{number % 5}:conv-{number % 3}"
         client("STORE.PUT", name, f"k:{number}\\", json.dumps({"n": number}), "TTL", 60_000)
     other = loop.start_server()
     try:
         copy = other.connect()
-        assert copy_keys(client, copy) == 40
+        with valkey.connect() as stock:
+            assert copy_keys(client, stock) == 40
+            assert copy_keys(stock, copy) == 40
         for asked in (
             ("STORE.NAMESPACES", "acme"),
             ("STORE.LIST", "acme:agent-1:conv-1", "WITHVALUES"),
