@@ -26,6 +26,7 @@ from typing import Any, Protocol, TypeVar
 from storage.clock import Clock
 from storage.deadlines import Deadlines
 from storage.errors import WrongType
+from storage.journal import Journal
 from storage.key_index import NO_PLACES, KeyIndex, Place
 from storage.scan_order import ScanOrder
 from storage.values.hashes import Hash
@@ -69,6 +70,8 @@ class Keyspace:
         # Keys that somebody waits for and that were changed, in that order.
         self.ready: list[tuple[Database, bytes]] = []
         self.observers: list[Observer] = []
+        # Where writes are noted while anybody keeps a log of them.
+        self.journal: Journal | None = None
         # While set, keys past their deadline are hidden but not removed (CLIENT PAUSE,
         # loading, a replica): removal would be a write.
         self.expiry_paused = False
@@ -418,6 +421,8 @@ class Database:
             return
         self.discard(key)
         keyspace.expired_keys += 1
+        if keyspace.journal is not None:
+            keyspace.journal.record(self.index, [[b"DEL", key]])
         self.changed(key, "expired")
 
     def expire_due(self) -> list[bytes]:
@@ -442,6 +447,8 @@ class Database:
         for field in expired:
             value.remove(field)
         keyspace.expired_fields += len(expired)
+        if keyspace.journal is not None:
+            keyspace.journal.record(self.index, [[b"HDEL", key, *expired]])
         if value:
             self.note_field_deadlines(key, value)
             self.changed(key, "hexpired", len(expired))
