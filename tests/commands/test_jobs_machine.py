@@ -12,9 +12,17 @@ import json
 from collections import Counter, defaultdict
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
 
 from commands.state.instance import Instance
 from commands.state.settings import Settings
@@ -32,7 +40,19 @@ KINDS = ("train", "backfill", "feature_refresh", "drift_compute")
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 TERMINAL = STATUSES[2:]
 
-workers = st.sampled_from(["w1", "w2", "w3"])
+# The usual run plays the same sessions each time, so that it fails only for a reason.
+QUICK = settings(
+    max_examples=80,
+    stateful_step_count=40,
+    derandomize=True,
+    deadline=None,
+    database=None,
+)
+DEEP = settings(max_examples=2000, stateful_step_count=60, deadline=None)
+
+workers = st.sampled_from(["w1", "w2"])
+# Below zero is for a worker that has nothing to do with the job.
+picks = st.integers(-1, 5)
 kinds = st.sampled_from(KINDS[:2])
 moments = st.sampled_from([0, 1, 50, 1000])
 
@@ -151,6 +171,7 @@ class Jobs(RuleBasedStateMachine):
         super().__init__()
         self.server = Server(NOW)
         self.held: dict[bytes, tuple[str, int]] = {}
+        self.starts: dict[bytes, int] = {}
         self.ended: dict[bytes, bytes] = {}
         self.needed: set[bytes] = set()
 
@@ -162,17 +183,36 @@ class Jobs(RuleBasedStateMachine):
         row = self.server("JOB.GET", POOL, ident)
         return None if row is None else json.loads(row)["status"]
 
+    def chosen(self, ident: bytes, worker: str, pick: int) -> tuple[bytes, str]:
+        """A job and a worker that claimed it, whether or not it holds it still; or a stranger."""
+        if pick < 0 or not self.held:
+            return ident, worker
+        ident = sorted(self.held)[pick % len(self.held)]
+        return ident, self.held[ident][0]
+
     def holds(self, ident: bytes, worker: str) -> bool:
         holder, until = self.held.get(ident, ("", 0))
         return holder == worker and until > self.now
 
     # --- submitting ---------------------------------------------------------------------
 
+    @initialize(target=jobs, options=st.lists(st.sampled_from([2, 3, 4]), min_size=4, max_size=6))
+    def begin(self, options: list[int]) -> Any:
+        """Some jobs to work on, and most of them claimed."""
+        idents = [
+            self.server("JOB.SUBMIT", POOL, "train", "spam", "{}", "ATTEMPTS", attempts)
+            for attempts in options
+        ]
+        self.needed.update(idents)
+        self.claim("w1", None, 2, 1000)
+        self.claim("w2", None, 1, 40)
+        return multiple(*idents)
+
     @rule(
         target=jobs,
         kind=kinds,
         priority=st.sampled_from([0, 0, 5, -1]),
-        delay=moments,
+        delay=st.sampled_from([0, 0, 0, 1, 50]),
         attempts=st.integers(1, 3),
         ttl=st.sampled_from([None, None, None, 60]),
         unique=st.sampled_from([None, None, "u1", "u2"]),
@@ -230,12 +270,14 @@ class Jobs(RuleBasedStateMachine):
             assert self.held.get(ident, ("", 0))[1] <= self.now, "two leases"
             assert ident not in self.ended
             assert row["status"] == "running"
+            self.starts[ident] = self.starts.get(ident, 0) + 1
             assert row["started_at"] == self.now
             assert only in (None, row["kind"])
             self.held[ident] = (worker, self.now + lease)
 
-    @rule(ident=jobs, worker=workers, percent=st.integers(0, 120))
-    def progress(self, ident: bytes, worker: str, percent: int) -> None:
+    @rule(ident=jobs, worker=workers, pick=picks, percent=st.integers(0, 120))
+    def progress(self, ident: bytes, worker: str, pick: int, percent: int) -> None:
+        ident, worker = self.chosen(ident, worker, pick)
         reply = self.server("JOB.PROGRESS", POOL, ident, percent, "WORKER", worker)
         if self.holds(ident, worker):
             assert reply == b"running"
@@ -246,8 +288,9 @@ class Jobs(RuleBasedStateMachine):
         else:
             assert reply != b"running"
 
-    @rule(ident=jobs, worker=workers, ms=st.sampled_from([1, 100]))
-    def extend(self, ident: bytes, worker: str, ms: int) -> None:
+    @rule(ident=jobs, worker=workers, pick=picks, ms=st.sampled_from([1, 100]))
+    def extend(self, ident: bytes, worker: str, pick: int, ms: int) -> None:
+        ident, worker = self.chosen(ident, worker, pick)
         reply = self.server("JOB.EXTEND", POOL, ident, worker, ms)
         if self.holds(ident, worker):
             assert reply == self.now + ms
@@ -256,8 +299,9 @@ class Jobs(RuleBasedStateMachine):
             assert isinstance(reply, Error)
             assert reply.code in ("NOTOWNER", "TERMINAL", "NOTFOUND")
 
-    @rule(ident=jobs, worker=workers)
-    def complete(self, ident: bytes, worker: str) -> None:
+    @rule(ident=jobs, worker=workers, pick=picks)
+    def complete(self, ident: bytes, worker: str, pick: int) -> None:
+        ident, worker = self.chosen(ident, worker, pick)
         holds, before = self.holds(ident, worker), self.server("JOB.GET", POOL, ident)
         reply = self.server("JOB.COMPLETE", POOL, ident, "METRICS", "[1]", "WORKER", worker)
         if holds:
@@ -267,8 +311,9 @@ class Jobs(RuleBasedStateMachine):
         else:
             assert self.server("JOB.GET", POOL, ident) == before
 
-    @rule(ident=jobs, worker=workers, retry=st.booleans())
-    def fail(self, ident: bytes, worker: str, retry: bool) -> None:
+    @rule(ident=jobs, worker=workers, pick=picks, retry=st.booleans())
+    def fail(self, ident: bytes, worker: str, pick: int, retry: bool) -> None:
+        ident, worker = self.chosen(ident, worker, pick)
         holds, before = self.holds(ident, worker), self.server("JOB.GET", POOL, ident)
         words = ["RETRY"] if retry else []
         reply = self.server("JOB.FAIL", POOL, ident, "oops", *words, "WORKER", worker)
@@ -309,13 +354,18 @@ class Jobs(RuleBasedStateMachine):
         }
         if before is not None:
             row = json.loads(before) | {"status": status}
+        if status == "queued":
+            row |= {"progress": 0, "started_at": 0}
         reply = self.server("JOB.PUT", POOL, ident, json.dumps(row))
         if before is not None and json.loads(before)["status"] in TERMINAL:
             assert reply == "OK" if row == json.loads(before) else reply.code == "TERMINAL"
             return
         assert reply == "OK"
         assert json.loads(self.server("JOB.GET", POOL, ident)) == row
-        if before is None or row != json.loads(before):
+        was = None if before is None else json.loads(before)["status"]
+        if status == "running" and was != "running":
+            self.starts[ident] = self.starts.get(ident, 0) + 1
+        if status != "running":
             self.held.pop(ident, None)
 
     @rule(ident=jobs)
@@ -336,6 +386,7 @@ class Jobs(RuleBasedStateMachine):
 
     def forget(self, ident: bytes) -> None:
         self.needed.discard(ident)
+        self.starts.pop(ident, None)
         self.ended.pop(ident, None)
         self.held.pop(ident, None)
 
@@ -357,34 +408,50 @@ class Jobs(RuleBasedStateMachine):
     # --- what always holds ------------------------------------------------------------------
 
     @invariant()
-    def nothing_is_lost_and_what_ended_stays(self) -> None:
+    def everything_agrees(self) -> None:
         contents = self.server.contents()
-        rows = {
-            key[len(JOB) :]: value[b"row"] for key, value in contents.items() if key.startswith(JOB)
-        }
-        assert self.needed <= set(rows)
-        for ident in set(self.ended) - set(rows):
+        jobs = {k[len(JOB) :]: v for k, v in contents.items() if k.startswith(JOB)}
+        around = {key: value for key, value in contents.items() if not key.startswith(JOB)}
+        self.nothing_is_lost_and_what_ended_stays(jobs)
+        for ident, fields in jobs.items():
+            self.facts_fit_the_row(ident, fields)
+        assert around == expected_indexes(jobs)
+        self.figures_agree([json.loads(fields[b"row"]) for fields in jobs.values()])
+
+    def nothing_is_lost_and_what_ended_stays(self, jobs: dict[bytes, Any]) -> None:
+        assert self.needed <= set(jobs)
+        for ident in {*self.ended, *self.starts} - set(jobs):
             # Only its TTL can have removed it.
             assert ident not in self.needed
-            del self.ended[ident]
-        for ident, row in rows.items():
+            self.forget(ident)
+        for ident, fields in jobs.items():
+            row = fields[b"row"]
             if ident in self.ended:
                 assert self.ended[ident] == row
             elif json.loads(row)["status"] in TERMINAL:
                 self.ended[ident] = row
                 self.held.pop(ident, None)
 
-    @invariant()
-    def indexes_agree_with_jobs(self) -> None:
-        contents = self.server.contents()
-        jobs = {k[len(JOB) :]: v for k, v in contents.items() if k.startswith(JOB)}
-        found = {key: value for key, value in contents.items() if not key.startswith(JOB)}
-        assert found == expected_indexes(jobs)
+    def facts_fit_the_row(self, ident: bytes, fields: dict[bytes, bytes]) -> None:
+        row = json.loads(fields[b"row"])
+        status, held = row["status"], self.held.get(ident)
+        started = int(fields.get(b"attempts", 0))
+        assert started == self.starts.get(ident, 0)
+        assert started <= int(fields[b"max_attempts"]) or status != "queued"
+        if held is not None and held[1] > self.now:
+            lease = (fields[b"worker"].decode(), int(fields[b"lease_until"]))
+            assert (status, lease) == ("running", held)
+        elif status == "running" and int(fields[b"lease_until"]) > self.now:
+            assert b"worker" not in fields, "somebody holds what nobody claimed"
+        if status == "queued":
+            assert (row["progress"], row["started_at"]) == (0, 0)
+            assert not {b"worker", b"lease", b"lease_until"} & set(fields)
+        else:
+            assert not {b"delayed", b"waiting_for"} & set(fields)
+        rests = status != "running" and not {b"delayed", b"waiting_for"} & set(fields)
+        assert (b"expires_at" in fields) == (b"ttl" in fields and rests)
 
-    @invariant()
-    def figures_agree_with_jobs(self) -> None:
-        contents = self.server.contents()
-        rows = [json.loads(v[b"row"]) for k, v in contents.items() if k.startswith(JOB)]
+    def figures_agree(self, rows: list[dict[str, Any]]) -> None:
         figures = as_map(self.server("JOB.STATS", POOL))
         by_status = Counter(row["status"] for row in rows)
         by_kind = Counter(row["kind"] for row in rows)
@@ -417,4 +484,9 @@ class Jobs(RuleBasedStateMachine):
 
 
 class TestJobs(Jobs.TestCase):  # type: ignore[name-defined,misc]
-    settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+    settings = QUICK
+
+
+@pytest.mark.deep
+class TestJobsForLong(Jobs.TestCase):  # type: ignore[name-defined,misc]
+    settings = DEEP
