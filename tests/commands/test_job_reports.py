@@ -1,0 +1,151 @@
+"""JOB.*: lists, figures, clearing up, and events."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.jobs import (
+    NOW,
+    A,
+    B,
+    C,
+    filled,
+    listed,
+    submit,
+)
+from tests.support.resp import Connection, Error, Map, Push
+from tests.support.servers import RunningServer
+
+
+@pytest.fixture(autouse=True)
+def frozen(server: RunningServer) -> None:
+    server.freeze(NOW)
+
+
+# --- reports ----------------------------------------------------------------------------------
+
+
+def test_lists_are_by_creation_and_filtered(server: RunningServer, client: Connection) -> None:
+    idents = filled(server, client)
+    assert listed(client) == idents
+    assert listed(client, "DESC") == idents[::-1]
+    assert listed(client, count=1000) == idents
+    assert listed(client, "STATUS", "running") == idents[5:10]
+    assert listed(client, "STATUS", "completed", "DESC") == idents[4::-1]
+    assert listed(client, "KIND", "backfill") == idents[1::2]
+    assert listed(client, "TARGET", "t3") == idents[3::5]
+    assert listed(client, "TARGET", "nothing") == []
+    assert listed(client, "WORKER", "w1") == idents[:10]
+    assert listed(client, "SINCE", NOW + 3) == idents[8:]
+    assert listed(client, "UNTIL", NOW + 3, "DESC") == idents[11::-1]
+    assert listed(client, "SINCE", NOW + 3, "UNTIL", NOW + 4) == idents[8:16]
+    assert listed(client, "KIND", "train", "TARGET", "t3", "STATUS", "queued") == idents[18::10]
+    assert listed(client, "WORKER", "w1", "STATUS", "queued") == []
+
+
+def test_a_cursor_survives_what_it_stands_on(server: RunningServer, client: Connection) -> None:
+    idents = filled(server, client)
+    for order, rest in (([], idents[7:]), (["DESC"], idents[:33][::-1])):
+        cursor, rows = client("JOB.LIST", "p", *order, "COUNT", 7)
+        client("JOB.DEL", "p", json.loads(rows[-1])["id"])
+        _, behind = client("JOB.LIST", "p", *order, "CURSOR", cursor)
+        assert [json.loads(row)["id"] for row in behind] == [
+            ident for ident in rest if client("JOB.GET", "p", ident)
+        ]
+
+
+def test_figures(server: RunningServer, client3: Connection) -> None:
+    assert client3("JOB.STATS", "p")[b"duration_ms"] == Map(
+        [(b"p50", None), (b"p95", None), (b"p99", None)]
+    )
+    for number in range(1, 101):
+        ident = client3("JOB.SUBMIT", "p", "train", "spam", "{}")
+        client3("JOB.CLAIM", "p", "w")
+        server.advance(number)
+        client3("JOB.COMPLETE", "p", ident)
+    submit(client3, A, kind="backfill")
+    server.advance(40)
+    assert client3("JOB.STATS", "p") == Map(
+        [
+            (b"total", 101),
+            (
+                b"status",
+                Map(
+                    [
+                        (b"queued", 1),
+                        (b"running", 0),
+                        (b"completed", 100),
+                        (b"failed", 0),
+                        (b"cancelled", 0),
+                    ]
+                ),
+            ),
+            (
+                b"kind",
+                Map(
+                    [
+                        (b"train", 100),
+                        (b"backfill", 1),
+                        (b"feature_refresh", 0),
+                        (b"drift_compute", 0),
+                    ]
+                ),
+            ),
+            (b"ready", 1),
+            (b"oldest_queued_ms", 40),
+            (b"duration_ms", Map([(b"p50", 50), (b"p95", 95), (b"p99", 99)])),
+        ]
+    )
+
+
+def test_info_is_a_map(client3: Connection) -> None:
+    submit(client3, A, "PRIORITY", 2, "UNIQUE", "u", "TTL", 500)
+    info = client3("JOB.INFO", "p", A)
+    assert isinstance(info, Map)
+    assert info[b"priority"] == 2
+    assert info[b"unique"] == b"u"
+    assert info[b"expires_at"] == NOW + 500
+    assert info[b"worker"] is None
+    assert client3("JOB.INFO", "p", B) is None
+
+
+def test_prune(server: RunningServer, client: Connection) -> None:
+    for ident, end in ((A, "JOB.COMPLETE"), (B, "JOB.CANCEL")):
+        submit(client, ident)
+        client(end, "p", ident)
+        server.advance(100)
+    submit(client, C)
+    assert client("JOB.PRUNE", "p", "OLDER", 201) == 0
+    assert client("JOB.PRUNE", "p", "OLDER", 0, "STATUS", "failed") == 0
+    assert client("JOB.PRUNE", "p", "STATUS", "completed", "OLDER", 200) == 1
+    assert client("JOB.PRUNE", "p", "OLDER", 0) == 1
+    assert listed(client) == [C]
+    assert client("JOB.PRUNE", "p", "OLDER", 0, "STATUS", "queued").code == "ERR"
+    assert client("JOB.PRUNE", "p", "STATUS", "failed", "STATUS", "failed") == Error(
+        "ERR syntax error"
+    )
+
+
+def test_events_are_published_and_kept(server: RunningServer, client: Connection) -> None:
+    client("CONFIG", "SET", "domain-events", "yes")
+    listener = server.connect(resp=3)
+    listener("SUBSCRIBE", "__redkeep__:job:p")
+    submit(client)
+    client("JOB.CLAIM", "p", "w")
+    client("JOB.COMPLETE", "p", A)
+    kept = [json.loads(entry[1][1]) for entry in client("XRANGE", "redkeep:events:{p}", "-", "+")]
+    assert [event["event"] for event in kept] == ["queued", "running", "completed"]
+    assert kept[1] == {
+        "event": "running",
+        "id": A,
+        "kind": "train",
+        "target": "spam",
+        "at": NOW,
+        "worker": "w",
+    }
+    for event in kept:
+        message = listener.read()
+        assert isinstance(message, Push)
+        assert json.loads(message.items[2]) == event
