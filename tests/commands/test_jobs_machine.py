@@ -29,6 +29,7 @@ from commands.state.settings import Settings
 from commands.sweeps import sweeps
 from server.dispatch import Dispatcher
 from server.encoder import encode2, encode3
+from storage.journal import Journal
 from tests.support.resp import Error, Word, parse_all, word
 
 NOW = 1_700_000_000_000
@@ -64,6 +65,8 @@ class Server:
         self.instance = Instance(Settings())
         self.instance.clock.freeze(now)
         self.instance.keyspace.refresh_now()
+        self.instance.keyspace.journal = Journal()
+        self.log: list[list[bytes]] = []
         self.dispatcher = Dispatcher(self.instance)
         self.client = self.instance.new_client()
         self.client.encoders = {2: encode2, 3: encode3}
@@ -86,6 +89,18 @@ class Server:
         for sweep in sweeps():
             while self.dispatcher.run_sweep(database, sweep.run):
                 pass
+
+    def take_log(self) -> list[list[bytes]]:
+        """All that was written so far, as it is logged."""
+        journal = self.instance.keyspace.journal
+        assert journal is not None
+        self.log += journal.take()
+        return self.log
+
+    def replay(self, log: list[list[bytes]]) -> None:
+        for request in log:
+            assert not request[0].startswith(b"JOB"), "a stock server cannot run this"
+            self(*request)
 
     def contents(self) -> dict[bytes, Any]:
         """All keys with their values, read as any client would."""
@@ -398,10 +413,13 @@ class Jobs(RuleBasedStateMachine):
         if swept:
             self.server.sweep()
 
-    @rule()
-    def restart(self) -> None:
+    @rule(from_log=st.booleans())
+    def restart(self, from_log: bool) -> None:
         fresh = Server(self.now)
-        fresh.restore(self.server.contents())
+        if from_log:
+            fresh.replay(self.server.take_log())
+        else:
+            fresh.restore(self.server.contents())
         assert fresh("DEBUG", "DIGEST") == self.server("DEBUG", "DIGEST")
         self.server = fresh
 
