@@ -151,6 +151,17 @@ class Workload:
             driver.send(request(b"HGET", BY_ID, checkpoint))
             assert driver.bulk()[:1] == b"{"
 
+    def turn(self, driver: Driver) -> None:
+        """What an agent does in a turn: put, look at the latest, look back."""
+        self.put(driver)
+        self.latest(driver)
+        self.history(driver)
+
+    def plain_turn(self, driver: Driver) -> None:
+        self.plain_put(driver)
+        self.plain_latest(driver)
+        self.plain_history(driver)
+
 
 def identifier(number: int) -> bytes:
     return b"01890a5d-ac96-774b-bcce-%012x" % number
@@ -196,23 +207,18 @@ def measure(
         ("put", work.put, work.plain_put, 0.5, 1.0),
         ("latest", work.latest, work.plain_latest, 0.8, 1.2),
         (f"history of {HISTORY}", work.history, work.plain_history, 2.0, 5.0),
+        ("one of each", work.turn, work.plain_turn, 2.0, 5.0),
     ]
-    totals = []
     for name, operation, plain, hold, reach in pairs:
-        rates = []
+        ratios = []
         for number in range(rounds):
-            if number % 2:
-                rates.append((rate(operation, mine, seconds), rate(plain, other, seconds)))
-            else:
-                rates.append((rate(plain, other, seconds), rate(operation, mine, seconds))[::-1])
-        ratio = statistics.median(ours / theirs for ours, theirs in rates)
-        totals.append([statistics.median(side) for side in zip(*rates, strict=True)])
-        yield Row(f"checkpoints: {name}, {len(work.state):,} byte states", ratio, hold, reach)
+            order = ((operation, mine), (plain, other))
+            rates = [rate(*one, seconds) for one in (order if number % 2 else order[::-1])]
+            ratios.append(rates[0] / rates[1] if number % 2 else rates[1] / rates[0])
+        label = f"checkpoints: {name}, {len(work.state):,} byte states"
+        yield Row(label, statistics.median(ratios), hold, reach)
     mine.close()
     other.close()
-    # One turn of an agent: a put, a look at the latest, and a look back.
-    ratio = sum(1 / theirs for _, theirs in totals) / sum(1 / ours for ours, _ in totals)
-    yield Row(f"checkpoints: one of each, {len(work.state):,} byte states", ratio, 2.0, 5.0)
 
 
 @click.command()
