@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from commands.context import Context
 from commands.domain import count_poison, failure, publish
-from commands.errors import WRONG_TYPE, CommandError
+from commands.errors import CommandError
 from commands.job_rows import FIELDS, Job, Keys, Place, Row, decode_job
 from commands.numbers import format_float
 from storage.errors import WrongType
@@ -280,10 +280,6 @@ class JobTable:
 
     def commit(self) -> None:
         """Write what changed, all of it or (WRONGTYPE) nothing, and tell of it."""
-        if self._events and self.ctx.instance.settings["domain-events"]:
-            stream = self.ctx.call(b"TYPE", b"redkeep:events:{%b}" % self.pool)
-            if stream not in ("stream", "none"):
-                raise CommandError(WRONG_TYPE)
         calls: list[_Words] = []
         for taken in self._taken.values():
             self._add_differences(calls, taken)

@@ -102,13 +102,11 @@ def test_an_error_changes_nothing(client: Connection, request_words: tuple[Any, 
         "redkeep:jobs:{p}:worker:w2",
         f"redkeep:jobs:{{p}}:dependents:{A}",
         "redkeep:jobs-due:{p}",
-        "redkeep:events:{p}",
     ],
 )
 def test_a_key_of_another_type_is_wrongtype_and_changes_nothing(
     client: Connection, key: str
 ) -> None:
-    client("CONFIG", "SET", "domain-events", "yes")
     submit(client, A, "UNIQUE", "u")
     submit(client, C, "AFTER", 1, A)
     client("JOB.CLAIM", "p", "w")
