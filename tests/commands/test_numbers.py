@@ -131,5 +131,9 @@ def test_doubles_are_read_like_the_oracle(text: bytes, running_valkey: Oracle) -
     )
 )
 def test_doubles_are_written_like_the_oracle(number: float, running_valkey: Oracle) -> None:
+    """But for the one in a thousand where the oracle's algorithm misses the shortest form."""
     running_valkey("ZADD", "z", number, "m")
-    assert running_valkey("ZSCORE", "z", "m") == format_float(number or 0.0)
+    theirs, ours = running_valkey("ZSCORE", "z", "m"), format_float(number or 0.0)
+    if theirs != ours:
+        assert float(theirs) == float(ours)
+        assert len(ours) <= len(theirs)
