@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 from commands.context import Context
 from commands.errors import SYNTAX, CommandError
@@ -276,6 +277,7 @@ def _statuses(words: Iterable[str], order: dict[str, int], mark: str = "") -> Se
     return SetReply([mark + word for word in sorted(words, key=order.__getitem__)])
 
 
+@cache
 def _info(entry: Command) -> Reply:
     first, last, step = entry.key_range
     return [
@@ -316,6 +318,8 @@ def _key_spec(spec: KeySpec) -> Reply:
     }
 
 
+# Declarations do not change, and redis-cli asks for all of this whenever it starts.
+@cache
 def _docs(entry: Command) -> dict[bytes, Reply]:
     docs: dict[bytes, Reply] = {
         b"summary": entry.summary.encode(),
