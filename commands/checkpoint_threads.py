@@ -99,14 +99,18 @@ def cp_copy(ctx: Context, argv: list[bytes]) -> Reply:
         copied += _copy_some(ctx, thread, target, ids[start : start + _BATCH])
     if not copied:
         return 0
-    known = set(thread.all_writes(ctx))
-    for checkpoint in copied:
-        if thread.writes(checkpoint) in known:
-            ctx.call(b"COPY", thread.writes(checkpoint), target.writes(checkpoint), b"REPLACE")
-    deadline = ctx.call(b"PEXPIRETIME", thread.by_step)
+    deadline = ctx.call(b"PEXPIRETIME", thread.by_step if is_new else target.by_step)
     if is_new and deadline > 0:
         for key in (target.by_step, target.by_id):
             ctx.call(b"PEXPIREAT", key, b"%d" % deadline)
+    known = set(thread.all_writes(ctx))
+    for checkpoint in copied:
+        source, destination = thread.writes(checkpoint), target.writes(checkpoint)
+        if source in known and ctx.call(b"COPY", source, destination, b"REPLACE"):
+            if deadline > 0:
+                ctx.call(b"PEXPIREAT", destination, b"%d" % deadline)
+            else:
+                ctx.call(b"PERSIST", destination)
     announce(ctx, target, "copy", None)
     return len(copied)
 

@@ -225,6 +225,18 @@ def test_copy(server: RunningServer, client: Connection) -> None:
     assert client("KEYS", "*") == []
 
 
+def test_a_copy_lives_as_long_as_its_thread(server: RunningServer, client: Connection) -> None:
+    server.freeze(NOW)
+    put(client, A, 0, "TTL", 5000)
+    client("CP.WRITES", "PUT", "acme", "t", A, "task", 0, "ch", "v")
+    client("CP.PUT", "acme", "u", "STEP", 0, "STATE", "1", "ID", B)
+    client("CP.PUT", "acme", "v", "STEP", 0, "STATE", "1", "ID", B, "TTL", 1000)
+    for thread, left in (("u", -1), ("v", 1000), ("new", 5000)):
+        assert client("CP.COPY", "acme", "t", thread) == 1
+        for key in ("bystep", "byid", f"writes:{A}"):
+            assert client("PTTL", f"entelix:cp:acme:{thread}:{key}") == left
+
+
 def test_prune(client: Connection) -> None:
     for step, checkpoint in enumerate((A, B, C)):
         put(client, checkpoint, step)
