@@ -7,7 +7,9 @@ installed Redkeep keeps them out of everybody's import path but the server's own
 from __future__ import annotations
 
 import difflib
-from typing import Any
+import os
+from pathlib import Path
+from typing import IO, Any
 
 import click
 
@@ -106,6 +108,52 @@ def serve(words: tuple[str, ...]) -> None:
         serve_forever(settings, lambda line: click.echo(f"Redkeep {__version__} {line}"))
     except StartError as error:
         raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--fix", is_flag=True, help="Cut a damaged log after its last whole request.")
+@click.option("--yes", "sure", is_flag=True, help="Do so without asking.")
+def check(path: Path, fix: bool, sure: bool) -> None:
+    """Verify and describe data files: a snapshot, a log, or a whole data directory.
+
+    Shows keys per type, the largest keys, and what is damaged or cut off, with its offset.
+    The exit status is 0 if all is whole. No server may be writing the files meanwhile.
+    """
+    from redkeep.check import check
+
+    if not check(path, fix=fix, sure=sure):
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.File("wb"), default="-")
+def export(source: Path, target: IO[bytes]) -> None:
+    """Write data files as lines of JSON, one for each key.
+
+    SOURCE is a snapshot, a log, or a data directory; TARGET a file, or else the output.
+    """
+    from redkeep.transfer import export
+
+    count = export(source, target)
+    click.echo(f"{count:,} keys exported", err=True)
+
+
+@main.command("import")
+@click.argument("source", type=click.File("rb"))
+@click.argument("target", type=click.Path(path_type=Path))
+def import_(source: IO[bytes], target: Path) -> None:
+    """Make a snapshot of lines of JSON, as `redkeep export` writes them.
+
+    A server with --appendonly no loads it as dump.rdb of its directory, and one with a log
+    does if it has no log yet.
+    """
+    from redkeep.transfer import import_
+
+    size = os.fstat(source.fileno()).st_size if source.seekable() else None
+    count = import_(source, size, target)
+    click.echo(f"{count:,} keys imported into {target}", err=True)
 
 
 def _unknown(name: str) -> str:

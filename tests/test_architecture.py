@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the outside in; each may import what stands after it.
 LAYERS = ("redkeep", "server", "commands", "storage")
 # The redkeep modules that run in the server's own process, and so may import its layers.
-IN_PROCESS = frozenset({"redkeep/cli.py", "redkeep/launcher.py"})
+IN_PROCESS = frozenset(
+    {"redkeep/cli.py", "redkeep/launcher.py", "redkeep/check.py", "redkeep/transfer.py"}
+)
 # Modules that may wait, in packages whose others may not.
 MAY_WAIT = frozenset({"server", "redkeep"})
 WAITING_MODULES = frozenset(

@@ -162,13 +162,22 @@ class Keeper:
         if self._work is not None or not self._ready:
             return
         now = time.monotonic()
-        rewrite, snapshot = self._state.rewrite, self._state.snapshot
-        if rewrite.scheduled or self._log_has_grown(now):
-            if now - rewrite.tried_at >= self._rewrite_pause():
-                self._start_rewrite()
-        elif snapshot.succeeded or now - snapshot.tried_at > _SNAPSHOT_RETRY_SECONDS:
-            if snapshot.scheduled or self._save_point_reached():
-                self._start_snapshot()
+        if self._rewrite_is_due(now):
+            self._start_rewrite()
+        elif self._snapshot_is_due(now):
+            self._start_snapshot()
+
+    def _rewrite_is_due(self, now: float) -> bool:
+        rewrite = self._state.rewrite
+        return (rewrite.scheduled or self._log_has_grown()) and (
+            now - rewrite.tried_at >= self._rewrite_pause()
+        )
+
+    def _snapshot_is_due(self, now: float) -> bool:
+        snapshot = self._state.snapshot
+        return (snapshot.succeeded or now - snapshot.tried_at > _SNAPSHOT_RETRY_SECONDS) and (
+            snapshot.scheduled or self._save_point_reached()
+        )
 
     def _save_point_reached(self) -> bool:
         changes = self._instance.keyspace.dirty - self._state.saved_dirty
@@ -181,7 +190,7 @@ class Keeper:
                 return True
         return False
 
-    def _log_has_grown(self, now: float) -> bool:
+    def _log_has_grown(self) -> bool:
         state, settings = self._state, self._settings
         percent: int = settings["auto-aof-rewrite-percentage"]
         if (

@@ -106,8 +106,13 @@ class Loader:
 
     # --- loading ---------------------------------------------------------------------------
 
-    def steps(self, files: list[Path], *, replace: bool = False) -> Iterator[None]:
-        """Load these files, pausing every few milliseconds; LoadError if one is damaged."""
+    def steps(
+        self, files: list[Path], *, as_log: bool | None = None, replace: bool = False
+    ) -> Iterator[None]:
+        """Load these files, pausing every few milliseconds; LoadError if one is damaged.
+
+        `as_log` says whether they are a log; without it, all but the snapshot file is.
+        """
         state = self._instance.persistence
         keyspace = self._keyspace
         total = sum(path.stat().st_size for path in files)
@@ -117,7 +122,8 @@ class Loader:
         self._instance.refresh_gates()
         paused, keyspace.expiry_paused = keyspace.expiry_paused, True
         journal, keyspace.journal = keyspace.journal, None
-        as_log = self._is_log(files)
+        if as_log is None:
+            as_log = files != [snapshot_path(self._settings)]
         try:
             for path in files:
                 is_last = path == files[-1]
@@ -134,9 +140,6 @@ class Loader:
             state.load = None
             self._instance.refresh_gates()
         state.saved_dirty = keyspace.dirty
-
-    def _is_log(self, files: list[Path]) -> bool:
-        return files != [snapshot_path(self._settings)]
 
     def _load_file(
         self, path: Path, as_log: bool, *, is_last: bool, replace: bool

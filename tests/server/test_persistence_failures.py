@@ -161,24 +161,24 @@ def test_a_slow_disk_makes_us_wait_and_then_write_all_the_same(
 
 
 def test_a_failed_snapshot_leaves_the_old_one(loop: Loop, tmp_path: Path) -> None:
-    with ServeProcess("--dir", str(tmp_path), "--appendonly", "no", "--save", "3600 1") as server:
-        with Connection(server.port) as client:
-            client("SET", "a", "1")
-            assert client("SAVE") == "OK"
-            before = (tmp_path / "dump.rdb").read_bytes()
-            client("SET", "b", "x" * 5000)
-            limit_file_size(server.pid, 500)
-            client("CONFIG", "SET", "rdbcompression", "no")
-            client("BGSAVE")
-            saved(client)
-            assert info(client, "rdb_last_bgsave_status") == "err"
-            assert client("SET", "c", "1").code == "MISCONF"
-            assert (tmp_path / "dump.rdb").read_bytes() == before
-            assert [path.name for path in tmp_path.iterdir()] == ["dump.rdb"]
-            limit_file_size(server.pid, resource.RLIM_INFINITY)
-            client("BGSAVE")
-            saved(client)
-            assert client("SET", "c", "1") == "OK"
+    words = ("--dir", str(tmp_path), "--appendonly", "no", "--save", "3600 1")
+    with ServeProcess(*words) as server, Connection(server.port) as client:
+        client("SET", "a", "1")
+        assert client("SAVE") == "OK"
+        before = (tmp_path / "dump.rdb").read_bytes()
+        client("SET", "b", "x" * 5000)
+        limit_file_size(server.pid, 500)
+        client("CONFIG", "SET", "rdbcompression", "no")
+        client("BGSAVE")
+        saved(client)
+        assert info(client, "rdb_last_bgsave_status") == "err"
+        assert client("SET", "c", "1").code == "MISCONF"
+        assert (tmp_path / "dump.rdb").read_bytes() == before
+        assert [path.name for path in tmp_path.iterdir()] == ["dump.rdb"]
+        limit_file_size(server.pid, resource.RLIM_INFINITY)
+        client("BGSAVE")
+        saved(client)
+        assert client("SET", "c", "1") == "OK"
 
 
 def test_a_rewrite_on_a_full_disk_leaves_the_log(tmp_path: Path) -> None:

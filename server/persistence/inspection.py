@@ -1,0 +1,200 @@
+"""Looking into data files without serving them: what `redkeep check` and `export` stand on."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from heapq import nlargest
+from pathlib import Path
+
+from commands.state.instance import Instance
+from commands.state.settings import Settings
+from server.persistence.loading import Loader, LoadError, starts_with_snapshot
+from storage import rdb
+from storage.aof.errors import LogError, LogTruncated, ManifestError
+from storage.aof.manifest import Manifest
+from storage.aof.reader import LogReader
+from storage.keyspace import Keyspace
+from storage.measure import size_of
+from storage.values.kinds import kind_of
+
+_MANIFEST = ".manifest"
+
+
+class NotFound(Exception):
+    """There is nothing to look into at a path."""
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What one file is, and what is wrong with it."""
+
+    path: Path
+    kind: str
+    facts: list[str] = field(default_factory=list)
+    problem: str = ""
+    # How much of a damaged log can be loaded, and whether it is only cut off.
+    whole: int | None = None
+    is_cut: bool = False
+
+
+@dataclass(slots=True)
+class Source:
+    """Files that are loaded together: a snapshot, or a log."""
+
+    title: Path
+    files: list[Path]
+    problem: str = ""
+
+
+def sources(path: Path) -> list[Source]:
+    """What there is at a path: a data directory, a log's directory, or a single file."""
+    if not path.exists():
+        raise NotFound(f"{path} does not exist")
+    if path.is_file():
+        return [_log(path) if path.name.endswith(_MANIFEST) else Source(path, [path])]
+    found = [_log(manifest) for manifest in sorted(path.glob(f"*{_MANIFEST}"))]
+    if found:
+        return found
+    found = [_log(manifest) for manifest in sorted(path.glob(f"*/*{_MANIFEST}"))]
+    found += [Source(file, [file]) for file in sorted(path.glob("*.rdb"))]
+    found += [Source(file, [file]) for file in sorted(path.glob("*.aof"))]
+    if not found:
+        raise NotFound(f"there are no data files in {path}")
+    return found
+
+
+def _log(manifest_file: Path) -> Source:
+    try:
+        text = manifest_file.read_bytes().decode("utf-8", "surrogateescape")
+        manifest = Manifest.parse(manifest_file.name.removesuffix(_MANIFEST), text)
+    except ManifestError as error:
+        return Source(manifest_file, [], str(error))
+    files = [manifest_file.parent / file.name for file in manifest.files]
+    missing = [file.name for file in files if not file.exists()]
+    problem = f"it lists files that are not there: {', '.join(missing)}" if missing else ""
+    return Source(manifest_file, [file for file in files if file.exists()], problem)
+
+
+# --- single files ------------------------------------------------------------------------------
+
+
+def examine(path: Path, progress: Callable[[int, int], None]) -> FileReport:
+    """Read a file from its beginning to its end."""
+    size = path.stat().st_size
+    if size == 0:
+        return FileReport(path, "log", ["no requests"])
+    start = 0
+    report = FileReport(path, "log")
+    if starts_with_snapshot(path):
+        report.kind = "snapshot"
+        start = _examine_snapshot(report, lambda done: progress(done, size))
+        if report.problem or start == size:
+            return report
+        if path.suffix == ".rdb":
+            report.problem = f"{size - start} bytes follow its end (at byte {start})"
+            return report
+        report.kind = "log that begins with a snapshot"
+    _examine_log(report, start, lambda done: progress(done, size))
+    return report
+
+
+def _examine_snapshot(report: FileReport, progress: Callable[[int], None]) -> int:
+    keyspace = _scratch().keyspace
+    with report.path.open("rb") as file:
+        reader = rdb.SnapshotReader(file, keyspace, keep_expired=True)
+        try:
+            for done in reader.steps():
+                progress(done)
+        except rdb.RdbError as error:
+            report.problem = str(error)
+    loaded = reader.loaded
+    if loaded.version:
+        report.facts.append(f"version {loaded.version}")
+    writer = loaded.facts.get(b"redis-ver") or loaded.facts.get(b"valkey-ver")
+    if writer:
+        report.facts.append(f"written by {writer.decode('latin-1')}")
+    report.facts.append(f"{loaded.keys:,} keys")
+    return loaded.end
+
+
+def _examine_log(report: FileReport, start: int, progress: Callable[[int], None]) -> None:
+    requests = 0
+    with (
+        report.path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        reader = LogReader(data, start)
+        try:
+            for batch in reader.batches():
+                requests += len(batch)
+                progress(reader.whole)
+        except LogError as error:
+            report.problem = str(error)
+            report.whole = error.whole
+            report.is_cut = isinstance(error, LogTruncated)
+    report.facts.append(f"{requests:,} requests")
+
+
+# --- all data together -----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Contents:
+    """What is in the data."""
+
+    # By number of database: the keys of each type.
+    types: dict[int, dict[str, int]]
+    with_deadline: int
+    # Bytes of memory (about), elements, database, key, type; the largest first.
+    largest: list[tuple[int, int, int, bytes, str]]
+
+
+def load(source: Source, progress: Callable[[int, int], None]) -> tuple[Keyspace, str]:
+    """The data, as far as it can be loaded, and what stopped it."""
+    instance = _scratch()
+    loader = Loader(instance)
+    problem = source.problem
+    try:
+        for _ in loader.steps(source.files, as_log=not _is_snapshot(source)):
+            state = instance.persistence.load
+            assert state is not None
+            progress(state.loaded_bytes, state.total_bytes)
+    except LoadError as error:
+        problem = problem or str(error)
+    return instance.keyspace, problem
+
+
+def _is_snapshot(source: Source) -> bool:
+    return len(source.files) == 1 and source.files[0].suffix == ".rdb"
+
+
+def _scratch() -> Instance:
+    """An instance that reads but never changes files, and takes as many databases as come."""
+    settings = Settings()
+    settings.set_text("aof-load-truncated", "no")
+    settings.set_text("databases", "1024")
+    return Instance(settings)
+
+
+def contents(keyspace: Keyspace, largest: int) -> Contents:
+    types: dict[int, dict[str, int]] = {}
+    for database in keyspace.databases:
+        counts: dict[str, int] = {}
+        for value in database.data.values():
+            kind = kind_of(value)
+            counts[kind] = counts.get(kind, 0) + 1
+        if counts:
+            types[database.index] = counts
+    return Contents(
+        types,
+        sum(len(database.expires) for database in keyspace.databases),
+        nlargest(largest, _sizes(keyspace)),
+    )
+
+
+def _sizes(keyspace: Keyspace) -> Iterator[tuple[int, int, int, bytes, str]]:
+    for database in keyspace.databases:
+        for key, value in database.data.items():
+            yield size_of(value), len(value), database.index, key, kind_of(value)
