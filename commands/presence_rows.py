@@ -158,12 +158,14 @@ def _read_rows(ctx: Context, queue: Queue) -> Iterator[Row]:
 
 
 def prune(ctx: Context, queue: Queue, ttl: int) -> int:
-    """Drop the consumers that have expired; how many."""
+    """Drop the consumers that have expired; how many. What cannot be read is passed over."""
     horizon = b"(%d" % (ctx.now - 2 * ttl)
-    members = ctx.call(b"ZRANGE", queue.seen, b"-inf", horizon, b"BYSCORE")
-    if not members:
+    try:
+        members = ctx.call(b"ZRANGE", queue.seen, b"-inf", horizon, b"BYSCORE")
+        removed = _drop(ctx, queue, members) if members else 0
+    except WrongType:
+        count_poison(ctx)
         return 0
-    removed = _drop(ctx, queue, members)
     for member in members:
         named = _MEMBER(member)
         if named is not None:

@@ -31,6 +31,7 @@ from commands.context import Context
 from commands.domain import OWN_PREFIX
 from commands.errors import CommandError
 from commands.replies import Pairs
+from storage.errors import WrongType
 
 QUEUE_PREFIX = OWN_PREFIX + b"queue:{"
 DUE_PREFIX = OWN_PREFIX + b"queue:due:"
@@ -175,7 +176,10 @@ def unschedule(ctx: Context, queue: Queue, key: bytes) -> None:
 
 
 def _planned(ctx: Context, queue: Queue) -> int | None:
-    found = ctx.call(b"GET", queue.next)
+    try:
+        found = ctx.call(b"GET", queue.next)
+    except WrongType:
+        return None
     return int(found) if found is not None and found.isdigit() and len(found) < 20 else None
 
 

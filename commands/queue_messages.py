@@ -288,7 +288,8 @@ def _next_due(ctx: Context, queue: Queue) -> int | None:
     ]
     moments = [int(head[0][1]) for head in heads if head]
     pruned_at = next_prune(ctx, queue)
-    if pruned_at is not None:
+    # What should be gone by now and is not cannot be pruned: it is no reason to come again.
+    if pruned_at is not None and pruned_at > ctx.now:
         moments.append(pruned_at)
     return min(moments, default=None)
 

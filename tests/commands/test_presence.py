@@ -327,10 +327,17 @@ def test_poisoned_rows_are_passed_over(server: RunningServer, client: Connection
     client("ZADD", "redkeep:queue:{q}:seen", 1, "no-facts:c", NOW, "nocolon")
     client("HSET", "redkeep:queue:{q}:consumers", "no-facts:c", "{", "nocolon", "{}")
     client("SET", "redkeep:queue:{other}:seen", "x")
+    client("ZADD", "redkeep:queue:{third}:seen", 1, "g:c")
+    client("SET", "redkeep:queue:{third}:consumers", "x")
+    client("SET", "redkeep:queue:due:00000000000000000001:{third}", "x")
     client("SET", "redkeep:queue:{broken", "x")
     client("SET", "redkeep:queue:due:00000000000000000001:{other}", "x")
     client("SET", "redkeep:queue:due:nonsense", "x")
     assert states(client) == {b"good": b"active"}
+    server.advance(2 * TTL + 1)
+    # The two rows that cannot be read have long expired.
+    assert client("QUEUE.PRUNE") == 3
+    client("QUEUE.HEARTBEAT", "q", "g", "good")
     server.advance(10 * TTL)
     client("QUEUE.HEARTBEAT", "q", "g", "later")
     assert states(client)[b"later"] == b"active"
