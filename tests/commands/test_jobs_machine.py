@@ -43,7 +43,7 @@ TERMINAL = STATUSES[2:]
 
 # The usual run plays the same sessions each time, so that it fails only for a reason.
 QUICK = settings(
-    max_examples=80,
+    max_examples=100,
     stateful_step_count=40,
     derandomize=True,
     deadline=None,
@@ -218,7 +218,10 @@ class Jobs(RuleBasedStateMachine):
             self.server("JOB.SUBMIT", POOL, "train", "spam", "{}", "ATTEMPTS", attempts)
             for attempts in options
         ]
+        words: list[Word] = ["JOB.SUBMIT", POOL, "train", "ham", "{}"]
+        idents += [self.server(*words, "AFTER", 2, *idents[:2])]
         self.needed.update(idents)
+        idents += [self.server(*words, "TTL", 60, "PRIORITY", 5)]
         self.claim("w1", None, 2, 1000)
         self.claim("w2", None, 1, 40)
         return multiple(*idents)
@@ -407,7 +410,9 @@ class Jobs(RuleBasedStateMachine):
 
     # --- time and restarts ----------------------------------------------------------------
 
-    @rule(ms=st.sampled_from([1, 39, 40, 60, 1000, 2000]), swept=st.booleans())
+    @rule(
+        ms=st.sampled_from([1, 39, 40, 60, 1000, 2000]), swept=st.sampled_from([False, False, True])
+    )
     def advance(self, ms: int, swept: bool) -> None:
         self.server.advance(ms)
         if swept:
