@@ -150,7 +150,10 @@ class Dispatcher:
             except WrongType:
                 reply = self._failed(statistics, _WRONG_TYPE)
             if journal is not None and statistics.writes and keyspace.dirty != dirty:
-                journal.record(ctx.db.index, [argv] if ctx.effects is None else ctx.effects)
+                if ctx.effects is None:
+                    journal.add(ctx.db.index, argv)
+                else:
+                    journal.record(ctx.db.index, ctx.effects)
             kind = reply.__class__
             if kind is bytes:
                 length = len(reply)

@@ -35,6 +35,7 @@ class Service:
         self._to_flush: list[Connection] = []
         # Connections whose replies acknowledge what is not on disk yet.
         self._held: list[Connection] = []
+        self._persistence = instance.persistence
         self.keeper = Keeper(instance, self._release_held)
         self.dispatcher.on_files = self.keeper.perform
         # Called at the end of each turn; the timers look whether they are still right.
@@ -73,7 +74,7 @@ class Service:
             resumed, blocking.resumed = blocking.resumed, []
             for client in resumed:
                 self._resume(client)
-        if self.keeper.logging and not self.keeper.log.append():
+        if self._persistence.logging and not self.keeper.log.append():
             self._hold_back()
         to_flush = self._to_flush
         if to_flush:

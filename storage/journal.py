@@ -40,6 +40,12 @@ class Journal:
                 self._written.append(request)
         self._written.append([b"EXEC"])
 
+    def add(self, database: int, request: Request) -> None:
+        """`record` for the one request that most writes are."""
+        if database != self._selected:
+            self._select(database)
+        self._written.append(request)
+
     def take(self) -> list[Request]:
         """What has gathered; the journal is empty afterwards."""
         written, self._written = self._written, []

@@ -151,10 +151,6 @@ class Keeper:
 
     # --- turns and ticks ---------------------------------------------------------------------
 
-    @property
-    def logging(self) -> bool:
-        return self._state.logging
-
     def tick(self) -> None:
         """Regular work: what failed, what is scheduled, and what save points ask for."""
         if self._state.logging and self.log.tick():
