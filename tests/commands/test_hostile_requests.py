@@ -1,0 +1,97 @@
+"""STORE.* and QUEUE.* with any words, over data that others spoilt.
+
+No request may fail otherwise than with an error reply, none that does may have changed
+anything, and regular work must come to an end.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from commands.dataset_digest import keyspace_digest
+from commands.queue_messages import serve_due
+from commands.registry import commands
+from commands.state.client import Client
+from commands.state.instance import Instance
+from server.dispatch import Dispatcher
+from server.encoder import ENCODERS
+
+REQUESTS = 3000
+FAMILIES = ("STORE.", "QUEUE.")
+WORDS = [
+    *(b"", b"a", b"q", b"g", b"acme", b"acme:a", b"\\", b":", b"acme:\\:", b"\xff\x00", b"x" * 500),
+    *(b"TTL", b"NX", b"XX", b"KEEPTTL", b"COUNT", b"LIMIT", b"DEPTH", b"FILTER", b"OFFSET"),
+    *(b"PREFIX", b"AFTER", b"WITHVALUES", b"REFRESH", b"LEASE", b"DELAY", b"PRIORITY", b"ID"),
+    *(b"LEASES", b"CURSOR", b"{}", b'{"a":{"$gt":1}}', b"0", b"1", b"5", b"-1", b"1.5"),
+    *(b"9223372036854775807", b"9223372036854775806", b"0-1", b"1700000000000-0"),
+    *(b"1700000000000-0@3", b"99999999999999999999-1", b"5:1-1", b"-5:x", b"d0000000000000001"),
+]
+SPOILING = [
+    [b"SET", b"", b"zz"],
+    [b"HSET", b"", b"f", b"v"],
+    [b"ZADD", b"", b"1", b"m", b"inf", b"1-1", b"-inf", b"2-1"],
+    [b"XADD", b"", b"*", b"f", b"v"],
+]
+
+
+class Arena:
+    """An instance without a server, asked directly."""
+
+    def __init__(self) -> None:
+        self.instance = Instance()
+        self.instance.clock.freeze(1_700_000_000_000)
+        self.instance.keyspace.refresh_now()
+        self.database = self.instance.keyspace.databases[0]
+        self.dispatcher = Dispatcher(self.instance)
+        self.client = Client(self.instance, 1)
+
+    def ask(self, argv: list[bytes], resp: int) -> bytes:
+        self.client.resp, self.client.encode = resp, ENCODERS[resp]
+        self.dispatcher.run(self.client, [argv])
+        reply = b"".join(self.client.outbox)
+        self.client.outbox.clear()
+        return reply
+
+    def spoil(self, rng: random.Random) -> None:
+        """Put something of another type under a key that is there."""
+        if self.database.data:
+            key = rng.choice(list(self.database.data))
+            self.ask([b"DEL", key], 2)
+            request = list(rng.choice(SPOILING))
+            request[1] = key
+            self.ask(request, 2)
+
+    def go_on(self, ms: int) -> None:
+        self.instance.clock.advance(ms)
+        self.instance.keyspace.refresh_now()
+        for _ in range(1000):
+            if not self.dispatcher.run_sweep(self.database, serve_due):
+                return
+        pytest.fail("regular work does not end")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_errors_change_nothing_and_work_ends(seed: int) -> None:
+    rng = random.Random(seed)
+    arena = Arena()
+    names = [name.encode() for name in commands() if name.startswith(FAMILIES)]
+    errors = 0
+    for number in range(REQUESTS):
+        name = rng.choice(names)
+        argv = [name, *rng.choices(WORDS, k=rng.randrange(9))]
+        if name.startswith(b"QUEUE") and len(argv) > 3 and rng.random() < 0.6:
+            argv[1:4] = [b"q", b"g", b"c"]
+        if rng.random() < 0.02:
+            arena.go_on(rng.choice([1, 100, 50_000]))
+        if rng.random() < 0.003:
+            arena.spoil(rng)
+        before = keyspace_digest(arena.instance.keyspace)
+        reply = arena.ask(argv, rng.choice([2, 3]))
+        if reply.startswith(b"-"):
+            errors += 1
+            assert keyspace_digest(arena.instance.keyspace) == before, (argv, reply)
+        if number % 1000 == 999:
+            arena.instance.keyspace.flush_all()
+    assert 0 < errors < REQUESTS
