@@ -44,7 +44,8 @@ def new_id(word: bytes) -> bytes:
 def kind_of(table: JobTable, word: bytes) -> str:
     kind = word.decode("utf-8", "replace")
     if kind not in table.kinds:
-        raise failure("ERR", f"unknown kind '{{}}', known are: {' '.join(table.kinds)}", word)
+        known = " ".join(table.kinds).encode()
+        raise failure("ERR", "unknown kind '{}', known are: {}", word, known)
     return kind
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from commands.arguments import Arguments
 from commands.context import Context
-from commands.domain import checked_json, count_poison, failure, read_json
+from commands.domain import count_poison, failure, read_json
 from commands.errors import INVALID_CURSOR, SYNTAX, CommandError
 from commands.job_arguments import count_from
 from commands.job_reports import list_rows
@@ -96,7 +96,10 @@ def ml_put(ctx: Context, argv: list[bytes]) -> Reply:
     if namespace == b"jobs":
         put_row(ctx, pool, key, value)
         return OK
-    parsed = checked_json(value, f"the value of {key.decode('utf-8', 'replace')}")
+    try:
+        parsed = read_json(value)
+    except ValueError:
+        raise failure("BADRECORD", "the value of {} is not valid JSON", key) from None
     if not isinstance(parsed, dict):
         raise failure("BADRECORD", "the value of {} is not a JSON object", key)
     if namespace == b"models":

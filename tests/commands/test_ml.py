@@ -144,6 +144,7 @@ def test_what_one_family_writes_the_other_reads(client: Connection, client3: Con
         ("ML.PUT", "p", "Models", "spam", "{}"),
         ("ML.PUT", "p", "models", "spam", "{"),
         ("ML.PUT", "p", "models", "spam", "[]"),
+        ("ML.PUT", "p", "models", "{}", "{"),
         ("ML.PUT", "p", "models", "", "{}"),
         ("ML.PUT", "p", "model_versions", "spam@v1", "nope"),
         ("ML.PUT", "p", "model_versions", "spam", "{}"),
