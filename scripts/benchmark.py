@@ -251,6 +251,13 @@ class Bench:
             for row in measure(self.ours, self.theirs, self.rounds, size):
                 self.add(row)
 
+    def persistence(self) -> None:
+        """The log with each policy, snapshots, loading, and what clients feel of them."""
+        from benchmarks.persistence import measure
+
+        for row in measure(self.rounds, self.scale):
+            self.add(row)
+
     def start(self) -> None:
         """Start to first reply of an empty server, in milliseconds."""
         times = []
@@ -263,7 +270,7 @@ class Bench:
         )
 
 
-GROUPS = ("strings", "types", "idle", "million", "checkpoints", "start")
+GROUPS = ("strings", "types", "idle", "million", "checkpoints", "persistence", "start")
 
 
 @click.command()

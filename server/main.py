@@ -44,11 +44,13 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     kept, once everything is served.
     """
     start_logging(settings)
-    _enter_data_directory(settings)
+    made = _enter_data_directory(settings)
     server = Server(Instance(settings))
     try:
         server.listen()
     except ListenError as error:
+        if made:
+            os.rmdir(settings["dir"])
         raise StartError(str(error)) from None
     pidfile = settings["pidfile"]
     if pidfile:
@@ -117,20 +119,23 @@ def start_logging(settings: Settings) -> None:
     settings.on_change("loglevel", lambda level: logger.setLevel(_LEVELS[level]))
 
 
-def _enter_data_directory(settings: Settings) -> None:
+def _enter_data_directory(settings: Settings) -> bool:
+    """Go where the data is; whether that had to be made."""
     path = settings["dir"]
+    makes = path == DEFAULT_DIRECTORY and not os.path.exists(path)
     try:
-        if path == DEFAULT_DIRECTORY and not os.path.exists(path):
+        if makes:
             if not settings["appendonly"] and not settings["save"]:
                 # A pure cache leaves no traces.
                 settings.set("dir", os.path.abspath(path))
-                return
+                return False
             os.mkdir(path)
         os.chdir(path)
     except OSError as error:
         raise StartError(f"cannot use the data directory {path}: {error.strerror}") from None
     # Where it is must not depend on where somebody was when the server started.
     settings.set("dir", os.getcwd())
+    return makes
 
 
 def _write_pidfile(path: str) -> None:
