@@ -269,7 +269,9 @@ class Jobs(RuleBasedStateMachine):
     def submit_again(self, ident: bytes) -> None:
         before = self.server("JOB.GET", POOL, ident)
         assert self.server("JOB.SUBMIT", POOL, "train", "spam", "{}", "ID", ident) == ident
-        if before is not None:
+        if before is None:
+            self.forget(ident)
+        else:
             assert self.server("JOB.GET", POOL, ident) == before
 
     # --- working ------------------------------------------------------------------------
@@ -370,7 +372,10 @@ class Jobs(RuleBasedStateMachine):
             "spec": "{}",
             "metrics": None,
         }
-        if before is not None:
+        if before is None:
+            # It may have run out and not been swept; what is put is another job.
+            self.forget(ident)
+        else:
             row = json.loads(before) | {"status": status}
         if status == "queued":
             row |= {"progress": 0, "started_at": 0}
