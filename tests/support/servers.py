@@ -52,13 +52,16 @@ class Loop:
         """Run a function inside the thread and return what it returns."""
         return trio.from_thread.run_sync(function, *args, trio_token=self._token)
 
-    def start_server(self, **settings: str) -> RunningServer:
+    def start_server(self, *, wait_for_data: bool = True, **settings: str) -> RunningServer:
         """A server with an instance of its own; setting names have underscores here.
 
-        Its data is loaded when this returns; what keeps it from starting is raised.
+        Its data is loaded when this returns, unless that is not waited for; what keeps it
+        from starting is raised.
         """
         named = {name.replace("_", "-"): text for name, text in settings.items()}
         running = self.call(self._start_server, SETTINGS | named)
+        if not wait_for_data:
+            return running
         running.started.wait()
         if running.ended.is_set():
             running.close()
