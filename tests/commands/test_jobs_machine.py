@@ -395,7 +395,8 @@ class Jobs(RuleBasedStateMachine):
     def delete(self, ident: bytes) -> None:
         there = self.status(ident) is not None
         assert self.server("JOB.DEL", POOL, ident) == there
-        self.forget(ident)
+        if there:
+            self.forget(ident)
 
     @rule(older=moments)
     def prune(self, older: int) -> None:
