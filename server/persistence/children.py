@@ -15,7 +15,6 @@ import re
 import signal
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -34,11 +33,12 @@ class Outcome:
 
 
 class Child:
-    """A process at work. Await `outcome` once, or `kill_and_reap` it."""
+    """A process at work. Await `outcome` once."""
 
     def __init__(self, pid: int, pipe: int) -> None:
         self.pid = pid
         self._pipe = pipe
+        self._status: int | None = None
 
     async def outcome(self) -> Outcome:
         said = bytearray()
@@ -50,13 +50,11 @@ class Child:
                 await trio.lowlevel.wait_readable(self._pipe)
                 continue
             if not part:
-                return self._reap(bytes(said))
+                break
             said += part
-
-    def _reap(self, said: bytes) -> Outcome:
-        os.close(self._pipe)
-        # The pipe is closed, so the process is gone or just going.
-        _, status = os.waitpid(self.pid, 0)
+        self._close_pipe()
+        # Nobody else has the other end, so the process is gone or just going.
+        status = self._wait()
         if os.WIFSIGNALED(status):
             return Outcome(f"it was ended by {signal.Signals(os.WTERMSIG(status)).name}")
         try:
@@ -64,14 +62,26 @@ class Child:
         except (ValueError, TypeError):
             return Outcome(f"it ended with status {os.waitstatus_to_exitcode(status)}")
 
-    def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+    def _wait(self) -> int:
+        if self._status is None:
+            _, self._status = os.waitpid(self.pid, 0)
+        return self._status
 
-    def kill_and_reap(self) -> None:
+    def _close_pipe(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+    def kill(self) -> None:
+        """End it and wait until it is gone: from here on it changes nothing."""
+        if self._status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self._wait()
+
+    def close(self) -> None:
         """For the end of the server, when nobody awaits the outcome any more."""
         self.kill()
-        self._reap(b"")
+        self._close_pipe()
 
 
 class Worker:
@@ -93,8 +103,8 @@ class Worker:
     def kill(self) -> None:
         """A thread goes on to its end; what it wrote is not used."""
 
-    def kill_and_reap(self) -> None:
-        pass
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def start_child(work: Callable[[], object]) -> Child:

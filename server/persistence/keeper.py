@@ -86,6 +86,7 @@ class Keeper:
             self._abandon(self._state.rewrite)
             self._state.rewrite.scheduled = False
             self._files.turn_off()
+            self._release_replies()
             return
         self._abandon(self._state.rewrite)
         if self._work is not None:
@@ -122,6 +123,10 @@ class Keeper:
             raise LoadError(
                 f"another server keeps its data in {directory}. Give this one its own: --dir"
             )
+        # What a server that was killed has not finished; nobody else can be at work here.
+        for pattern in ("temp-rewriteaof-bg-*.aof", "temp-[0-9]*.rdb"):
+            for leftover in directory.glob(pattern):
+                leftover.unlink(missing_ok=True)
 
     async def _load(self, files: list[Path]) -> None:
         started = time.perf_counter()
@@ -460,6 +465,8 @@ class Keeper:
                     raise refused from None
             else:
                 self._release_replies()
+        # A child that is done in a moment must not replace what is saved now.
+        self._abandon(self._state.snapshot)
         wanted = bool(self._settings["save"]) if effect.save is None else effect.save
         if wanted and not self.save() and not effect.force:
             logger.error("The data cannot be saved: not shutting down")
@@ -469,7 +476,7 @@ class Keeper:
         """Stop what is going on; the log is written to its end."""
         self._ready = False
         if self._work is not None:
-            self._work.child.kill_and_reap()
+            self._work.child.close()
             self._work.abandon()
             self._work = None
         if self._state.logging:

@@ -183,6 +183,7 @@ class Loader:
             return
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             reader = LogReader(data, start)
+            self._client.ctx.db = self._keyspace.databases[0]
             try:
                 for requests in reader.batches():
                     with self._timeless():

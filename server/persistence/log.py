@@ -49,7 +49,7 @@ class Log:
         # Files that were written before this one and may not be on disk yet.
         self._retired: list[int] = []
         # Encoded but not written; nearly always nothing.
-        self._pending = b""
+        self._pending: list[bytes] = []
         self._size = 0
         # How much of the file was written, and is to be forced to disk, by nobody yet.
         self._unsynced = False
@@ -59,7 +59,6 @@ class Log:
         self._retry_at = 0.0
         self._last_timestamp = 0
         self._wake = trio.Event()
-        self._sync_failed = False
         # What is not written yet was gathered in this turn, though not at its end.
         self._holding = False
         self._always = self._every_second = False
@@ -67,6 +66,8 @@ class Log:
 
     def _follow_policy(self, policy: str) -> None:
         self._always, self._every_second = policy == "always", policy == "everysec"
+        # A file that nobody forces to disk any more cannot fail to be.
+        self._sync_failed = False
 
     # --- opening and closing -------------------------------------------------------------
 
@@ -98,12 +99,8 @@ class Log:
                 self.finish()
             except OSError as error:
                 logger.error("The end of the log could not be written: %s", error.strerror)
-            if self._syncing:
-                self._retired.append(self._descriptor)
-            else:
-                os.close(self._descriptor)
-            self._descriptor = -1
-        self._pending = b""
+            self._retire()
+        self._pending = []
         self._state.log_buffered = 0
         self._recovered()
 
@@ -130,13 +127,15 @@ class Log:
     def settle(self) -> bool:
         """Write what this turn has changed so far, because another file is to follow."""
         self._gather()
-        written = self._advance() and not self._pending
+        written = self._advance(force=True) and not self._pending
         self._holding = not written and self._always
         return written
 
     def tick(self) -> bool:
         """Try again what could not be done; whether nothing is open any more."""
         if not self._pending and not (self._always and self._unsynced):
+            if not self._sync_failed:
+                self._recovered()
             return True
         if time.monotonic() < self._retry_at:
             return False
@@ -150,25 +149,27 @@ class Log:
             now = self._instance.keyspace.now // 1000
             if now != self._last_timestamp:
                 self._last_timestamp = now
-                self._pending += timestamp(now)
-        self._pending += encode(requests)
-        self._state.log_buffered = len(self._pending)
+                self._pending.append(timestamp(now))
+        self._pending.append(encode(requests))
+        self._state.log_buffered = sum(map(len, self._pending))
 
-    def _advance(self) -> bool:
-        """Write, and force to disk what must be now. False if it was not to be."""
-        if self._every_second and self._syncing and not self._waited_enough():
+    def _advance(self, *, force: bool = False) -> bool:
+        """Write, and force to disk what must be now. False if it was not to be.
+
+        `force` writes even if that has to wait for a busy disk.
+        """
+        if self._every_second and self._syncing and not force and not self._waited_enough():
             self._wake.set()
             return True
-        data, size = self._pending, self._size
+        size = self._size
         try:
-            self._write()
+            data = self._write()
             if self._always and self._may_sync:
                 self._sync_now(data, size)
         except OSError as error:
             self._failed(error)
             return False
-        if self._state.log_error and not self._sync_failed:
-            logger.warning("The log can be written again")
+        if not self._sync_failed:
             self._recovered()
         if self._unsynced and self._every_second and not self._wake.is_set():
             self._wake.set()
@@ -186,11 +187,13 @@ class Log:
         logger.warning("Forcing the log to disk takes too long; the disk may be busy")
         return True
 
-    def _write(self) -> None:
-        data = self._pending
+    def _write(self) -> bytes:
+        """Write all that is pending; OSError if not all of it can be."""
+        pending = self._pending
         self._postponed_since = None
-        if not data:
-            return
+        if not pending:
+            return b""
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
         written = 0
         try:
             written = os.write(self._descriptor, data)
@@ -200,10 +203,11 @@ class Log:
             if written:
                 self._take_back(written, self._size, data)
             raise
-        self._pending = b""
+        self._pending = []
         self._unsynced = True
         self._state.log_buffered = 0
         self._grow(written)
+        return data
 
     def _grow(self, by: int) -> None:
         self._size += by
@@ -218,7 +222,7 @@ class Log:
             if data:
                 self._take_back(len(data), size, data)
             raise
-        self._unsynced = False
+        self._unsynced = self._sync_failed = False
 
     def _take_back(self, written: int, size: int, data: bytes) -> None:
         """Make the file as long as it was: a log that ends inside a request is cut off."""
@@ -227,10 +231,10 @@ class Log:
         except OSError as error:
             logger.error("What was written of the log cannot be taken back: %s", error.strerror)
             self._grow(size + written - self._size)
-            self._pending = data[written:]
+            self._pending = [data[written:]]
         else:
             self._grow(size - self._size)
-            self._pending = data
+            self._pending = [data]
 
     def _failed(self, error: OSError) -> None:
         self._retry_at = time.monotonic() + _RETRY_SECONDS
@@ -242,6 +246,7 @@ class Log:
 
     def _recovered(self) -> None:
         if self._state.log_error:
+            logger.warning("The log can be written again")
             self._state.log_error = b""
             self._instance.refresh_gates()
 
@@ -262,7 +267,8 @@ class Log:
             self._wake = trio.Event()
             await trio.sleep(max(0.0, self._synced_at + _SYNC_SECONDS - trio.current_time()))
             while self._retired:
-                await self._sync(descriptor := self._retired.pop())
+                descriptor = self._retired.pop()
+                await self._sync(descriptor)
                 os.close(descriptor)
             if self._unsynced and self._every_second and self._may_sync:
                 self._unsynced = False

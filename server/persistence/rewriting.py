@@ -65,6 +65,7 @@ class LogFiles:
             self._begin()
             return
         self._manifest = manifest
+        self._remove_history()
         if not manifest.increments:
             self._set_manifest(self._with_new_increment())
         self._open_last()

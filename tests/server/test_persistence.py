@@ -487,6 +487,29 @@ def test_timestamps_are_written_and_passed_over(loop: Loop, tmp_path: Path) -> N
 # --- ending --------------------------------------------------------------------------------------
 
 
+def test_a_snapshot_in_the_background_never_replaces_the_last_one(
+    busy: RunningServer, slow: SlowChild, tmp_path: Path
+) -> None:
+    client = busy.connect()
+    client("SET", "a", "old")
+    client("BGSAVE")
+    client("SET", "a", "new")
+    client.send("SHUTDOWN", "SAVE")
+    assert busy.ended.wait(10)
+    slow.go()
+    names = {path.name for path in (tmp_path / "data").iterdir()}
+    assert names == {"appendonlydir", "dump.rdb"}
+    assert b"new" in (tmp_path / "data" / "dump.rdb").read_bytes()
+
+
+def test_leftovers_of_a_killed_server_are_removed(loop: Loop, tmp_path: Path) -> None:
+    for name in ("temp-123.rdb", "temp-rewriteaof-bg-99.aof"):
+        (tmp_path / name).write_bytes(b"half")
+    server = loop.start_server(dir=str(tmp_path), **LOG)
+    assert [path.name for path in tmp_path.iterdir()] == ["appendonlydir"]
+    server.close()
+
+
 @pytest.mark.parametrize(
     ("save", "words", "exists"),
     [

@@ -47,6 +47,8 @@ def test_a_full_disk_refuses_writes_until_there_is_room(tmp_path: Path, policy: 
             assert client.is_silent(0.3)
         else:
             assert client.read() == "OK"
+            # While the disk is busy, writing may wait a little.
+            wait_until(lambda: other("DEL", "nothing") == FULL)
         assert other("SET", "refused", "1") == FULL
         assert other("PING") == FULL
         assert other("GET", "key:3") == b"3"
@@ -158,6 +160,46 @@ def test_a_slow_disk_makes_us_wait_and_then_write_all_the_same(
     release.touch()
     wait_until(lambda: info(client, "aof_pending_bio_fsync") == "0")
     server.close()
+
+
+def test_a_rewrite_does_not_wait_for_a_busy_disk(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = tmp_path / "release"
+    (tmp_path / "data").mkdir()
+
+    def slow(descriptor: int) -> None:
+        while not release.exists():
+            time.sleep(0.005)
+
+    monkeypatch.setattr(log_module, "sync_data", slow)
+    server = loop.start_server(dir=str(tmp_path / "data"), appendonly="yes", hz="100")
+    client = server.connect()
+    client("SET", "a", "1")
+    wait_until(lambda: info(client, "aof_pending_bio_fsync") == "1")
+    client("SET", "b", "1")
+    client("BGREWRITEAOF")
+    rewritten(client)
+    assert info(client, "aof_last_bgrewrite_status") == "ok"
+    client("SET", "c", "1")
+    release.touch()
+    server.close()
+    server = loop.start_server(dir=str(tmp_path / "data"), appendonly="yes")
+    assert server.connect()("DBSIZE") == 3
+    server.close()
+
+
+def test_turning_the_log_off_frees_what_it_held_back(tmp_path: Path) -> None:
+    with serve(tmp_path, "always") as server, Connection(server.port) as other:
+        client = Connection(server.port)
+        client("SET", "a", "1")
+        (increment,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
+        limit_file_size(server.pid, increment.stat().st_size)
+        client.send("SET", "a", "2")
+        assert client.is_silent(0.1)
+        assert other("CONFIG", "SET", "appendonly", "no") == "OK"
+        assert client.read() == "OK"
+        assert other("SET", "a", "3") == "OK"
 
 
 def test_a_failed_snapshot_leaves_the_old_one(loop: Loop, tmp_path: Path) -> None:
