@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from tests.support.data_directories import MAKES, binary_of, ours, theirs, wait_for_rewrite
-from tests.support.resp import Connection, Word
+from tests.support.resp import Connection, Error, Word
 from tests.support.servers import Loop
 
 KEYS = 12
@@ -158,3 +158,60 @@ def check_with_their_tool(directory: Path) -> None:
     finished = subprocess.run([tool, manifest], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stdout
     assert "All AOF files and manifest are valid" in finished.stdout
+
+
+DOMAIN_WRITES = [
+    ("JOB.SUBMIT", "gpu", "train", "spam", '{"rounds": 3}', "PRIORITY", 5),
+    ("JOB.SUBMIT", "gpu", "backfill", "spam", "{}"),
+    ("JOB.CLAIM", "gpu", "w1", "KINDS", 2, "train", "backfill", "LEASE", 60000),
+    ("MODEL.REGISTER", "spam", "WEIGHTS", "w1", "METRICS", '{"auc": 0.91}', "BY", "ada"),
+    ("MODEL.REGISTER", "spam", "PARENT", 1, "INACTIVE"),
+    ("MODEL.ACTIVATE", "spam", 2),
+    ("CP.PUT", "acme", "thread-1", "STEP", 0, "STATE", "{}"),
+    ("CP.PUT", "acme", "thread-1", "STEP", 1, "STATE", '{"messages": [1]}'),
+    ("STORE.MPUT", "acme:agent-a", "colour", "green", "size", "7"),
+    ("STORE.PUT", "acme:agent-a", "greeting", "hello", "TTL", 600000),
+    ("QUEUE.PUSH", "orders", '{"order":17}', "ID", "order-17"),
+    ("QUEUE.PUSH", "orders", "second"),
+    ("QUEUE.READ", "orders", "workers", "w1", "LEASE", 5000),
+    ("QUEUE.HEARTBEAT", "orders", "workers", "w1", "LEASES", 2),
+]
+DOMAIN_READS = [
+    ("JOB.LIST", "gpu"), ("JOB.STATS", "gpu"), ("MODEL.VERSIONS", "spam"), ("MODEL.LIST",),
+    ("CP.LATEST", "acme", "thread-1"), ("CP.HISTORY", "acme", "thread-1", "LIMIT", 10),
+    ("STORE.LIST", "acme:agent-a", "WITHVALUES"), ("STORE.NAMESPACES", "acme"),
+    ("QUEUE.INFO", "orders"), ("QUEUE.PRESENCE", "orders", "workers"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rewrites", [False, True])
+def test_domain_objects_are_ordinary_keys_everywhere(
+    loop: Loop, tmp_path: Path, make: str, rewrites: bool
+) -> None:
+    def answers(connection: Connection) -> list[object]:
+        return [connection(*words) for words in DOMAIN_READS]
+
+    def every_key(connection: Connection) -> dict[bytes, str]:
+        return {key: connection("TYPE", key) for key in connection("KEYS", "*")}
+
+    # In the past for whoever comes after, but with deadlines that are not.
+    server = loop.start_server(dir=str(tmp_path), appendonly="yes")
+    server.freeze(server.now_ms())
+    connection = server.connect()
+    for words in DOMAIN_WRITES:
+        reply = connection(*words)
+        assert not isinstance(reply, Error), (words, reply)
+    if rewrites:
+        wait_for_rewrite(connection)
+    expected, keys = answers(connection), every_key(connection)
+    assert [answer for answer in expected if isinstance(answer, Error)] == []
+    frozen_at = server.now_ms()
+    server.close()
+    with theirs(make, tmp_path) as connection:
+        assert every_key(connection) == keys
+    again = loop.start_server(dir=str(tmp_path), appendonly="yes")
+    again.freeze(frozen_at)
+    connection = again.connect()
+    assert every_key(connection) == keys
+    assert answers(connection) == expected
+    again.close()
