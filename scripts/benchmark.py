@@ -142,7 +142,7 @@ def run_load(target: Target, *options: str) -> tuple[float, float]:
         capture_output=True,
         text=True,
         check=True,
-        preexec_fn=lambda: pin(0, 1),  # noqa: PLW1509
+        preexec_fn=lambda: pin(0, 1),
     )
     text = finished.stdout
     rate = re.search(r"throughput summary: ([0-9.]+) requests", text)
@@ -211,7 +211,8 @@ class Bench:
     def types(self) -> None:
         for test in ("lpush", "hset", "zadd", "incr", "sadd"):
             self.throughput(f"{test.upper()}, 50 clients", test, 100_000, 1, 0.8, 1.0)
-        self.command("XADD, 50 clients", "XADD", "bench:stream", "MAXLEN", "~", "10000", "*", "f", "v")
+        trimmed = ("MAXLEN", "~", "10000")
+        self.command("XADD, 50 clients", "XADD", "bench:stream", *trimmed, "*", "f", "v")
 
     def idle(self) -> None:
         """The same with a thousand idle clients connected besides."""
@@ -251,6 +252,28 @@ class Bench:
             for row in measure(self.ours, self.theirs, self.rounds, size):
                 self.add(row)
 
+    def jobs(self) -> None:
+        """Jobs in a long table, and leases that run out beside many that do not."""
+        from benchmarks.jobs import measure
+
+        for row in measure(self.rounds, long=max(2_000, int(100_000 * self.scale))):
+            self.add(row)
+
+    def store(self) -> None:
+        """What equal answers cost in stores of different sizes."""
+        from benchmarks.store import measure
+
+        sizes = [max(1_000, int(size * self.scale)) for size in (10_000, 100_000, 1_000_000)]
+        for row in measure(sizes, self.rounds):
+            self.add(row)
+
+    def expiry(self) -> None:
+        """Sweeps of keys that ran out, beside many that did not."""
+        from benchmarks.expiry import measure
+
+        for row in measure(self.rounds, self.scale):
+            self.add(row)
+
     def persistence(self) -> None:
         """The log with each policy, snapshots, loading, and what clients feel of them."""
         from benchmarks.persistence import measure
@@ -265,12 +288,32 @@ class Bench:
             target = Target("redkeep", redkeep)
             times.append(target.start_seconds * 1000)
             target.close()
-        self.add(
-            Row("start to first reply (ms)", statistics.median(times), 400, 200, "low", "ms")
+        self.add(Row("start to first reply (ms)", statistics.median(times), 400, 200, "low", "ms"))
+
+
+GROUPS = (
+    "strings",
+    "types",
+    "idle",
+    "million",
+    "expiry",
+    "checkpoints",
+    "jobs",
+    "store",
+    "persistence",
+    "start",
+)
+
+
+def markdown(rows: list[Row]) -> str:
+    """The table as it stands in the documentation."""
+    lines = ["| what | ratio | | hold | reach |", "|---|---|---|---|---|"]
+    for row in rows:
+        missed = "" if row.holds else " (not held)"
+        lines.append(
+            f"| {row.name} | {row.ratio:.2f}{missed} | {row.unit} | {row.hold:g} | {row.reach:g} |"
         )
-
-
-GROUPS = ("strings", "types", "idle", "million", "checkpoints", "persistence", "start")
+    return "\n".join(lines) + "\n"
 
 
 @click.command()
@@ -280,7 +323,10 @@ GROUPS = ("strings", "types", "idle", "million", "checkpoints", "persistence", "
 @click.option(
     "--json", "json_file", default="bench-results.json", show_default=True, help="Where to write."
 )
-def main(rounds: int, scale: float, only: tuple[str, ...], json_file: str) -> None:
+@click.option("--table", "table_file", help="Write the table in Markdown to this file, too.")
+def main(
+    rounds: int, scale: float, only: tuple[str, ...], json_file: str, table_file: str | None
+) -> None:
     """Measure Redkeep against redis-server (or the valkey-server of the tests)."""
     if shutil.which("redis-benchmark") is None:
         raise click.ClickException("redis-benchmark is not installed (Debian: redis-tools)")
@@ -291,6 +337,8 @@ def main(rounds: int, scale: float, only: tuple[str, ...], json_file: str) -> No
             for group in only or GROUPS:
                 getattr(bench, group)()
     Path(json_file).write_text(json.dumps([asdict(row) for row in bench.rows], indent=2) + "\n")
+    if table_file:
+        Path(table_file).write_text(markdown(bench.rows))
     missed = [row.name for row in bench.rows if not row.holds]
     if missed:
         click.echo(f"\nNot held: {', '.join(missed)}")
