@@ -27,7 +27,7 @@ from commands.errors import (
     wrong_arity,
 )
 from commands.redaction import redacted
-from commands.registry import Command, commands
+from commands.registry import Command
 from commands.replies import NO_REPLY, OK, ErrorReply, Push, Replies, Reply
 from commands.state.client import Client, Waiting
 from commands.state.instance import Instance
@@ -35,6 +35,7 @@ from commands.state.persistence import LOADING
 from commands.state.statistics import CommandStatistics
 from server.blocking import Blocking
 from server.encoder import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, OK_LINE
+from server.wording import monitor_line, unknown_command, unknown_subcommand
 from storage.errors import WrongType
 from storage.keyspace import Database
 
@@ -330,10 +331,10 @@ class Dispatcher:
     ) -> bytes | None:
         """Why the request cannot be run or queued, in Redis' order; None if it can."""
         if statistics is None:
-            return _unknown_command(argv)
+            return unknown_command(argv)
         command = statistics.command
         if command.subcommands and len(argv) > 1:
-            return _unknown_subcommand(argv)
+            return unknown_subcommand(argv)
         if not command.accepts(len(argv)):
             return wrong_arity(command.wire_name).text
         if not client.authenticated and "no_auth" not in command.flags:
@@ -561,51 +562,3 @@ def settle_now(reply: Reply) -> Reply:
     if isinstance(reply, (Wait, Close)):
         return reply.reply
     return reply
-
-
-def monitor_line(now_ns: int, client: Client, argv: list[bytes]) -> str:
-    seconds, rest = divmod(now_ns, 1_000_000_000)
-    address = client.address.decode("latin-1")
-    words = " ".join(quote(word) for word in argv)
-    return f"{seconds}.{rest // 1000:06d} [{client.ctx.db.index} {address}] {words}"
-
-
-_ESCAPES = {
-    0x5C: "\\\\",
-    0x22: '\\"',
-    0x0A: "\\n",
-    0x0D: "\\r",
-    0x09: "\\t",
-    0x07: "\\a",
-    0x08: "\\b",
-}
-
-
-def quote(word: bytes) -> str:
-    """A word in double quotes, unprintable bytes escaped."""
-    return (
-        '"'
-        + "".join(
-            _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
-            for byte in word
-        )
-        + '"'
-    )
-
-
-def _unknown_command(argv: list[bytes]) -> bytes:
-    # Redis prints these as C strings: a NUL ends each of them.
-    shown = b""
-    for word in argv[1:]:
-        if len(shown) >= 128:
-            break
-        shown += b"'" + word.split(b"\0", 1)[0][: 128 - len(shown)] + b"' "
-    name = argv[0].split(b"\0", 1)[0][:128]
-    return b"ERR unknown command '%b', with args beginning with: %b" % (name, shown)
-
-
-def _unknown_subcommand(argv: list[bytes]) -> bytes:
-    name = argv[0].upper()
-    assert name.decode("latin-1") in commands()
-    word = argv[1].split(b"\0", 1)[0][:128]
-    return b"ERR unknown subcommand '%b'. Try %b HELP." % (word, name)
