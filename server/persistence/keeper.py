@@ -47,9 +47,10 @@ class Work:
 
     child: Child | Worker
     job: Job
-    # Called with the outcome when nobody gave the work up.
-    finish: Callable[[Outcome], None]
-    abandon: Callable[[], None]
+    # Called with the outcome, or, when somebody gave the work up, to remove what is left.
+    # Both are told the process' id, which is part of the names of its files.
+    finish: Callable[[int, Outcome], None]
+    abandon: Callable[[int], None]
     given_up: bool = False
 
 
@@ -340,19 +341,17 @@ class Keeper:
         def write(keyspace: Keyspace) -> None:
             write_snapshot(instance, keyspace, path)
 
-        def finish(outcome: Outcome) -> None:
+        def finish(pid: int, outcome: Outcome) -> None:
             if not outcome.error:
                 self._saved(dirty)
                 logger.info("Background saving finished")
             else:
                 logger.error("Background saving failed: %s", outcome.error)
+                abandon(pid)
             instance.refresh_gates()
 
-        def abandon() -> None:
-            temporary_snapshot(path, work_pid()).unlink(missing_ok=True)
-
-        def work_pid() -> int:
-            return self._work.child.pid if self._work else 0
+        def abandon(pid: int) -> None:
+            temporary_snapshot(path, pid).unlink(missing_ok=True)
 
         return self._start(snapshot, write, finish, abandon)
 
@@ -368,27 +367,27 @@ class Keeper:
             rewrite.end(rewrite.tried_at, succeeded=False)
             return False
 
-        def pid() -> int:
-            return self._work.child.pid if self._work else 0
-
-        def finish(outcome: Outcome) -> None:
+        def finish(pid: int, outcome: Outcome) -> None:
             error = outcome.error
             if not error:
                 try:
-                    files.after_rewrite(pid())
+                    files.after_rewrite(pid)
                 except OSError as failure:
                     error = failure.strerror or str(failure)
             if error:
                 logger.error("Rewriting the log failed: %s", error)
                 rewrite.succeeded = False
-                files.discard(pid())
+                files.discard(pid)
                 # Without a base there is no log yet that could be loaded.
                 rewrite.scheduled = files.turning_on
             else:
                 rewrite.done += 1
                 logger.info("Rewriting the log finished")
 
-        return self._start(rewrite, files.write, finish, lambda: files.discard(pid()))
+        started = self._start(rewrite, files.write, finish, files.discard)
+        if not started:
+            rewrite.scheduled = files.turning_on
+        return started
 
     # --- work beside the server ----------------------------------------------------------------
 
@@ -396,8 +395,8 @@ class Keeper:
         self,
         job: Job,
         write: Callable[[Keyspace], None],
-        finish: Callable[[Outcome], None],
-        abandon: Callable[[], None],
+        finish: Callable[[int, Outcome], None],
+        abandon: Callable[[int], None],
     ) -> bool:
         keyspace, state = self._instance.keyspace, self._state
         now = time.monotonic()
@@ -433,12 +432,12 @@ class Keeper:
     def _end(self, work: Work, outcome: Outcome) -> None:
         job = work.job
         if work.given_up:
-            work.abandon()
+            work.abandon(work.child.pid)
             job.started = None
         else:
             job.copied_bytes = outcome.copied_bytes
             job.end(time.monotonic(), succeeded=not outcome.error)
-            work.finish(outcome)
+            work.finish(work.child.pid, outcome)
         self._work = None
         self._state.keys_to_save = 0
 
@@ -477,7 +476,7 @@ class Keeper:
         self._ready = False
         if self._work is not None:
             self._work.child.close()
-            self._work.abandon()
+            self._work.abandon(self._work.child.pid)
             self._work = None
         if self._state.logging:
             self._files.turn_off()

@@ -323,6 +323,7 @@ def test_a_killed_child_stops_writes_until_a_snapshot_succeeds(
     client = server.connect()
     client("SET", "a", "1")
     client("BGSAVE")
+    (tmp_path / "data" / f"temp-{slow.child.pid}.rdb").write_bytes(b"half")
     os.kill(slow.child.pid, signal.SIGKILL)
     saved(client)
     assert info(client, "rdb_last_bgsave_status") == "err"
