@@ -142,10 +142,12 @@ def bitfield(ctx: Context, argv: list[bytes]) -> Reply:
         if missing > 0 or after != before:
             changes += 1
         replies.append(after if operation.name == b"INCRBY" else before)
+    # Redis counts only fields that changed. But a string that appeared or grew is not what
+    # it was, also where every overflow was refused: it must be noted as a change.
     if is_new:
-        db.store(key, value, "setbit")
-    elif changes:
-        db.changed(key, "setbit", changes)
+        db.store(key, value, "setbit", count=changes or 1)
+    elif changes or missing > 0:
+        db.changed(key, "setbit", changes or 1)
     return replies
 
 

@@ -202,7 +202,7 @@ def _finish(ctx: Context, value: SortedSet | None, search: Search, event: str) -
             (place.member, place.metres / unit if search.store_distance else place.score)
             for place in found
         ]
-        return store_result(ctx, search.store, scores, event)
+        return store_result(ctx, search.store, scores, event, count=len(scores))
     if not (search.with_coordinates or search.with_distance or search.with_hash):
         return [place.member for place in found]
     answer = []

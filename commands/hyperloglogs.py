@@ -73,7 +73,7 @@ def pfadd(ctx: Context, argv: list[bytes]) -> Reply:
         return 0
     hll.forget_count(value)
     if is_new:
-        db.store(key, value, "pfadd")
+        db.store(key, value, "pfadd", count=changes)
     else:
         db.changed(key, "pfadd", changes)
     return 1

@@ -205,8 +205,8 @@ def _check_flush_type(argv: list[bytes]) -> None:
 def swapdb(ctx: Context, argv: list[bytes]) -> Reply:
     first = parse_int32(argv[1], "ERR invalid first DB index")
     second = parse_int32(argv[2], "ERR invalid second DB index")
-    if database_at(ctx, first) is database_at(ctx, second):
-        return OK
+    for index in (first, second):
+        database_at(ctx, index)
     ctx.keyspace.swap(first, second)
     return OK
 

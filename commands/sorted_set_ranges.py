@@ -277,12 +277,17 @@ def zrangestore(ctx: Context, argv: list[bytes]) -> Reply:
     return store_result(ctx, argv[1], [(member, score) for score, member in pairs], "zrangestore")
 
 
-def store_result(ctx: Context, key: bytes, scores: list[tuple[bytes, float]], event: str) -> int:
-    """Put a computed sorted set under a key, or remove the key if it is empty."""
+def store_result(
+    ctx: Context, key: bytes, scores: list[tuple[bytes, float]], event: str, count: int = 1
+) -> int:
+    """Put a computed sorted set under a key, or remove the key if it is empty.
+
+    `count` is how many changes a set put there counts as.
+    """
     if not scores:
         ctx.db.delete(key)
         return 0
-    ctx.db.store(key, SortedSet.build(scores, ctx.keyspace.limits), event)
+    ctx.db.store(key, SortedSet.build(scores, ctx.keyspace.limits), event, count=count)
     return len(scores)
 
 

@@ -89,8 +89,9 @@ class Keyspace:
 
     def swap(self, first: int, second: int) -> None:
         """Exchange the contents of two databases; their clients stay where they are."""
-        a, b = self.databases[first], self.databases[second]
-        a.exchange(b)
+        if first != second:
+            self.databases[first].exchange(self.databases[second])
+        # As in Redis, a swap with itself counts as a change too.
         self.dirty += 1
 
     def sweep_expired(self, limit: int) -> int | None:

@@ -94,6 +94,11 @@ def equal_types(ours: Any, theirs: Any) -> bool:
     return type(ours) is type(theirs)
 
 
+def equal_changes(ours: Any, theirs: Any) -> bool:
+    """INFO persistence that tells of equally many changes since the last SAVE."""
+    return equal(_changes(ours), _changes(theirs))
+
+
 def equal_but_for_the_clock(ours: Any, theirs: Any) -> bool:
     """The same without the times and idle times of consumers and pending entries."""
     return equal(timeless(ours), timeless(theirs))
@@ -127,6 +132,8 @@ rounded = _marked(equal_within(2))
 rounded_ms = _marked(equal_within(2000))
 loosely = _marked(equal_types)
 code_only = _marked(equal_codes)
+# For INFO persistence, after a SAVE at the beginning.
+same_changes = _marked(equal_changes)
 # Redis' reply rather than Valkey's. Without redis-server only the type is compared.
 redis_way = _marked(equal, redis_only=True)
 
@@ -227,6 +234,14 @@ def timeless(reply: Any) -> Any:
 
 
 # --- inside ------------------------------------------------------------------------------------
+
+
+def _changes(info: Any) -> Any:
+    texts = info.text if isinstance(info, Verbatim) else info
+    for line in texts.splitlines():
+        if line.startswith(b"rdb_changes_since_last_save:"):
+            return line
+    return info
 
 
 def _frozen(reply: Any) -> Any:

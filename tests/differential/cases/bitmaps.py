@@ -1,10 +1,11 @@
 """Bits and fields of bits inside strings."""
 
-from tests.differential.compare import Call, redis_way
+from tests.differential.compare import Call, redis_way, same_changes
 
 Words = tuple[str | bytes | int | float, ...]
 
 LIST = ("RPUSH", "list", "a")
+CHANGES = same_changes("INFO", "persistence")
 ENDS = ("0", "1", "2", "-1", "-2", "5", "-5", "100", "-100", "9223372036854775807")
 
 CASES: dict[str, list[Words | Call]] = {
@@ -138,5 +139,22 @@ CASES: dict[str, list[Words | Call]] = {
         ("BITFIELD", "list", "SET", "u8", "0", "1"),
         ("BITFIELD_RO", "list", "GET", "u8", "0"),
         ("BITFIELD_RO", "list", "SET", "u8", "0", "1"),
+    ],
+    "what counts as a change": [
+        ("SAVE",),
+        ("BITFIELD", "k", "SET", "u4", 0, 0, "SET", "u4", 0, 3, "SET", "u4", 0, 3),
+        CHANGES,
+        ("BITFIELD", "k", "SET", "u4", 0, 3, "INCRBY", "u4", 4, 1, "GET", "u8", 0),
+        CHANGES,
+        ("BITFIELD", "k", "SET", "u4", 0, 3, "INCRBY", "u4", 4, 0),
+        CHANGES,
+        ("BITFIELD", "k", "OVERFLOW", "FAIL", "SET", "u4", 0, 99),
+        CHANGES,
+        ("SETBIT", "k", 7, 0),
+        ("SETBIT", "k", 7, 0),
+        CHANGES,
+        ("BITOP", "NOT", "k2", "missing"),
+        ("BITOP", "NOT", "k2", "k"),
+        CHANGES,
     ],
 }

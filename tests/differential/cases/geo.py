@@ -1,6 +1,6 @@
 """Places: adding, measuring, and searching circles and boxes."""
 
-from tests.differential.compare import Call
+from tests.differential.compare import Call, same_changes
 
 SICILY = (
     "GEOADD",
@@ -111,5 +111,17 @@ CASES: dict[str, list[tuple[str | bytes | int | float, ...] | Call]] = {
         ("GEORADIUSBYMEMBER_RO", "g", "Palermo", 200, "km", "WITHCOORD"),
         ("GEORADIUS", "g", 15, 37, "x", "km"),
         ("GEORADIUS", "g", 15, 37, 1, "x"),
+    ],
+    "what counts as a change": [
+        SICILY,
+        ("SAVE",),
+        ("GEOSEARCHSTORE", "d", "g", "FROMMEMBER", "Palermo", "BYRADIUS", 300, "km"),
+        same_changes("INFO", "persistence"),
+        ("GEORADIUS", "g", 15, 37, 300, "km", "STORE", "d"),
+        same_changes("INFO", "persistence"),
+        ("GEORADIUS", "g", 100, 37, 3, "km", "STOREDIST", "d"),
+        same_changes("INFO", "persistence"),
+        ("GEORADIUS", "g", 100, 37, 3, "km", "STOREDIST", "d"),
+        same_changes("INFO", "persistence"),
     ],
 }

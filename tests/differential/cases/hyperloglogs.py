@@ -1,10 +1,11 @@
 """HyperLogLogs: counts, and every byte of what is stored."""
 
-from tests.differential.compare import Call
+from tests.differential.compare import Call, same_changes
 
 Words = tuple[str | bytes | int | float, ...]
 
 LIST = ("RPUSH", "list", "a")
+CHANGES = same_changes("INFO", "persistence")
 HEADER = b"HYLL\x01" + bytes(10) + b"\x80"
 
 
@@ -101,5 +102,22 @@ CASES: dict[str, list[Words | Call]] = {
         ("PFMERGE", "list"),
         ("PFMERGE", "k", "list"),
         ("PFDEBUG", "ENCODING", "list"),
+    ],
+    "what counts as a change": [
+        ("SAVE",),
+        ("PFADD", "k"),
+        CHANGES,
+        ("PFADD", "k2", "a", "b", "a", "c"),
+        CHANGES,
+        ("PFADD", "k2", "a", "d"),
+        CHANGES,
+        ("PFADD", "k2", "a"),
+        CHANGES,
+        ("PFCOUNT", "k2"),
+        CHANGES,
+        ("PFCOUNT", "k2"),
+        CHANGES,
+        ("PFMERGE", "k3", "k", "k2"),
+        CHANGES,
     ],
 }

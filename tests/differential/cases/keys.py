@@ -1,6 +1,6 @@
 """Keys whatever they hold: removing, renaming, copying, describing, walking over them."""
 
-from tests.differential.compare import Call, loosely, redis_way
+from tests.differential.compare import Call, loosely, redis_way, same_changes
 
 Script = list[tuple[str | bytes | int | float, ...] | Call]
 
@@ -296,6 +296,17 @@ CASES |= {
         ("SSCAN", "hash", 0),
         ("HSCAN", "set", 0, "FOO"),
         ("ZSCAN", "string", 0),
+    ],
+    "exchanging databases counts as a change": [
+        ("SET", "k", "v"),
+        ("SAVE",),
+        ("SWAPDB", 0, 0),
+        same_changes("INFO", "persistence"),
+        ("SWAPDB", 0, 1),
+        same_changes("INFO", "persistence"),
+        ("SWAPDB", 0, 16),
+        ("SWAPDB", 16, 16),
+        same_changes("INFO", "persistence"),
     ],
     "leaving no values out": [
         *ONE_OF_EACH,
