@@ -22,6 +22,8 @@ from typing import NoReturn
 import trio
 
 CAN_FORK = hasattr(os, "fork")
+# For systems that name no limit to how many files are open.
+_LEAST_OPEN_MAX = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _be_child(work: Callable[[], object], pipe: int) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # Else clients would not see their connections end when the parent closes them.
         os.closerange(3, pipe)
-        os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
+        os.closerange(pipe + 1, max(os.sysconf("SC_OPEN_MAX"), _LEAST_OPEN_MAX))
         error = ""
         try:
             work()
