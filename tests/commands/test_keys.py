@@ -109,7 +109,6 @@ def test_what_changes_nothing_is_not_dirty(server: RunningServer, client: Connec
     client("COPY", "missing", "c")
     client("MOVE", "missing", 1)
     client("DEL", "missing")
-    client("SWAPDB", 0, 0)
     client("PERSIST", "a")
     assert dirty(server) == before
 
