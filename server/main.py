@@ -14,6 +14,7 @@ import trio
 from commands.state.instance import Instance
 from commands.state.settings import Settings
 from server.collector import schedule_collections
+from server.persistence.files import make_directory
 from server.persistence.loading import LoadError
 from server.progress import LoadProgress
 from server.server import ListenError, Server
@@ -129,7 +130,7 @@ def _enter_data_directory(settings: Settings) -> bool:
                 # A pure cache leaves no traces.
                 settings.set("dir", os.path.abspath(path))
                 return False
-            os.mkdir(path)
+            make_directory(Path(path))
         os.chdir(path)
     except OSError as error:
         raise StartError(f"cannot use the data directory {path}: {error.strerror}") from None

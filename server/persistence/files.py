@@ -111,6 +111,13 @@ class DirectoryLock:
             self._descriptor = -1
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory if it is missing, so that it is still there after a power cut."""
+    if not path.is_dir():
+        path.mkdir()
+        sync_directory(path.absolute().parent)
+
+
 def sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:

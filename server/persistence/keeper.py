@@ -22,7 +22,12 @@ from commands.state.instance import Instance
 from commands.state.persistence import Job
 from commands.state.setting_kinds import SettingError
 from server.persistence.children import CAN_FORK, Child, Outcome, Worker, start_child
-from server.persistence.files import DirectoryLock, data_directory, snapshot_path
+from server.persistence.files import (
+    DirectoryLock,
+    data_directory,
+    make_directory,
+    snapshot_path,
+)
 from server.persistence.loading import Loader, LoadError
 from server.persistence.log import Log
 from server.persistence.rewriting import LogFiles
@@ -318,7 +323,7 @@ class Keeper:
         snapshot = self._state.snapshot
         path = snapshot_path(self._settings)
         try:
-            path.parent.mkdir(exist_ok=True)
+            make_directory(path.parent)
             write_snapshot(self._instance, self._instance.keyspace, path)
         except OSError as error:
             logger.error("Saving the data failed: %s", error.strerror)

@@ -16,6 +16,7 @@ from pathlib import Path
 from commands.state.instance import Instance
 from server.persistence.files import (
     log_directory,
+    make_directory,
     manifest_path,
     read_manifest,
     sync_directory,
@@ -56,7 +57,7 @@ class LogFiles:
 
     def resume(self) -> None:
         """Go on with the log that was loaded, or begin one with the data as it is."""
-        self._directory.mkdir(exist_ok=True)
+        make_directory(self._directory)
         manifest = read_manifest(self._settings)
         single = Path(self._settings["dir"]) / self._settings["appendfilename"]
         if manifest is None and single.is_file():
@@ -105,7 +106,7 @@ class LogFiles:
 
     def before_rewrite(self) -> None:
         """Let the log go on in a new file. OSError if that cannot be; then nothing changed."""
-        self._directory.mkdir(exist_ok=True)
+        make_directory(self._directory)
         self._choose_suffix()
         if not self._settings["appendonly"]:
             # BGREWRITEAOF without a log: only what one could begin with is written.
@@ -137,9 +138,12 @@ class LogFiles:
         manifest = self._manifest
         if self._first_increment is not None:
             manifest = manifest.with_increment()
-            os.replace(self._first_increment, self._directory / manifest.increments[-1].name)
-            self._first_increment = None
+            named = self._directory / manifest.increments[-1].name
+            os.replace(self._first_increment, named)
+            self._first_increment = named
         self._install(self._temporary(pid), manifest, keep=int(self._state.logging))
+        # Only now is there a manifest that names it.
+        self._first_increment = None
         self._measure()
 
     def discard(self, pid: int) -> None:
