@@ -62,7 +62,12 @@ class ServeProcess:
         """Wait for the process to end by itself; its exit status."""
         if self._process.stdout is None or self._process.stdout.closed:
             return self._process.wait()
-        status = self._process.wait(30)
+        try:
+            status = self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            # It stays for a reason that the test shows; nobody else would end it.
+            self._process.kill()
+            raise
         self._drain.join()
         if self._scratch is not None:
             self._scratch.cleanup()
