@@ -334,6 +334,8 @@ class Stream:
             return 0
         if not self._length and entry_id <= self.last_id:
             return added
+        if 0 < entry_id < self.max_deleted_id:
+            return None
         if entry_id == self.last_id:
             return added
         if entry_id > self.last_id:

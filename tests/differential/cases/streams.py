@@ -470,6 +470,23 @@ CASES: dict[str, Script] = {
         ("XDEL", "s", "1-0"),
         redis_way("XINFO", "GROUPS", "s"),
     ],
+    # Redis counted entries here that were gone, until 7.2.7: Valkey is asked.
+    "lag across what was deleted": script("""
+        XADD s 5-0 a b
+        XDEL s 5-0
+        XGROUP CREATE s counted 2-0 ENTRIESREAD 100
+        XGROUP CREATE s unknown 2-0
+        XGROUP CREATE s there 5-0 ENTRIESREAD 100
+        XGROUP CREATE s zero 0 ENTRIESREAD 100
+        XINFO GROUPS s
+        XADD s 9-0 a b
+        XINFO GROUPS s
+        XADD s 10-0 a b
+        XDEL s 9-0
+        XINFO GROUPS s
+        XREADGROUP GROUP unknown alice STREAMS s >
+        XINFO GROUPS s
+    """),
     # Approximate trims take whole nodes, which are full after so many entries or bytes.
     "nodes by entries": [
         ("CONFIG", "SET", "stream-node-max-entries", 3),
