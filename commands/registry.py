@@ -64,7 +64,9 @@ CATEGORIES = frozenset(
     "admin fast slow blocking dangerous connection transaction scripting "
     "job model checkpoint store queue".split()
 )
-_KEY_ACCESS = frozenset("RO RW OW RM access update insert delete not_key incomplete variable_flags".split())
+_KEY_ACCESS = frozenset(
+    "RO RW OW RM access update insert delete not_key incomplete variable_flags".split()
+)
 
 
 # --- arguments ---------------------------------------------------------------------------
@@ -104,7 +106,9 @@ class Argument:
         if self.optional or self.multiple:
             return False
         if self.kind == "oneof":
-            return all(part.fixed for part in self.parts) and len({p.least for p in self.parts}) == 1
+            return (
+                all(part.fixed for part in self.parts) and len({p.least for p in self.parts}) == 1
+            )
         return all(part.fixed for part in self.parts)
 
 

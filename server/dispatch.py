@@ -6,8 +6,8 @@ transactions, subscribers, pauses, monitors. After either, a write wakes whoever
 it. Redis' order of checks is kept, because it decides which of two errors a client sees.
 
 Measured: with sixteen commands pipelined the straight path takes about as long as the
-system's part of receiving and sending, so it keeps what it needs in locals, looks a command up once, reads one clock per command
-and appends encoded chunks to one list.
+system's part of receiving and sending, so it keeps what it needs in locals, looks a command
+up once, reads one clock per command and appends encoded chunks to one list.
 """
 
 from __future__ import annotations
