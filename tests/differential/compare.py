@@ -32,7 +32,7 @@ Tolerance = Callable[[Any, Any], bool]
 
 def equal(ours: Any, theirs: Any) -> bool:
     """Exactly the same."""
-    return _frozen(ours) == _frozen(theirs)
+    return bool(_frozen(ours) == _frozen(theirs))
 
 
 def equal_as_sets(ours: Any, theirs: Any) -> bool:
@@ -96,12 +96,18 @@ def equal_types(ours: Any, theirs: Any) -> bool:
 
 def equal_changes(ours: Any, theirs: Any) -> bool:
     """INFO persistence that tells of equally many changes since the last SAVE."""
-    return equal(_changes(ours), _changes(theirs))
+    return changes_in(ours) == changes_in(theirs)
 
 
 def equal_but_for_the_clock(ours: Any, theirs: Any) -> bool:
     """The same without the times and idle times of consumers and pending entries."""
     return equal(timeless(ours), timeless(theirs))
+
+
+def changes_in(info: bytes | Verbatim) -> int:
+    """How many changes since the last SAVE INFO persistence tells of."""
+    text = info.text if isinstance(info, Verbatim) else info
+    return int(text.partition(b"rdb_changes_since_last_save:")[2].split(maxsplit=1)[0])
 
 
 # --- commands that ask for less --------------------------------------------------------------
@@ -138,13 +144,13 @@ same_changes = _marked(equal_changes)
 redis_way = _marked(equal, redis_only=True)
 
 
-_SAME_ENCODINGS = {(b"listpackex", b"hashtable"), (b"int", b"embstr")}
+_SAME_ENCODINGS = ((b"listpackex", b"hashtable"), (b"int", b"embstr"))
 
 
 def equal_encodings(ours: Any, theirs: Any) -> bool:
     """Names of encodings: a hash whose fields run out is compact in Redis only, and an
     integer that INCRBYFLOAT made is a text to Redis until it is loaded anew."""
-    return equal(ours, theirs) or (ours, theirs) in _SAME_ENCODINGS
+    return equal(ours, theirs) or any((ours, theirs) == pair for pair in _SAME_ENCODINGS)
 
 
 # What the nature of a command allows.
@@ -234,14 +240,6 @@ def timeless(reply: Any) -> Any:
 
 
 # --- inside ------------------------------------------------------------------------------------
-
-
-def _changes(info: Any) -> Any:
-    texts = info.text if isinstance(info, Verbatim) else info
-    for line in texts.splitlines():
-        if line.startswith(b"rdb_changes_since_last_save:"):
-            return line
-    return info
 
 
 def _frozen(reply: Any) -> Any:

@@ -89,7 +89,8 @@ def one_of(*commands: Words) -> Words:
 
 # --- words --------------------------------------------------------------------------------
 
-key = st.sampled_from(["k1", "k2", "k3"]).map(lambda word: (word,))
+KEYS = ("k1", "k2", "k3")
+key = st.sampled_from(KEYS).map(lambda word: (word,))
 
 _LONG = "long" * 17  # 68 bytes: more than a compact collection takes
 small = st.integers(-4, 6).map(lambda number: (number,))
