@@ -131,9 +131,7 @@ class Instance:
     def refresh_gates(self) -> None:
         """Recompute what holds for all clients, after changing one of its reasons."""
         self.gated = bool(
-            self.monitors
-            or self.paused_until_ms > self.keyspace.now
-            or self.persistence.gates
+            self.monitors or self.paused_until_ms > self.keyspace.now or self.persistence.gates
         )
         for client in self.clients.values():
             client.refresh_gate()

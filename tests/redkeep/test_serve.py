@@ -73,8 +73,7 @@ def test_a_port_in_use_is_named() -> None:
         refused = run("serve", "--port", str(port))
     assert refused.returncode == 1
     assert refused.stderr == (
-        f"Error: 127.0.0.1:{port} is in use: another server listens there. "
-        "Choose another --port.\n"
+        f"Error: 127.0.0.1:{port} is in use: another server listens there. Choose another --port.\n"
     )
 
 
