@@ -436,9 +436,12 @@ def hsetex(ctx: Context, argv: list[bytes]) -> Reply:
         present = [value is not None and field in value for field in fields]
         if any(present) if options.field_condition == b"FNX" else not all(present):
             return 0
+    deadline = options.deadline
+    if deadline is not None and deadline <= ctx.now:
+        _set_in_the_past(ctx, key, value, fields)
+        return 1
     target = Hash() if value is None else value
     count = len(words) // 2
-    deadline = options.deadline
     for at in range(0, len(words), 2):
         target.put(words[at], words[at + 1], ctx.limits, keep_ttl=options.keep_ttl)
     if value is None:
@@ -451,18 +454,19 @@ def hsetex(ctx: Context, argv: list[bytes]) -> Reply:
         else:
             ctx.log_as(set_request(key, target, fields))
         return 1
-    if deadline > ctx.now:
-        for field in fields:
-            target.set_deadline(field, deadline)
-        db.note_field_deadlines(key, target)
-        db.notify(key, "hexpire")
-        log_fields(ctx, key, target, fields)
-        return 1
     for field in fields:
-        target.remove(field)
-    db.notify(key, "hdel")
-    if not target:
-        db.discard(key)
-        db.notify(key, "del")
-    ctx.log_as([b"HDEL", key, *fields])
+        target.set_deadline(field, deadline)
+    db.note_field_deadlines(key, target)
+    db.notify(key, "hexpire")
+    log_fields(ctx, key, target, fields)
     return 1
+
+
+def _set_in_the_past(ctx: Context, key: bytes, value: Hash | None, fields: list[bytes]) -> None:
+    """What is set to have run out already only removes what was there before it."""
+    gone = [] if value is None else [field for field in fields if value.remove(field)]
+    if value is None or not gone:
+        return
+    ctx.db.notify(key, "hset")
+    ctx.db.settle(key, value, "hdel", len(gone))
+    ctx.log_as([b"HDEL", key, *gone])

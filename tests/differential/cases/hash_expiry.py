@@ -3,7 +3,7 @@
 The encoding of a hash with deadlines is not among that, so none is left at the end.
 """
 
-from tests.differential.compare import Call
+from tests.differential.compare import Call, same_changes
 
 Word = str | bytes | int | float
 
@@ -33,6 +33,28 @@ CASES: dict[str, list[tuple[Word, ...] | Call]] = {
         ("EXISTS", "h"),
         ("HSETEX", "h", "EXAT", 1, "FIELDS", 1, "a", 1),
         ("EXISTS", "h"),
+    ],
+    "setting what has run out": [
+        ("HSET", "h", "a", 1, "b", 2),
+        ("SAVE",),
+        ("WATCH", "h"),
+        ("HSETEX", "h", "EXAT", 1, "FIELDS", 2, "new", 1, "newer", 2),
+        same_changes("INFO", "persistence"),
+        ("MULTI",),
+        ("EXEC",),
+        ("WATCH", "h"),
+        ("HSETEX", "h", "EXAT", 1, "FIELDS", 2, "a", 1, "new", 2),
+        same_changes("INFO", "persistence"),
+        ("MULTI",),
+        ("EXEC",),
+        ("HGETALL", "h"),
+        ("HSETEX", "h", "FXX", "EXAT", 1, "FIELDS", 1, "b", 1),
+        ("EXISTS", "h"),
+        ("WATCH", "h"),
+        ("HSETEX", "h", "EXAT", 1, "FIELDS", 1, "a", 1),
+        same_changes("INFO", "persistence"),
+        ("MULTI",),
+        ("EXEC",),
     ],
     "what keeps and what drops a deadline": [
         ("HSETEX", "h", "EXAT", _LATER, "FIELDS", 3, "a", 1, "b", 2, "c", 3),
