@@ -6,6 +6,7 @@ import math
 import re
 from decimal import Decimal
 
+from commands.doubles import shortest_digits
 from commands.errors import NOT_A_FLOAT, NOT_AN_INTEGER, CommandError
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
@@ -80,7 +81,7 @@ def parse_float(text: bytes | bytearray, message: str = NOT_A_FLOAT) -> float:
 
 
 def format_float(number: float) -> bytes:
-    """A double as scores are printed: the shortest text that reads back the same."""
+    """A double as scores are printed: digits that read back the same, nearly always the fewest."""
     if -_PLAIN_INTEGERS <= number <= _PLAIN_INTEGERS:
         integer = int(number)
         if integer == number:
@@ -91,22 +92,19 @@ def format_float(number: float) -> bytes:
         return b"inf" if number > 0 else b"-inf"
     elif math.isnan(number):
         return b"nan"
-    return _shortest(number)
+    return _with_digits(number)
 
 
 # Up to here Redis prints whole numbers as integers, in all their digits.
 _PLAIN_INTEGERS = 2.0**62
 
 
-def _shortest(number: float) -> bytes:
-    """The shortest digits, without an exponent where few zeros do: 1e+21, 0.00001, 1e-7."""
-    sign, parts, exponent = Decimal(repr(number)).as_tuple()
-    assert isinstance(exponent, int)
-    digits = "".join(map(str, parts))
-    exponent += len(digits) - len(digits := digits.rstrip("0"))
+def _with_digits(number: float) -> bytes:
+    """All digits, without an exponent where few zeros do: 1e+21, 0.00001, 1e-7."""
+    digits, exponent = shortest_digits(abs(number))
     size = len(digits)
     power = exponent + size - 1  # of ten, of the first digit
-    minus = "-" if sign else ""
+    minus = "-" if number < 0 else ""
     if exponent >= 0 and power < size + 7:
         return f"{minus}{digits}{'0' * exponent}".encode()
     if exponent < 0 and (exponent > -7 or abs(power) < 4):

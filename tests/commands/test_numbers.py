@@ -51,7 +51,7 @@ def test_what_is_no_integer(text: bytes) -> None:
         parse_integer(text)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=numeric_texts)
 def test_integers_like_the_oracle(text: bytes, running_valkey: Oracle) -> None:
     running_valkey("DEL", "n")
@@ -107,7 +107,7 @@ def test_what_is_no_double(text: bytes) -> None:
         parse_float(text)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=numeric_texts)
 def test_doubles_are_read_like_the_oracle(text: bytes, running_valkey: Oracle) -> None:
     if b"x" in text.lower():
@@ -121,7 +121,7 @@ def test_doubles_are_read_like_the_oracle(text: bytes, running_valkey: Oracle) -
         assert format_float(parse_float(text) or 0.0) == score
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     number=st.one_of(
         st.floats(allow_nan=False),
@@ -131,9 +131,5 @@ def test_doubles_are_read_like_the_oracle(text: bytes, running_valkey: Oracle) -
     )
 )
 def test_doubles_are_written_like_the_oracle(number: float, running_valkey: Oracle) -> None:
-    """But for the one in a thousand where the oracle's algorithm misses the shortest form."""
     running_valkey("ZADD", "z", number, "m")
-    theirs, ours = running_valkey("ZSCORE", "z", "m"), format_float(number or 0.0)
-    if theirs != ours:
-        assert float(theirs) == float(ours)
-        assert len(ours) <= len(theirs)
+    assert running_valkey("ZSCORE", "z", "m") == format_float(number or 0.0)
