@@ -165,7 +165,8 @@ def pfdebug(ctx: Context, argv: list[bytes]) -> Reply:
     registers = _registers(value)
     if sparse:
         hll.make_dense(value)
-        db.changed(key, "pfcount")
+        # The same registers, written otherwise: as in Redis, who watches need not know.
+        db.changed_beside(key)
     return list(registers) if subcommand == b"GETREG" else int(sparse)
 
 
