@@ -18,7 +18,7 @@ from tests.differential.compare import (
 from tests.differential.dump import Dump, dump, dumps_agree
 from tests.differential.machines.grammar import KEYS, Words, key
 from tests.support.oracles import Oracle
-from tests.support.resp import Connection, ConnectionClosed, Word, word
+from tests.support.resp import NULL_ARRAY, Connection, ConnectionClosed, Word, word
 from tests.support.scripts import cli_line, shown
 from tests.support.servers import RunningServer
 
@@ -65,7 +65,7 @@ class Side:
         _, before = self.watcher.pipeline([("WATCH", *KEYS), _COUNTERS])
         replies = self.clients[who].pipeline(batch)
         _, outcome, after = self.watcher.pipeline([("MULTI",), ("EXEC",), _COUNTERS])
-        return replies, Traces(changes_in(after) - changes_in(before), outcome is None)
+        return replies, Traces(changes_in(after) - changes_in(before), outcome is NULL_ARRAY)
 
     def close(self) -> None:
         for client in (*self.clients, self.watcher):

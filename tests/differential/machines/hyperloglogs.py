@@ -18,6 +18,8 @@ COMMANDS = mixed(
         cmd("PFDEBUG", one("ENCODING", "DECODE", "TODENSE", "GETREG", "x"), key),
         cmd("GET", key),
         cmd("STRLEN", key),
-        cmd("SETRANGE", key, one(0, 4, 5, 15), one("HYLL", "\x00", "\x01", "\xff")),
+        cmd("SETRANGE", key, "0", "HYLL"),
+        # One byte: a word would reach from the header's last byte into what follows.
+        cmd("SETRANGE", key, one(0, 4, 5, 15), one("\x00", "\x01", "\xff")),
     )
 )
