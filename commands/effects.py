@@ -6,7 +6,7 @@ Handlers never wait, close or send. They return one of these in place of a reply
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +37,15 @@ class Block:
 
 @dataclass(slots=True)
 class Wait:
-    """Answer `reply` when the deadline passes: for WAIT and DEBUG SLEEP-like commands."""
+    """Answer what `reply` says by then when the deadline passes: for WAIT and WAITAOF.
+
+    `satisfied`, if there is one, is asked whenever more of the log has come to be on disk,
+    and ends the waiting early.
+    """
 
     deadline: int | None
-    reply: Reply
+    reply: Callable[[], Reply]
+    satisfied: Callable[[], bool] | None = None
 
 
 @dataclass(slots=True)

@@ -8,8 +8,9 @@ from commands.effects import Wait
 from commands.errors import MUST_BE_POSITIVE, CommandError
 from commands.numbers import INT64_MAX, parse_in_range, parse_integer
 from commands.registry import Integer, command
-from commands.replies import Reply
+from commands.replies import ErrorReply, Reply
 
+_NO_LOG = b"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
 _PER_SHARD_LEAST = ("request_policy:all_shards", "response_policy:agg_min")
 
 
@@ -27,7 +28,9 @@ _PER_SHARD_LEAST = ("request_policy:all_shards", "response_policy:agg_min")
 def wait(ctx: Context, argv: list[bytes]) -> Reply:
     replicas = parse_integer(argv[1])
     duration = parse_duration(argv[2], ctx.now)
-    return _after(ctx, duration, 0, satisfied=replicas <= 0)
+    if replicas <= 0 or ctx.atomic:
+        return 0
+    return Wait(_deadline(ctx, duration), lambda: 0)
 
 
 @command(
@@ -45,18 +48,30 @@ def waitaof(ctx: Context, argv: list[bytes]) -> Reply:
     local = parse_in_range(argv[1], 0, 1)
     replicas = parse_in_range(argv[2], 0, INT64_MAX, MUST_BE_POSITIVE)
     duration = parse_duration(argv[3], ctx.now)
-    settings = ctx.instance.settings
+    instance = ctx.instance
+    settings, state = instance.settings, instance.persistence
     if local and not settings["appendonly"]:
-        raise CommandError(
-            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
-        )
-    # Only this policy has what a turn wrote on disk before its replies leave.
-    synced = 1 if settings["appendonly"] and settings["appendfsync"] == "always" else 0
-    return _after(ctx, duration, [synced, 0], satisfied=local <= synced and replicas == 0)
+        raise CommandError(_NO_LOG)
+    # What the commands before this one wrote is on disk when the log is that far.
+    mark = state.log_gathered + bool(instance.keyspace.journal)
+
+    def synced() -> bool:
+        # With "always" a turn is on disk before its replies leave, this one among them.
+        return state.log_whole and (settings["appendfsync"] == "always" or mark <= state.log_synced)
+
+    def reply() -> Reply:
+        if local and not settings["appendonly"]:
+            return ErrorReply(_NO_LOG)
+        return [int(synced()), 0]
+
+    def satisfied() -> bool:
+        return replicas == 0 and (local <= synced() or not settings["appendonly"])
+
+    if satisfied() or ctx.atomic:
+        return reply()
+    return Wait(_deadline(ctx, duration), reply, satisfied)
 
 
-def _after(ctx: Context, duration: int, reply: Reply, *, satisfied: bool) -> Reply:
-    """The reply, once it is what was asked for or there is no more time; 0 is no limit."""
-    if satisfied or ctx.atomic:
-        return reply
-    return Wait(ctx.now + duration if duration else None, reply)
+def _deadline(ctx: Context, duration: int) -> int | None:
+    """When the waiting is over; a duration of 0 is no limit."""
+    return ctx.now + duration if duration else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedList
 
-from commands.effects import Block
+from commands.effects import Block, Wait
 from commands.replies import ErrorReply, Reply
 from commands.state.client import Client
 from commands.state.instance import Instance
@@ -48,6 +48,8 @@ class Blocking:
         # By database and key.
         self._queues: dict[tuple[int, bytes], Queue] = {}
         self._deadlines = SortedList()
+        # Clients that wait for the log to be on disk.
+        self._disk_waiters: dict[Client, None] = {}
         # Clients held back by CLIENT PAUSE.
         self._paused: dict[Client, None] = {}
         # Unblocked clients whose later requests can be run now.
@@ -72,6 +74,8 @@ class Blocking:
                 queue[client] = None
                 queue.on_loss += effect.on_loss
                 waiting.db.wait_for(key)
+        elif effect.satisfied is not None:
+            self._disk_waiters[client] = None
         if effect.deadline is not None:
             self._deadlines.add((effect.deadline, client.id))
 
@@ -88,6 +92,8 @@ class Blocking:
                 if not queue:
                     del self._queues[place]
                 waiting.db.wait_over(key)
+        else:
+            self._disk_waiters.pop(client, None)
         if effect.deadline is not None:
             self._deadlines.discard((effect.deadline, client.id))
         client.waiting = None
@@ -114,7 +120,7 @@ class Blocking:
         if with_error:
             self.release(client, ErrorReply(_UNBLOCKED))
         else:
-            self.release(client, effect.timed_out if isinstance(effect, Block) else effect.reply)
+            self.release(client, effect.timed_out if isinstance(effect, Block) else effect.reply())
         return True
 
     # --- serving ------------------------------------------------------------------------
@@ -169,6 +175,21 @@ class Blocking:
         if held:
             client.outbox += held
             client.flush_soon(client)
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether anybody waits for the log."""
+        return bool(self._disk_waiters)
+
+    def serve_disk(self) -> None:
+        """Answer whose writes are on disk by now, or never will be: there is no log any more."""
+        for client in list(self._disk_waiters):
+            waiting = client.waiting
+            assert waiting is not None
+            effect = waiting.effect
+            assert isinstance(effect, Wait) and effect.satisfied is not None
+            if effect.satisfied():
+                self.release(client, effect.reply())
 
     # --- time -----------------------------------------------------------------------------
 

@@ -558,6 +558,6 @@ def settle_now(reply: Reply) -> Reply:
     """A reply in place of an effect, where nothing may wait."""
     if isinstance(reply, Block):
         return reply.otherwise
-    if isinstance(reply, (Wait, Close)):
-        return reply.reply
-    return reply
+    if isinstance(reply, Wait):
+        return reply.reply()
+    return reply.reply if isinstance(reply, Close) else reply

@@ -74,6 +74,8 @@ class Timers:
         """One round of regular work."""
         self._service.check_clients()
         self._service.keeper.tick()
+        # Settings may have changed what they wait for.
+        self._service.dispatcher.blocking.serve_disk()
         if self._instance.persistence.load is not None:
             return
         self._instance.sample_rates()

@@ -37,6 +37,7 @@ class Service:
         self._held: list[Connection] = []
         self._persistence = instance.persistence
         self.keeper = Keeper(instance, self._release_held)
+        self.keeper.log.on_synced = self._answer_synced
         self.dispatcher.on_files = self.keeper.perform
         # Called at the end of each turn; the timers look whether they are still right.
         self.after_turn: Callable[[], None] = lambda: None
@@ -100,6 +101,13 @@ class Service:
         for connection in held:
             connection.held = False
         self._to_flush += held
+
+    def _answer_synced(self) -> None:
+        """More of the log is on disk: answer who waited for that."""
+        if self.dispatcher.blocking.waits_for_disk:
+            self.begin_turn()
+            self.dispatcher.blocking.serve_disk()
+            self.end_turn()
 
     def flush_soon(self, client: Client) -> None:
         """Have the client's outbox sent at the end of this turn."""

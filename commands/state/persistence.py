@@ -87,8 +87,12 @@ class Persistence:
         self.rewrite = Job()
         self.forks = 0
         self.fork_microseconds = 0
-        # The log: whether there is one, and what of it is where.
+        # The log: whether there is one, whether it holds all data yet, and how much of what
+        # was ever gathered for it, counted in turns, is on disk.
         self.logging = False
+        self.log_whole = False
+        self.log_gathered = 0
+        self.log_synced = 0
         self.log_error = b""
         self.log_size = 0
         self.log_base_size = 0

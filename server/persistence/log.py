@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -53,12 +54,16 @@ class Log:
         self._size = 0
         # How much of the file was written, and is to be forced to disk, by nobody yet.
         self._unsynced = False
+        # How much of what was gathered is in the file; see `Persistence.log_gathered`.
+        self._written = 0
         self._syncing = False
         self._synced_at = 0.0
         self._postponed_since: float | None = None
         self._retry_at = 0.0
         self._last_timestamp = 0
         self._wake = trio.Event()
+        # Called between two turns when more of the log has come to be on disk.
+        self.on_synced: Callable[[], None] = lambda: None
         # What is not written yet was gathered in this turn, though not at its end.
         self._holding = False
         self._always = self._every_second = False
@@ -102,6 +107,8 @@ class Log:
             self._retire()
         self._pending = []
         self._state.log_buffered = 0
+        # What could not be written will be in the base of the next log.
+        self._written = self._state.log_synced = self._state.log_gathered
         self._recovered()
 
     def finish(self) -> None:
@@ -110,6 +117,7 @@ class Log:
         self._write()
         sync_data(self._descriptor)
         self._unsynced = False
+        self._state.log_synced = self._written
 
     # --- turns ---------------------------------------------------------------------------
 
@@ -133,6 +141,9 @@ class Log:
 
     def tick(self) -> bool:
         """Try again what could not be done; whether nothing is open any more."""
+        if self._unsynced and self._every_second and self._may_sync:
+            # It was not to be when it was written, and perhaps nothing is written any more.
+            self._wake.set()
         if not self._pending and not (self._always and self._unsynced):
             if not self._sync_failed:
                 self._recovered()
@@ -151,6 +162,7 @@ class Log:
                 self._last_timestamp = now
                 self._pending.append(timestamp(now))
         self._pending.append(encode(requests))
+        self._state.log_gathered += 1
         self._state.log_buffered = sum(map(len, self._pending))
 
     def _advance(self, *, force: bool = False) -> bool:
@@ -205,6 +217,7 @@ class Log:
             raise
         self._pending = []
         self._unsynced = True
+        self._written = self._state.log_gathered
         self._state.log_buffered = 0
         self._grow(written)
         return data
@@ -223,9 +236,11 @@ class Log:
                 self._take_back(len(data), size, data)
             raise
         self._unsynced = self._sync_failed = False
+        self._state.log_synced = self._written
 
     def _take_back(self, written: int, size: int, data: bytes) -> None:
         """Make the file as long as it was: a log that ends inside a request is cut off."""
+        self._written = self._state.log_synced
         try:
             os.ftruncate(self._descriptor, size)
         except OSError as error:
@@ -270,9 +285,15 @@ class Log:
                 descriptor = self._retired.pop()
                 await self._sync(descriptor)
                 os.close(descriptor)
-            if self._unsynced and self._every_second and self._may_sync:
-                self._unsynced = False
-                await self._sync(self._descriptor)
+            written = self._written
+            if self._every_second and self._may_sync:
+                if self._unsynced:
+                    self._unsynced = False
+                    await self._sync(self._descriptor)
+                if not self._sync_failed:
+                    # A log that was closed meanwhile has come further.
+                    self._state.log_synced = max(written, self._state.log_synced)
+                    self.on_synced()
             if self._pending and not self._state.log_error:
                 self._advance()
 

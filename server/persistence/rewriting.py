@@ -95,12 +95,13 @@ class LogFiles:
         self._state.logging = True
 
     def _measure(self) -> None:
-        """Tell how long the log is, all files together."""
+        """Tell that the log is whole, and how long it is, all files together."""
         sizes = {
             file: (self._directory / file.name).stat().st_size for file in self._manifest.files
         }
         self._state.log_size = sum(sizes.values())
         self._state.log_base_size = self._state.log_size
+        self._state.log_whole = self._state.logging
 
     # --- rewriting -------------------------------------------------------------------------
 
@@ -154,7 +155,7 @@ class LogFiles:
     def turn_off(self) -> None:
         """Keep no log any more. What is on disk stays."""
         self._log.close()
-        self._state.logging = False
+        self._state.logging = self._state.log_whole = False
         if self._first_increment is not None:
             with suppress(OSError):
                 self._first_increment.unlink()
