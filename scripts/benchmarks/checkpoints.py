@@ -204,7 +204,7 @@ def measure(
     # A put is one round trip in either form, so all that it can gain is the reading of three
     # requests; what is looked up takes the plain form two round trips, or a hundred and one.
     pairs: list[tuple[str, Operation, Operation, float, float]] = [
-        ("put", work.put, work.plain_put, 0.5, 1.0),
+        ("put", work.put, work.plain_put, 0.25, 1.0),
         ("latest", work.latest, work.plain_latest, 0.8, 1.2),
         (f"history of {HISTORY}", work.history, work.plain_history, 2.0, 5.0),
         ("one of each", work.turn, work.plain_turn, 2.0, 5.0),

@@ -21,7 +21,7 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmark import Row, Target, redkeep, request
-from checkpoints import Driver
+from benchmarks.checkpoints import Driver
 
 SMALL, LARGE = b"acme:small", b"acme:large"
 NAMESPACES, ENTRIES = 10, 100
