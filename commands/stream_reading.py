@@ -196,6 +196,7 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Reply:
     logged: list[list[bytes]] = []
     found = []
     for key, stream, group, after in wanted:
+        ctx.db.will_change(key)
         consumer = find_or_add_consumer(ctx, key, request.group, group, request.consumer, logged)
         if after is not None:
             found.append((key, _history(ctx, stream, consumer, after, request.count)))

@@ -11,8 +11,9 @@ never be forgotten:
 
 Values are plain objects: `bytes` (a string as it was set), `bytearray` (a string that
 was modified in place, which Redis calls "raw"), and the classes of `storage.values`.
-Handlers may mutate a value they fetched, and then must say so with `changed` or
-`settle`. An empty collection is never left in a database: `settle` removes it.
+Handlers may mutate a value they fetched (or one they read, after `will_change`), and then
+must say so with `changed` or `settle`. An empty collection is never left in a database:
+`settle` removes it.
 
 Time stands still while a command runs: `keyspace.now` is set by the dispatcher.
 """
@@ -45,6 +46,14 @@ class Watcher(Protocol):
     def watched_key_changed(self) -> None: ...
 
 
+class Copying(Protocol):
+    """A copy of the data that is still being written; see `storage.copying`."""
+
+    def before_change(self, database: Database, key: bytes) -> None: ...
+
+    def exchanged(self, first: int, second: int) -> None: ...
+
+
 class Keyspace:
     """All databases of an instance, and what they share."""
 
@@ -72,6 +81,8 @@ class Keyspace:
         self.observers: list[Observer] = []
         # Where writes are noted while anybody keeps a log of them.
         self.journal: Journal | None = None
+        # Must see values before they are changed in place, while anybody copies the data.
+        self.copying: Copying | None = None
         # While set, keys past their deadline are hidden but not removed (CLIENT PAUSE,
         # loading, a replica): removal would be a write.
         self.expiry_paused = False
@@ -238,6 +249,8 @@ class Database:
             return None
         if value.__class__ is Hash and value.deadlines and not self.purge_fields(key):
             return None
+        if keyspace.copying is not None:
+            keyspace.copying.before_change(self, key)
         if not keyspace.no_touch:
             self.accessed[key] = keyspace.now
         return value
@@ -302,6 +315,11 @@ class Database:
             self.note_field_deadlines(key, value)
         return True
 
+    def will_change(self, key: bytes) -> None:
+        """Say that a value which was not fetched but read is about to be changed in place."""
+        if self.keyspace.copying is not None:
+            self.keyspace.copying.before_change(self, key)
+
     def changed(self, key: bytes, event: str, count: int = 1) -> None:
         """Say that the key's value was modified. `count` is what Redis adds to dirty."""
         keyspace = self.keyspace
@@ -351,6 +369,9 @@ class Database:
 
     def discard(self, key: bytes) -> Value | None:
         """Take a key out without calling it a change: the caller says what happened."""
+        if self.keyspace.copying is not None:
+            # The value may live on under another key.
+            self.keyspace.copying.before_change(self, key)
         value = self.data.pop(key, None)
         if value is not None:
             self.ordered.removed(key)
@@ -386,6 +407,8 @@ class Database:
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, theirs)
             setattr(other, name, mine)
+        if self.keyspace.copying is not None:
+            self.keyspace.copying.exchanged(self.index, other.index)
         for database, partner in ((self, other), (other, self)):
             for key in list(database.watched):
                 if key in database.data or key in partner.data:
@@ -445,6 +468,8 @@ class Database:
         if not expired or keyspace.expiry_paused:
             self.note_field_deadlines(key, value)
             return True
+        if keyspace.copying is not None:
+            keyspace.copying.before_change(self, key)
         for field in expired:
             value.remove(field)
         keyspace.expired_fields += len(expired)

@@ -25,11 +25,15 @@ def rebuild(keyspace: Keyspace) -> Iterator[list[Request]]:
         if database.data:
             yield [[b"SELECT", b"%d" % database.index]]
         for key, value in database.data.items():
-            requests = list(rebuild_value(key, value))
-            deadline = database.expires.get(key)
-            if deadline is not None:
-                requests.append([b"PEXPIREAT", key, b"%d" % deadline])
-            yield requests
+            yield rebuild_key(key, value, database.expires.get(key))
+
+
+def rebuild_key(key: bytes, value: Any, deadline: int | None) -> list[Request]:
+    """What makes a key with its deadline."""
+    requests = list(rebuild_value(key, value))
+    if deadline is not None:
+        requests.append([b"PEXPIREAT", key, b"%d" % deadline])
+    return requests
 
 
 def rebuild_value(key: bytes, value: Any) -> Iterator[Request]:

@@ -112,10 +112,14 @@ class SnapshotWriter:
 
     def select(self, index: int, keys: int, deadlines: int) -> None:
         """Begin a database; how many keys come, and how many with deadlines, are hints."""
-        self._out.append(codes.SELECT)
-        self._out += length(index)
+        self.turn_to(index)
         self._out.append(codes.SIZES)
         self._out += length(keys) + length(deadlines)
+
+    def turn_to(self, index: int) -> None:
+        """Go on with a database that was begun before: keys may come in any order."""
+        self._out.append(codes.SELECT)
+        self._out += length(index)
 
     def add(
         self, key: bytes, value: Value, deadline: int | None = None, idle: int | None = None
