@@ -1,5 +1,7 @@
 """A process that writes files while its parent serves clients.
 
+Where no process can be forked, `copier` does the same in slices between two turns.
+
 A forked child has the data exactly as it was, at the cost of the pages that are changed
 meanwhile. It is Python in the middle of Trio's loop, so it must touch nothing of that: it
 does its work and ends at once, with `os._exit`. What it has to say goes through a pipe,
@@ -84,29 +86,6 @@ class Child:
         """For the end of the server, when nobody awaits the outcome any more."""
         self.kill()
         self._close_pipe()
-
-
-class Worker:
-    """The same in a thread, on a copy of the data, where a process cannot be forked."""
-
-    def __init__(self, work: Callable[[], object]) -> None:
-        self.pid = os.getpid()
-        self._work = work
-
-    async def outcome(self) -> Outcome:
-        try:
-            await trio.to_thread.run_sync(self._work)
-        except OSError as failure:
-            return Outcome(failure.strerror or str(failure))
-        except Exception as failure:
-            return Outcome(repr(failure))
-        return Outcome()
-
-    def kill(self) -> None:
-        """A thread goes on to its end; what it wrote is not used."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def start_child(work: Callable[[], object]) -> Child:

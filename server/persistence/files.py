@@ -18,7 +18,7 @@ from storage.aof.manifest import Manifest
 
 # A long file is forced to disk piece by piece, so that the last piece does not stall the
 # disk for everybody.
-_SYNC_EVERY = 32 << 20
+SYNC_EVERY = 32 << 20
 
 
 def data_directory(settings: Settings) -> Path:
@@ -72,7 +72,7 @@ def write_file(path: Path, chunks: Iterable[bytes]) -> int:
         for chunk in chunks:
             write_all(file.fileno(), chunk)
             size += len(chunk)
-            if size - synced >= _SYNC_EVERY:
+            if size - synced >= SYNC_EVERY:
                 sync_data(file.fileno())
                 synced = size
         os.fsync(file.fileno())

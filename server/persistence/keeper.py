@@ -21,7 +21,8 @@ from commands.replies import OK, Reply
 from commands.state.instance import Instance
 from commands.state.persistence import Job
 from commands.state.setting_kinds import SettingError
-from server.persistence.children import CAN_FORK, Child, Outcome, Worker, start_child
+from server.persistence.children import CAN_FORK, Child, Outcome, start_child
+from server.persistence.copier import Copier
 from server.persistence.files import (
     DirectoryLock,
     data_directory,
@@ -31,9 +32,8 @@ from server.persistence.files import (
 from server.persistence.loading import Loader, LoadError
 from server.persistence.log import Log
 from server.persistence.rewriting import LogFiles
-from server.persistence.snapshots import detached, temporary_snapshot, write_snapshot
+from server.persistence.snapshots import copy, temporary_snapshot, write_snapshot
 from storage.aof.errors import ManifestError
-from storage.keyspace import Keyspace
 
 logger = logging.getLogger("redkeep")
 
@@ -50,7 +50,7 @@ _FAILED = "ERR"
 class Work:
     """What is being written beside the server."""
 
-    child: Child | Worker
+    child: Child | Copier
     job: Job
     # Called with the outcome, or, when somebody gave the work up, to remove what is left.
     # Both are told the process' id, which is part of the names of its files.
@@ -343,8 +343,11 @@ class Keeper:
         instance, snapshot = self._instance, self._state.snapshot
         path, dirty = snapshot_path(self._settings), instance.keyspace.dirty
 
-        def write(keyspace: Keyspace) -> None:
-            write_snapshot(instance, keyspace, path)
+        def start() -> Child | Copier:
+            if CAN_FORK:
+                return self._fork(lambda: write_snapshot(instance, instance.keyspace, path))
+            temporary = temporary_snapshot(path, os.getpid())
+            return Copier(copy(instance, for_log=False), temporary, path)
 
         def finish(pid: int, outcome: Outcome) -> None:
             if not outcome.error:
@@ -358,7 +361,7 @@ class Keeper:
         def abandon(pid: int) -> None:
             temporary_snapshot(path, pid).unlink(missing_ok=True)
 
-        return self._start(snapshot, write, finish, abandon)
+        return self._start(snapshot, start, finish, abandon)
 
     # --- the log ------------------------------------------------------------------------------
 
@@ -389,7 +392,13 @@ class Keeper:
                 rewrite.done += 1
                 logger.info("Rewriting the log finished")
 
-        started = self._start(rewrite, files.write, finish, files.discard)
+        def start() -> Child | Copier:
+            if CAN_FORK:
+                return self._fork(files.write)
+            copied = copy(self._instance, for_log=True)
+            return Copier(copied, files.temporary(os.getpid()), None)
+
+        started = self._start(rewrite, start, finish, files.discard)
         if not started:
             rewrite.scheduled = files.turning_on
         return started
@@ -399,7 +408,7 @@ class Keeper:
     def _start(
         self,
         job: Job,
-        write: Callable[[Keyspace], None],
+        start: Callable[[], Child | Copier],
         finish: Callable[[int, Outcome], None],
         abandon: Callable[[int], None],
     ) -> bool:
@@ -407,7 +416,7 @@ class Keeper:
         now = time.monotonic()
         job.begin(now)
         try:
-            child = self._fork(lambda: write(keyspace)) if CAN_FORK else self._copy(write)
+            child = start()
         except OSError as error:
             logger.error("Cannot write in the background: %s", error.strerror)
             job.end(now, succeeded=False)
@@ -419,7 +428,7 @@ class Keeper:
         logger.info("Writing in the background, process %d", child.pid)
         return True
 
-    def _fork(self, work: Callable[[], None]) -> Child:
+    def _fork(self, work: Callable[[], object]) -> Child:
         started = time.perf_counter()
         child = start_child(work)
         elapsed = time.perf_counter() - started
@@ -429,10 +438,6 @@ class Keeper:
         if latency.threshold_ms and elapsed * 1000 >= latency.threshold_ms:
             latency.record("fork", int(elapsed * 1000), self._instance.clock.now_ms() // 1000)
         return child
-
-    def _copy(self, write: Callable[[Keyspace], None]) -> Worker:
-        copied = detached(self._instance.keyspace)
-        return Worker(lambda: write(copied))
 
     def _end(self, work: Work, outcome: Outcome) -> None:
         job = work.job

@@ -25,7 +25,6 @@ from server.persistence.files import (
 from server.persistence.log import Log
 from server.persistence.snapshots import write_base
 from storage.aof.manifest import Manifest, adopt
-from storage.keyspace import Keyspace
 
 logger = logging.getLogger("redkeep")
 
@@ -83,7 +82,7 @@ class LogFiles:
         return manifest
 
     def _begin(self) -> None:
-        temporary = self._temporary(os.getpid())
+        temporary = self.temporary(os.getpid())
         self._choose_suffix()
         write_base(self._instance, self._instance.keyspace, temporary)
         self._install(temporary, self._with_new_increment(), keep=1)
@@ -130,9 +129,9 @@ class LogFiles:
             self._set_manifest(self._with_new_increment())
             self._open_last()
 
-    def write(self, keyspace: Keyspace) -> None:
+    def write(self) -> None:
         """Write the new base: what the child does."""
-        write_base(self._instance, keyspace, self._temporary(os.getpid()))
+        write_base(self._instance, self._instance.keyspace, self.temporary(os.getpid()))
 
     def after_rewrite(self, pid: int) -> None:
         """Make what was written the log."""
@@ -142,7 +141,7 @@ class LogFiles:
             named = self._directory / manifest.increments[-1].name
             os.replace(self._first_increment, named)
             self._first_increment = named
-        self._install(self._temporary(pid), manifest, keep=int(self._state.logging))
+        self._install(self.temporary(pid), manifest, keep=int(self._state.logging))
         # Only now is there a manifest that names it.
         self._first_increment = None
         self._measure()
@@ -150,7 +149,7 @@ class LogFiles:
     def discard(self, pid: int) -> None:
         """Remove what a rewrite that failed has left."""
         with suppress(OSError):
-            self._temporary(pid).unlink()
+            self.temporary(pid).unlink()
 
     def turn_off(self) -> None:
         """Keep no log any more. What is on disk stays."""
@@ -161,7 +160,8 @@ class LogFiles:
                 self._first_increment.unlink()
             self._first_increment = None
 
-    def _temporary(self, pid: int) -> Path:
+    def temporary(self, pid: int) -> Path:
+        """Under which name a process writes the new base until it is whole."""
         return Path(self._settings["dir"]) / f"temp-rewriteaof-bg-{pid}.aof"
 
     def _with_new_increment(self) -> Manifest:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from copy import copy as shallow
 from pathlib import Path
 
 from commands.state.instance import COMPATIBLE_VERSION, Instance
@@ -13,6 +12,8 @@ from server.persistence.files import replace_file, write_file
 from storage import rdb
 from storage.aof.encoder import encode
 from storage.aof.rebuild import rebuild
+from storage.aof.writer import RequestWriter
+from storage.copying import Copy
 from storage.keyspace import Keyspace
 
 
@@ -37,38 +38,38 @@ def write_base(instance: Instance, keyspace: Keyspace, path: Path) -> int:
 
 def snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Iterator[bytes]:
     settings = instance.settings
-    facts: dict[str, str | int] = {
+    return rdb.save(
+        keyspace,
+        _facts(instance, for_log=for_log),
+        compress=settings["rdbcompression"],
+        checksum=settings["rdbchecksum"],
+        idle_times=_idle_times(instance),
+    )
+
+
+def copy(instance: Instance, *, for_log: bool) -> Copy:
+    """The data as it is now, as snapshot or as what a log begins with, to be written later."""
+    keyspace, settings = instance.keyspace, instance.settings
+    if for_log and not settings["aof-use-rdb-preamble"]:
+        return Copy(keyspace, RequestWriter())
+    writer = rdb.SnapshotWriter(
+        rdb.needed_version(keyspace),
+        compress=settings["rdbcompression"],
+        checksum=settings["rdbchecksum"],
+    )
+    writer.begin(_facts(instance, for_log=for_log))
+    return Copy(keyspace, writer, idle_times=_idle_times(instance))
+
+
+def _facts(instance: Instance, *, for_log: bool) -> dict[str, str | int]:
+    return {
         "redis-ver": COMPATIBLE_VERSION,
         "redis-bits": 64,
         "ctime": instance.clock.now_ms() // 1000,
         "used-mem": memory_use(),
         "aof-base": int(for_log),
     }
-    return rdb.save(
-        keyspace,
-        facts,
-        compress=settings["rdbcompression"],
-        checksum=settings["rdbchecksum"],
-        idle_times="lru" in settings["maxmemory-policy"],
-    )
 
 
-def detached(keyspace: Keyspace) -> Keyspace:
-    """The data as it is at this moment, to be written where no process can be forked.
-
-    Strings that are never modified in place, which is most of what there is, are shared.
-    """
-    copied = Keyspace(keyspace.clock, len(keyspace.databases))
-    copied.now = keyspace.now
-    for database, twin in zip(keyspace.databases, copied.databases, strict=True):
-        twin.data = {
-            key: value if value.__class__ is bytes else _copied(value)
-            for key, value in database.data.items()
-        }
-        twin.expires = shallow(database.expires)
-        twin.accessed = dict(database.accessed)
-    return copied
-
-
-def _copied(value: object) -> object:
-    return bytes(value) if isinstance(value, bytearray) else value.copy()  # type: ignore[attr-defined]
+def _idle_times(instance: Instance) -> bool:
+    return "lru" in instance.settings["maxmemory-policy"]
