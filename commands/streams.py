@@ -171,19 +171,28 @@ def _parse_trim(option: bytes, approximate: bool, text: bytes) -> _Trim:
     ],
 )
 def xadd(ctx: Context, argv: list[bytes]) -> Reply:
-    key = argv[1]
-    # The common form has no options; parsing none still costs as much as the append.
-    options = None if argv[2] == b"*" else _AddOptions(ctx, argv, adding=True)
-    id_place = 2 if options is None else options.id_place
+    db, key = ctx.db, argv[1]
+    if argv[2] == b"*" and len(argv) & 1:
+        # Nearly every XADD is this one: no options, and a stream that is there.
+        stream = db.fetch(key)
+        if stream.__class__ is Stream and stream.last_id < _LAST_MOMENT:
+            now, last_id = db.keyspace.now << 64, stream.last_id
+            entry_id = now if now > last_id else last_id + 1
+            _append(stream, entry_id, argv[3:], ctx.limits)
+            db.changed(key, "xadd")
+            written = b"%d-%d" % (entry_id >> 64, entry_id & SEQUENCE_MASK)
+            ctx.effects = [[argv[0], key, written, *argv[3:]]]
+            return written
+    options = _AddOptions(ctx, argv, adding=True)
+    id_place = options.id_place
     items = argv[id_place + 1 :]
     if not items or len(items) & 1:
         raise wrong_arity("xadd")
-    if options is not None and options.entry_id == 0 and not options.sequence_open:
+    if options.entry_id == 0 and not options.sequence_open:
         raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
-    db = ctx.db
     stream = db.fetch_as(key, Stream)
     if stream is None:
-        if options is not None and not options.make_stream:
+        if not options.make_stream:
             return None
         entry_id = _next_id(0, options, ctx.now)
         stream = Stream()
@@ -194,9 +203,9 @@ def xadd(ctx: Context, argv: list[bytes]) -> Reply:
         _append(stream, entry_id, items, ctx.limits)
         db.changed(key, "xadd")
     written = format_id(entry_id)
-    trim = None if options is None else options.trim
+    trim = options.trim
     if trim is None:
-        if options is None or written != argv[id_place]:
+        if written != argv[id_place]:
             logged = argv.copy()
             logged[id_place] = written
             ctx.log_as(logged)
@@ -207,13 +216,17 @@ def xadd(ctx: Context, argv: list[bytes]) -> Reply:
     return written
 
 
-def _next_id(last_id: int, options: _AddOptions | None, now: int) -> int:
+# Ids of this millisecond and later ones may be the last there can be.
+_LAST_MOMENT = MAX_ID >> 64 << 64
+
+
+def _next_id(last_id: int, options: _AddOptions, now: int) -> int:
     """The id that the request asks for, or that comes next; it must lie beyond the last."""
     if last_id == MAX_ID:
         raise CommandError(
             "ERR The stream has exhausted the last possible ID, unable to add more items"
         )
-    if options is None or options.entry_id is None:
+    if options.entry_id is None:
         return max(now << 64, last_id + 1)
     entry_id = options.entry_id
     if options.sequence_open and entry_id >> 64 == last_id >> 64:
