@@ -67,9 +67,10 @@ class Connection:
     def receive(self) -> None:
         """Read once and run every complete request."""
         parser = self.parser
-        size = _READ_SIZE
-        if parser.pending:
+        size, before = _READ_SIZE, 0
+        if parser.partial:
             size = min(max(size, parser.wanted), _READ_SIZE_MAX)
+            before = parser.pending
         try:
             data = self.socket.recv(size)
         except (BlockingIOError, InterruptedError):
@@ -84,20 +85,21 @@ class Connection:
         statistics = service.instance.statistics
         statistics.bytes_in += len(data)
         statistics.reads_processed += 1
-        client.last_seen_ms = service.instance.keyspace.now
+        client.last_seen_ms = service.keyspace.now
         if client.closing:
             return
         # What AUTH, RESET or CONFIG SET changed.
         parser.trusted = client.authenticated
         parser.max_bulk = service.max_bulk
-        size = parser.pending + len(data)
+        size = before + len(data)
         requests = parser.feed(data)
+        left = parser.pending if parser.partial else 0
         if requests:
             if size >= service.large_request:
                 service.dispatcher.note_large_requests(client, requests, service.large_request)
             if client.waiting is not None or client.blocked_requests:
                 client.blocked_requests += requests
-                self.waiting_bytes += size - parser.pending
+                self.waiting_bytes += size - left
             else:
                 service.run(client, requests)
         if parser.error is not None:
@@ -107,7 +109,7 @@ class Connection:
             service.instance.statistics.count_error(parser.error)
             client.outbox.append(client.encode(ErrorReply(parser.error)))
             client.close("protocol error")
-        elif parser.pending + self.waiting_bytes > service.query_buffer_limit:
+        elif left + self.waiting_bytes > service.query_buffer_limit:
             service.instance.statistics.client_query_limit_disconnects += 1
             logger.warning("Closing client %d: query buffer limit reached", client.id)
             self.close()

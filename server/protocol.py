@@ -49,6 +49,7 @@ class RequestParser:
         "_reader",
         "error",
         "max_bulk",
+        "partial",
         "trusted",
     )
 
@@ -57,6 +58,8 @@ class RequestParser:
         # False until the client is authenticated: smaller limits hold.
         self.trusted = True
         self.error: bytes | None = None
+        # A request has begun and is not complete: `pending` is worth asking for.
+        self.partial = False
         self._reader = Reader()
         self._buffer = bytearray()
         self._at = 0
@@ -79,13 +82,15 @@ class RequestParser:
 
     def feed(self, data: bytes) -> list[Request]:
         requests: list[Request] = []
-        if self._buffer or self._missing:
+        if self.partial:
             self._buffer += data
             if not self._next(requests):
+                self.partial = self.error is None
                 return requests
             data = bytes(memoryview(self._buffer)[self._at :])
             self._buffer.clear()
             self._at = 0
+            self.partial = False
             if not data:
                 return requests
         if not self._whole(data, requests):
@@ -95,6 +100,7 @@ class RequestParser:
             if self._at == len(self._buffer):
                 self._buffer.clear()
                 self._at = 0
+            self.partial = bool(self._buffer) or self._missing > 0
         return requests
 
     # --- the usual chunk --------------------------------------------------------------
@@ -137,6 +143,7 @@ class RequestParser:
         requests += parsed
         self._buffer += memoryview(data)[start:]
         self._next(requests)
+        self.partial = bool(self._buffer) or self._missing > 0
         return True
 
     # --- the strict parser ---------------------------------------------------------------

@@ -30,6 +30,7 @@ class Service:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
+        self.keyspace = instance.keyspace
         self.dispatcher = Dispatcher(instance)
         self.reactor: Reactor = make_reactor(self.begin_turn, self.end_turn)
         self._to_flush: list[Connection] = []
@@ -66,7 +67,7 @@ class Service:
     # --- turns ------------------------------------------------------------------------
 
     def begin_turn(self) -> None:
-        self.instance.keyspace.refresh_now()
+        self.keyspace.refresh_now()
 
     def end_turn(self) -> None:
         """Go on with the unblocked, then send what there is to send."""
