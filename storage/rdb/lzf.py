@@ -23,7 +23,9 @@ def decompress(packed: bytes, length: int) -> bytes | None:
 
 def compress(text: bytes | bytearray) -> bytes | None:
     """The text in at least four bytes less, or None."""
-    return _compress(text)
+    packed = _compress(text)
+    # The library takes the room it is given as a suggestion.
+    return packed if packed is not None and len(packed) <= len(text) - 4 else None
 
 
 def decompress_here(packed: bytes, length: int) -> bytes | None:
