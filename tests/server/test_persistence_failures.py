@@ -59,6 +59,8 @@ def test_a_full_disk_refuses_writes_until_there_is_room(tmp_path: Path, policy: 
             assert client.read() == "OK"
         wait_until(lambda: info(other, "aof_last_write_status") == "ok")
         assert other("SET", "after", "1") == "OK"
+        # With `everysec` a busy disk may keep what was acknowledged in memory for a moment.
+        assert other("WAITAOF", 1, 0, 0) == [1, 0]
         server.kill()
     with serve(tmp_path, policy) as server, Connection(server.port) as client:
         assert client("DBSIZE") == 22
