@@ -86,9 +86,9 @@ def serve(words: tuple[str, ...]) -> None:
       redkeep serve --save '' --appendonly no
     """
     bundled.use()
-    from commands.state.config_file import ConfigError, apply, from_arguments, load
-    from commands.state.settings import Settings
-    from server.main import DEFAULT_DIRECTORY, StartError, serve_forever
+    from commands.settings.config_file import ConfigError, apply, from_arguments, load
+    from commands.settings.settings import Settings
+    from server.process import DEFAULT_DIRECTORY, StartError, serve_forever
 
     settings = Settings()
     # An instance is in memory by itself; a server that somebody starts keeps its data.
@@ -157,7 +157,7 @@ def import_(source: IO[bytes], target: Path) -> None:
 
 
 def _unknown(name: str) -> str:
-    from commands.state.settings import BY_NAME
+    from commands.settings.settings import BY_NAME
 
     near = difflib.get_close_matches(name, BY_NAME, n=1)
     return "there is no such setting" + (f"; did you mean '{near[0]}'?" if near else "")
@@ -165,7 +165,7 @@ def _unknown(name: str) -> str:
 
 def _setting_rows(names: Any = None) -> list[tuple[str, str]]:
     bundled.use()
-    from commands.state.settings import BY_NAME, TABLE
+    from commands.settings.settings import BY_NAME, TABLE
 
     settings = TABLE if names is None else [BY_NAME[name] for name in names]
     rows = []

@@ -69,9 +69,9 @@ def export(source: Path, target: IO[bytes]) -> int:
 def import_(source: IO[bytes], size: int | None, target: Path) -> int:
     """Make a snapshot of lines; how many keys it has."""
     bundled.use()
-    from commands.state.client import Client
-    from commands.state.instance import Instance
-    from commands.state.settings import Settings
+    from commands.instance.client import Client
+    from commands.instance.instance import Instance
+    from commands.settings.settings import Settings
     from server.persistence.snapshots import write_snapshot
 
     if target.exists():

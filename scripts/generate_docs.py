@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from commands.help import usage  # noqa: E402
-from commands.registry import Command, commands  # noqa: E402
-from commands.state.setting_kinds import Setting  # noqa: E402
-from commands.state.settings import TABLE  # noqa: E402
+from commands.engine.help import usage  # noqa: E402
+from commands.engine.registry import Command, commands  # noqa: E402
+from commands.settings.kinds import Setting  # noqa: E402
+from commands.settings.settings import TABLE  # noqa: E402
 
 NOTE = "<!-- Written by scripts/generate_docs.py from the declarations; do not edit. -->\n"
 

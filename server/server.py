@@ -12,14 +12,14 @@ from typing import Any
 
 import trio
 
-from commands.effects import Shutdown
-from commands.errors import CommandError
-from commands.replies import NO_REPLY, ErrorReply, Reply
-from commands.state.instance import Instance
-from commands.state.setting_kinds import SettingError
-from server.housekeeping import Timers
+from commands.engine.effects import Shutdown
+from commands.engine.errors import CommandError
+from commands.engine.replies import NO_REPLY, ErrorReply, Reply
+from commands.instance.instance import Instance
+from commands.settings.kinds import SettingError
+from server.net.turns import Service
 from server.persistence.loading import LoadError
-from server.service import Service
+from server.timers import Timers
 
 logger = logging.getLogger("redkeep")
 

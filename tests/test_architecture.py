@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.registry import Command, commands
+from commands.engine.registry import Command, commands
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -133,9 +133,9 @@ _MUTATORS = frozenset(
 # Tables that are filled by declarations while modules are imported, and constant after.
 FILLED_AT_IMPORT = frozenset(
     {
-        ("commands/registry.py", "_declared"),
-        ("commands/debugging.py", "_WORDS"),
-        ("commands/sweeps.py", "_declared"),
+        ("commands/engine/registry.py", "_declared"),
+        ("commands/operator/debugging.py", "_WORDS"),
+        ("commands/engine/sweeps.py", "_declared"),
     }
 )
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from commands.registry import Command
+from commands.engine.registry import Command
 from tests.support.declarations import (
     Facts,
     Structure,
@@ -247,5 +247,5 @@ def test_is_exercised(name: str) -> None:
     if entry.subcommands:
         pytest.skip("a container is nothing apart from its subcommands")
     if entry.name.endswith(" HELP"):
-        pytest.skip("tests/commands/test_help.py asks every container for help")
+        pytest.skip("tests/commands/engine/test_help.py asks every container for help")
     assert name in exercised_names(), f"no test sends {entry.name}"

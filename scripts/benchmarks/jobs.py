@@ -25,10 +25,10 @@ from benchmark import ROOT, Row, Target, redkeep, request
 
 sys.path.insert(0, str(ROOT))
 
-from commands.job_claims import settle_pools
-from commands.state.instance import Instance
-from commands.state.settings import Settings
-from server.dispatch import Dispatcher
+from commands.domain.jobs.claims import settle_pools
+from commands.instance.instance import Instance
+from commands.settings.settings import Settings
+from server.execution.dispatch import Dispatcher
 
 POOL = b"bench"
 # Jobs that only make the table long are of a kind that no worker asks for.

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from commands.state.settings import Settings
+from commands.settings.settings import Settings
 from storage.aof.manifest import Manifest
 
 # A long file is forced to disk piece by piece, so that the last piece does not stall the

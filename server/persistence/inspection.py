@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from heapq import nlargest
 from pathlib import Path
 
-from commands.state.instance import Instance
-from commands.state.settings import Settings
+from commands.instance.instance import Instance
+from commands.settings.settings import Settings
 from server.persistence.loading import Loader, LoadError, starts_with_snapshot
 from storage import rdb
 from storage.aof.errors import LogError, LogTruncated, ManifestError

@@ -15,12 +15,20 @@ from pathlib import Path
 
 import trio
 
-from commands.effects import CancelSave, FileEffect, Reload, ReloadLog, RewriteLog, Save, Shutdown
-from commands.errors import CommandError
-from commands.replies import OK, Reply
-from commands.state.instance import Instance
-from commands.state.persistence import Job
-from commands.state.setting_kinds import SettingError
+from commands.engine.effects import (
+    CancelSave,
+    FileEffect,
+    Reload,
+    ReloadLog,
+    RewriteLog,
+    Save,
+    Shutdown,
+)
+from commands.engine.errors import CommandError
+from commands.engine.replies import OK, Reply
+from commands.instance.instance import Instance
+from commands.instance.persistence import Job
+from commands.settings.kinds import SettingError
 from server.persistence.children import CAN_FORK, Child, Outcome, start_child
 from server.persistence.copier import Copier
 from server.persistence.files import (

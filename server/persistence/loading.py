@@ -18,10 +18,10 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from commands.errors import CommandError
-from commands.state.client import Client
-from commands.state.instance import Instance
-from commands.state.persistence import Load
+from commands.engine.errors import CommandError
+from commands.instance.client import Client
+from commands.instance.instance import Instance
+from commands.instance.persistence import Load
 from server.persistence.files import (
     log_directory,
     manifest_path,

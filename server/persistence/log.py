@@ -25,7 +25,7 @@ from pathlib import Path
 
 import trio
 
-from commands.state.instance import Instance
+from commands.instance.instance import Instance
 from server.persistence.files import sync_data
 from storage.aof.encoder import encode, timestamp
 from storage.journal import Journal

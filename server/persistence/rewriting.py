@@ -13,7 +13,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from commands.state.instance import Instance
+from commands.instance.instance import Instance
 from server.persistence.files import (
     log_directory,
     make_directory,

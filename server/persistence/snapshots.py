@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from commands.state.instance import COMPATIBLE_VERSION, Instance
-from commands.state.process import memory_use
+from commands.instance.instance import COMPATIBLE_VERSION, Instance
+from commands.instance.process import memory_use
 from server.persistence.files import replace_file, write_file
 from storage import rdb
 from storage.aof.encoder import encode

@@ -8,9 +8,9 @@ from __future__ import annotations
 from storage.rdb import codes
 from storage.rdb.checksum import crc64
 from storage.rdb.errors import RdbError
-from storage.rdb.reading import read_value
 from storage.rdb.source import Source
-from storage.rdb.values import Value, least_version, type_code, write_body
+from storage.rdb.value_reader import read_value
+from storage.rdb.value_writer import Value, least_version, type_code, write_body
 from storage.values.limits import Limits
 
 _VERSION_WIDTH, _CHECKSUM_WIDTH = 2, 8

@@ -10,13 +10,13 @@ import random
 
 import pytest
 
-from commands.dataset_digest import keyspace_digest
-from commands.queue_messages import serve_due
-from commands.registry import commands
-from commands.state.client import Client
-from commands.state.instance import Instance
-from server.dispatch import Dispatcher
-from server.encoder import ENCODERS
+from commands.domain.queues.messages import serve_due
+from commands.engine.registry import commands
+from commands.instance.client import Client
+from commands.instance.instance import Instance
+from commands.operator.dataset_digest import keyspace_digest
+from server.execution.dispatch import Dispatcher
+from server.wire.encoder import ENCODERS
 
 REQUESTS = 3000
 FAMILIES = ("STORE.", "QUEUE.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.test_persistence import LOG, digest, fill, info, rewritten
+from tests.server.persistence.test_keeper import LOG, digest, fill, info, rewritten
 from tests.support.processes import CHECKOUT, ROOT
 from tests.support.servers import Loop
 

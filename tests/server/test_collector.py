@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from commands.state.client import Client
+from commands.instance.client import Client
 from tests.support.servers import RunningServer
 
 

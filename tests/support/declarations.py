@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from commands.registry import Argument, Command, KeySpec, commands
+from commands.engine.registry import Argument, Command, KeySpec, commands
 from tests.support.resp import Connection, Map, Set
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from commands.registry import Argument, Command
+from commands.engine.registry import Argument, Command
 from tests.support.declarations import our_commands
 from tests.support.resp import request
 

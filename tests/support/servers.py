@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import trio
 
-from commands.state.instance import Instance
-from commands.state.settings import Settings
+from commands.instance.instance import Instance
+from commands.settings.settings import Settings
 from server.server import Server
 from tests.support.resp import Connection
 

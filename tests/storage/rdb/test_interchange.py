@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from commands.dataset_digest import keyspace_digest
+from commands.operator.dataset_digest import keyspace_digest
 from storage.clock import Clock
 from storage.keyspace import Keyspace
 from storage.rdb import dump_value, load, load_value, save

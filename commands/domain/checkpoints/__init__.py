@@ -1,0 +1,1 @@
+"""CP.*: checkpoints of threads of work."""

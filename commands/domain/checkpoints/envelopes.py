@@ -1,0 +1,248 @@
+"""The envelope of a checkpoint: how it is written, and what must hold when it is read.
+
+An envelope is one JSON object, `{"schema_version":1,"body":{...}}`. The body's members are
+`id tenant_id thread_id parent_id step state next_node timestamp`, in this order, and `meta`
+where the checkpoint has any. The state is the client's own text, byte for byte: an envelope
+is put together from texts and answered as text. Parsing is for what is needed of it, and
+for what was written by others: in an envelope that begins and ends as `compose` writes it,
+the state was checked when it was put.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from time import gmtime
+from typing import Any
+
+import orjson
+
+from commands.domain.checkpoints.keys import Thread
+from commands.domain.recipes import failure, write_json
+
+SCHEMA_VERSION = 1
+
+_ENVELOPE = (
+    b'{"schema_version":%d,"body":{"id":"%%b",%%b,"parent_id":%%b,"step":%%b,"state":%%b,'
+    b'"next_node":%%b,"timestamp":"%%b"%%b}}' % SCHEMA_VERSION
+)
+# Where tenant and thread stand in an envelope as `compose` writes it, an id being 36 long.
+_BEGINNING = b'{"schema_version":%d,"body":{"id":"' % SCHEMA_VERSION
+_IDENTITY_AT = len(_BEGINNING) + 36 + 2
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_is_uuid = re.compile(_UUID, re.IGNORECASE).fullmatch
+_is_uuid_word = re.compile(_UUID.encode(), re.IGNORECASE).fullmatch
+_is_timestamp = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+).fullmatch
+# What `compose` writes between the identity and the state, and behind the state.
+_begins_state = re.compile(
+    rb',"parent_id":(?:null|"%b"),"step":[0-9]+,"state":' % _UUID.encode()
+).match
+_ends_envelope = re.compile(
+    rb',"next_node":(?:null|"(?:[^"\\]|\\.)*"),"timestamp":"[0-9T:.-]+Z"(?:,"meta":(\{.*\}))?\}\}',
+    re.DOTALL,
+).fullmatch
+# A string, a bracket, a separator of members, or a run of anything else.
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^"{}\[\]:,]+', re.DOTALL)
+
+
+# --- identifiers and times -----------------------------------------------------------------
+
+
+def canonical_id(word: bytes) -> bytes:
+    """An id as it is stored; what is no UUID is left as it is, and finds nothing."""
+    return word.lower() if _is_uuid_word(word) else word
+
+
+def checked_id(word: bytes, what: str) -> bytes:
+    """An id that a client gives a checkpoint."""
+    if not _is_uuid_word(word):
+        raise failure("ERR", what + " '{}' is not a UUID with hyphens", word)
+    return word.lower()
+
+
+def timestamp(now: int) -> bytes:
+    """Epoch milliseconds in RFC 3339, UTC."""
+    seconds, milliseconds = divmod(now, 1000)
+    moment = gmtime(seconds)
+    return b"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (*moment[:6], milliseconds)
+
+
+# --- writing -------------------------------------------------------------------------------
+
+
+def compose(
+    thread: Thread,
+    checkpoint: bytes,
+    *,
+    parent: bytes | None,
+    step: bytes,
+    state: bytes,
+    next_node: bytes,
+    moment: bytes,
+    meta: bytes | None,
+) -> bytes:
+    """An envelope; `step`, `state`, `next_node` and `meta` are JSON already."""
+    return _ENVELOPE % (
+        checkpoint,
+        thread.identity,
+        b"null" if parent is None else b'"%b"' % parent,
+        step,
+        state,
+        next_node,
+        moment,
+        b"" if meta is None else b',"meta":' + meta,
+    )
+
+
+# --- reading -------------------------------------------------------------------------------
+
+
+def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> dict[str, Any]:
+    """The body of a stored envelope; SCHEMA or BADRECORD if it is not what it must be.
+
+    One that says that it belongs to another tenant or thread than the one in whose keys it
+    was found is never answered.
+    """
+    try:
+        value = orjson.loads(envelope)
+    except ValueError:
+        raise thread.failure("BADRECORD", "no valid JSON in checkpoint {}", checkpoint) from None
+    try:
+        # Nearly all that is read passes this at once; `_fault` has the final say.
+        body: dict[str, Any] = value["body"]
+        version, step, parent = value["schema_version"], body["step"], body["parent_id"]
+        if (
+            version == SCHEMA_VERSION
+            and version.__class__ is int
+            and step.__class__ is int
+            and step >= 0
+            and body["id"].encode() == checkpoint
+            and body["tenant_id"] == thread.tenant
+            and body["thread_id"] == thread.name
+            and (parent is None or _is_uuid(parent))
+            and _is_timestamp(body["timestamp"])
+            and "state" in body
+        ):
+            return body
+    except (KeyError, TypeError, AttributeError):
+        pass
+    fault = _fault(value, checkpoint, thread)
+    if fault is not None:
+        raise thread.failure(*fault, checkpoint)
+    return body
+
+
+def check(envelope: bytes, checkpoint: bytes, thread: Thread) -> None:
+    """See to it that an envelope can be answered; errors as in `read`.
+
+    The state of one in our own form is not parsed again: histories of large states would
+    take longer to parse than all the rest.
+    """
+    if envelope.startswith(b'%b%b",%b' % (_BEGINNING, checkpoint, thread.identity)):
+        begun = _begins_state(envelope, _IDENTITY_AT + len(thread.identity))
+        end = envelope.rfind(b',"next_node":')
+        if begun and begun.end() < end and (ended := _ends_envelope(envelope, end)):
+            with suppress(ValueError):
+                if ended[1] is not None:
+                    orjson.loads(ended[1])
+                return
+    read(envelope, checkpoint, thread)
+
+
+def _fault(value: Any, checkpoint: bytes, thread: Thread) -> tuple[str, str] | None:
+    """What is wrong with an envelope, as word and text of an error."""
+    if not isinstance(value, dict):
+        return "BADRECORD", "no object in checkpoint {}"
+    version = value.get("schema_version")
+    if version.__class__ is not int:
+        return "SCHEMA", "no schema_version in checkpoint {}"
+    if version <= 0:
+        return "SCHEMA", f"schema_version {version}, which never was, in checkpoint {{}}"
+    if version > SCHEMA_VERSION:
+        return "SCHEMA", f"schema_version {version}, newer than known, in checkpoint {{}}"
+    body = value.get("body")
+    if not isinstance(body, dict):
+        return "BADRECORD", "no body in checkpoint {}"
+    for name, is_right in (
+        ("id", lambda said: said.lower().encode() == checkpoint),
+        ("tenant_id", lambda said: said == thread.tenant),
+        ("thread_id", lambda said: said == thread.name),
+        ("timestamp", _is_timestamp),
+    ):
+        said = body.get(name)
+        if not isinstance(said, str):
+            return "BADRECORD", f"no {name} in checkpoint {{}}"
+        if not said:
+            return "BADRECORD", f"an empty {name} in checkpoint {{}}"
+        if not is_right(said):
+            return "BADRECORD", f"a wrong {name} in checkpoint {{}}"
+    step = body.get("step")
+    if step.__class__ is not int or step < 0:
+        return "BADRECORD", "no step in checkpoint {}"
+    parent = body.get("parent_id")
+    if parent is not None and not (isinstance(parent, str) and _is_uuid(parent)):
+        return "BADRECORD", "a wrong parent_id in checkpoint {}"
+    if "state" not in body:
+        return "BADRECORD", "no state in checkpoint {}"
+    return None
+
+
+# --- taking apart --------------------------------------------------------------------------
+
+
+def members(envelope: bytes) -> dict[str, bytes]:
+    """The texts of the members of an envelope's body, as they stand there.
+
+    For an envelope that was read without a fault. Nothing is parsed and written again, for
+    that would change numbers beyond a double, and spaces.
+    """
+    return _texts(_texts(envelope)["body"])
+
+
+def rehome(envelope: bytes, thread: Thread, target: Thread) -> bytes:
+    """The same checkpoint as one of the other thread, all else as it stands there.
+
+    For an envelope that was read without a fault.
+    """
+    if envelope.startswith(_BEGINNING):
+        own_form = thread.identity + b',"parent_id":'
+        if envelope.startswith(own_form, _IDENTITY_AT):
+            rest = envelope[_IDENTITY_AT + len(thread.identity) :]
+            return envelope[:_IDENTITY_AT] + target.identity + rest
+    outer = _texts(envelope)
+    body = _texts(outer["body"])
+    body["thread_id"] = write_json(target.name)
+    outer["body"] = _object(body)
+    return _object(outer)
+
+
+def _object(texts: dict[str, bytes]) -> bytes:
+    return b"{%b}" % b",".join(write_json(name) + b":" + text for name, text in texts.items())
+
+
+def _texts(text: bytes) -> dict[str, bytes]:
+    """The texts of the members of one JSON object; of members named alike, the last."""
+    found: dict[str, bytes] = {}
+    depth = 0
+    name: str | None = None
+    start = 0
+    for match in _TOKENS.finditer(text):
+        token = match[0]
+        if token in b"{[":
+            depth += 1
+            if depth == 1:
+                start = match.end()
+        elif token in b"}]":
+            depth -= 1
+        if depth > 1:
+            continue
+        if token == b":" and name is None:
+            name = orjson.loads(text[start : match.start()])
+            start = match.end()
+        elif (token == b"," or depth == 0) and name is not None:
+            found[name] = text[start : match.start()].strip()
+            name, start = None, match.end()
+    return found

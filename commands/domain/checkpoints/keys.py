@@ -1,0 +1,82 @@
+"""Where the checkpoints of a thread lie.
+
+| key | type | holds |
+|---|---|---|
+| `entelix:cp:<tenant>:<thread>:bystep` | sorted set | ids, by step |
+| `entelix:cp:<tenant>:<thread>:byid` | hash | id → envelope |
+| `entelix:cp:<tenant>:<thread>:writes:<id>` | hash | pending writes of one checkpoint |
+
+Tenant and thread are escaped as `commands.namespaces` says, so that each pair has keys of
+its own. Both are part of the JSON of each checkpoint, and hence UTF-8.
+"""
+
+from __future__ import annotations
+
+from commands.domain.namespaces import escape, tenant_part
+from commands.domain.recipes import CHECKPOINT_PREFIX, failure, write_json
+from commands.engine.errors import CommandError
+from commands.instance.context import Context
+
+
+class Thread:
+    """One thread of one tenant: its keys, and what its checkpoints say of themselves."""
+
+    __slots__ = ("by_id", "by_step", "identity", "name", "prefix", "tenant")
+
+    def __init__(self, ctx: Context, tenant: bytes, name: bytes) -> None:
+        part = tenant_part(ctx, tenant)
+        if not name:
+            raise failure("NAMESPACE", "the thread of tenant '{}' is empty", tenant)
+        try:
+            self.tenant = tenant.decode()
+            self.name = name.decode()
+        except UnicodeDecodeError:
+            raise _not_text(tenant, name) from None
+        # The members of a body that tell whose checkpoint it is, as JSON.
+        self.identity = b'"tenant_id":%b,"thread_id":%b' % (
+            write_json(self.tenant),
+            write_json(self.name),
+        )
+        self.prefix = prefix = b"%b%b:%b" % (CHECKPOINT_PREFIX, part, escape(name))
+        self.by_step = prefix + b":bystep"
+        self.by_id = prefix + b":byid"
+
+    @property
+    def collection(self) -> bytes:
+        """The thread as it is called in events: tenant and name, escaped."""
+        return self.prefix[len(CHECKPOINT_PREFIX) :]
+
+    def writes(self, checkpoint: bytes) -> bytes:
+        """The key of the pending writes of a checkpoint."""
+        return b"%b:writes:%b" % (self.prefix, checkpoint)
+
+    def all_writes(self, ctx: Context) -> list[bytes]:
+        """The keys of all pending writes that there are in this thread."""
+        return list(ctx.db.ordered.range(self.prefix + b":writes:"))
+
+    def failure(self, word: str, text: str, checkpoint: bytes) -> CommandError:
+        """An error whose text ends in what it is about."""
+        text += " of thread '{}' of tenant '{}'"
+        return failure(word, text, checkpoint, self.name.encode(), self.tenant.encode())
+
+
+def tenant_prefix(ctx: Context, tenant: bytes) -> bytes:
+    """What the keys of all threads of a tenant begin with."""
+    part = tenant_part(ctx, tenant)
+    if not _is_text(tenant):
+        raise _not_text(tenant, b"")
+    return b"%b%b:" % (CHECKPOINT_PREFIX, part)
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _not_text(tenant: bytes, name: bytes) -> CommandError:
+    if not _is_text(tenant):
+        return failure("NAMESPACE", "tenant '{}' is not UTF-8", tenant)
+    return failure("NAMESPACE", "thread '{}' of tenant '{}' is not UTF-8", name, tenant)

@@ -1,0 +1,1 @@
+"""JOB.*: asynchronous work, claimed under leases."""

@@ -1,0 +1,1 @@
+"""ML.*: raw rows of jobs and models."""

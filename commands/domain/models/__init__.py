@@ -1,0 +1,1 @@
+"""MODEL.*: versions of models."""

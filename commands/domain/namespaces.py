@@ -1,0 +1,95 @@
+"""Names of several segments in one key, such that no two names share a key.
+
+A namespace is a tenant and any number of segments, rendered `tenant:segment:segment`. A
+`:` inside a segment is written `\\:` and a `\\` is written `\\\\`, so that `("a", "b:c")` and
+`("a", "b", "c")` differ: `a:b\\:c` and `a:b:c`. Rendering and parsing are each other's
+inverse, byte for byte, whatever the bytes; each namespace has exactly one text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from commands.domain.recipes import failure
+from commands.instance.context import Context
+
+_SPECIAL = re.compile(rb"[:\\]")
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+# The bytes of one segment as rendered: no bare colon, each backslash with what it escapes.
+_SEGMENT = re.compile(rb"(?:[^:\\]|\\[:\\])*")
+
+
+def escape(segment: bytes) -> bytes:
+    """A segment as it stands in a key."""
+    # Most have nothing to escape, and two searches cost less than one substitution.
+    if b":" in segment or b"\\" in segment:
+        return _SPECIAL.sub(rb"\\\g<0>", segment)
+    return segment
+
+
+def unescape(rendered: bytes) -> bytes:
+    """The segment that `escape` made this of; NAMESPACE if it never does."""
+    if not _SEGMENT.fullmatch(rendered):
+        raise failure("NAMESPACE", "no segment is written '{}'", rendered)
+    return _ESCAPED.sub(rb"\1", rendered)
+
+
+def render(segments: Sequence[bytes]) -> bytes:
+    """`tenant:segment:segment`, each escaped."""
+    return b":".join(map(escape, segments))
+
+
+def tenant_part(ctx: Context, tenant: bytes) -> bytes:
+    """The tenant as it stands in keys: escaped, and as hash tag where `hash-tags` says so.
+
+    The tag is the tenant alone, so that a command may write to several threads or
+    namespaces of one tenant in one slot.
+    """
+    if not tenant:
+        raise failure("NAMESPACE", "the tenant is empty")
+    rendered = escape(tenant)
+    if not ctx.instance.settings["hash-tags"]:
+        return rendered
+    if tenant.startswith(b"}"):
+        raise failure("NAMESPACE", "tenant '{}' would be an empty hash tag", tenant)
+    return b"{%b}" % rendered
+
+
+def split(text: bytes) -> list[bytes]:
+    """The segments of a rendered namespace, still escaped, the tenant first.
+
+    NAMESPACE for an empty tenant and for a backslash before anything but `:` and `\\`.
+    Segments after the tenant may be empty.
+    """
+    if not text or text.startswith(b":"):
+        raise failure("NAMESPACE", "empty tenant in '{}'", text)
+    if b"\\" not in text:
+        return text.split(b":")
+    segments, at = [], 0
+    while True:
+        match = _SEGMENT.match(text, at)
+        assert match is not None
+        segments.append(match[0])
+        at = match.end()
+        if at == len(text):
+            return segments
+        if text[at : at + 1] != b":":
+            raise failure("NAMESPACE", _wrong_escape(text[at + 1 :]) + " in '{}'", text)
+        at += 1
+
+
+def segment_at(text: bytes, start: int) -> bytes | None:
+    """The rendered segment that begins there and ends before a bare colon, if one does."""
+    match = _SEGMENT.match(text, start)
+    assert match is not None
+    return match[0] if text[match.end() : match.end() + 1] == b":" else None
+
+
+def parse(text: bytes) -> list[bytes]:
+    """The segments of a rendered namespace as they were given; errors as in `split`."""
+    return list(map(unescape, split(text)))
+
+
+def _wrong_escape(after: bytes) -> str:
+    return "unknown escape" if after else "a lone backslash ends the name"

@@ -1,0 +1,1 @@
+"""QUEUE.*: messages under leases, and the presence of consumers."""

@@ -1,0 +1,195 @@
+"""Where queues lie, and when something of theirs is due.
+
+`{q}` is the queue in braces, the hash tag that keeps all of a queue in one slot; a `}` or
+a backslash in its name is written with a backslash before it.
+
+| key | type | holds |
+|---|---|---|
+| `redkeep:queue:{q}:stream:<p>` | stream | messages of priority p, 0 to 9: field `payload` |
+| `redkeep:queue:{q}:leases:<group>` | sorted set | messages out, by when they may go out again |
+| `redkeep:queue:{q}:dead:<group>` | sorted set | messages given up, by when |
+| `redkeep:queue:{q}:delayed` | sorted set | messages to come, by when |
+| `redkeep:queue:{q}:late` | hash | message to come → priority, space, payload |
+| `redkeep:queue:{q}:serial` | string | how many messages were ever delayed |
+| `redkeep:queue:{q}:id:<id>` | string | the message that was pushed with this ID; has a TTL |
+| `redkeep:queue:{q}:seen` | sorted set | `group:consumer`, by their last heartbeat |
+| `redkeep:queue:{q}:consumers` | hash | `group:consumer` → JSON of what else is known |
+| `redkeep:queue:{q}:next` | string | when something is next due |
+| `redkeep:queue:due:<ms>:{q}` | string | the same, where all queues are in order of time |
+
+The last is how regular work finds what is due without a look at queues that have nothing:
+keys below `redkeep:queue:` are kept in byte order. It is early rather than late, and is
+moved only when something falls due sooner than all that was waiting before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from commands.domain.recipes import OWN_PREFIX
+from commands.engine.errors import CommandError
+from commands.engine.replies import Pairs
+from commands.instance.context import Context
+from storage.errors import WrongType
+
+QUEUE_PREFIX = OWN_PREFIX + b"queue:{"
+DUE_PREFIX = OWN_PREFIX + b"queue:due:"
+
+_SPECIAL = re.compile(rb"[}\\]")
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_TAGGED = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])+)\}:").match
+_STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])+)\}:stream:[0-9]").fullmatch
+_DUE = re.compile(rb"redkeep:queue:due:[0-9]{20}:\{((?:[^}\\]|\\[}\\])+)\}").fullmatch
+
+LEVELS = 10
+_LEVELS = frozenset(b"%d" % level for level in range(LEVELS))
+
+
+class Queue:
+    """A queue by its name, and its keys."""
+
+    __slots__ = ("base", "name", "tag")
+
+    def __init__(self, name: bytes) -> None:
+        if not name:
+            raise CommandError("ERR the name of the queue is empty")
+        self.name = name
+        if b"}" in name or b"\\" in name:
+            self.tag = tag = _SPECIAL.sub(rb"\\\g<0>", name)
+        else:
+            self.tag = tag = name
+        self.base = QUEUE_PREFIX + tag + b"}:"
+
+    def stream(self, level: int) -> bytes:
+        return b"%bstream:%d" % (self.base, level)
+
+    def leases(self, group: bytes) -> bytes:
+        return b"%bleases:%b" % (self.base, group)
+
+    def dead(self, group: bytes) -> bytes:
+        return b"%bdead:%b" % (self.base, group)
+
+    def pushed_as(self, chosen: bytes) -> bytes:
+        return b"%bid:%b" % (self.base, chosen)
+
+    @property
+    def delayed(self) -> bytes:
+        return self.base + b"delayed"
+
+    @property
+    def late(self) -> bytes:
+        return self.base + b"late"
+
+    @property
+    def serial(self) -> bytes:
+        return self.base + b"serial"
+
+    @property
+    def seen(self) -> bytes:
+        return self.base + b"seen"
+
+    @property
+    def consumers(self) -> bytes:
+        return self.base + b"consumers"
+
+    @property
+    def next(self) -> bytes:
+        return self.base + b"next"
+
+    def due(self, moment: int) -> bytes:
+        return b"%b%020d:{%b}" % (DUE_PREFIX, moment, self.tag)
+
+    def exists(self, ctx: Context) -> bool:
+        return ctx.db.ordered.first(self.base, start=self.base) is not None
+
+    def levels(self, ctx: Context) -> list[int]:
+        """The priorities that have a stream, highest first, and always 0."""
+        prefix = self.base + b"stream:"
+        keys = list(ctx.db.ordered.range(prefix))
+        if len(keys) <= 1 and keys == [self.stream(0)][: len(keys)]:
+            return [0]
+        found = {key[len(prefix) :] for key in keys}
+        return sorted({int(level) for level in found if level in _LEVELS} | {0}, reverse=True)
+
+    def groups_with(self, ctx: Context, what: bytes) -> list[bytes]:
+        """The groups that have a key of this kind: `leases`, `dead`."""
+        prefix = b"%b%b:" % (self.base, what)
+        return [key[len(prefix) :] for key in ctx.db.ordered.range(prefix)]
+
+
+def _named(tag: bytes) -> Queue:
+    return Queue(_ESCAPED.sub(rb"\1", tag) if b"\\" in tag else tag)
+
+
+def queue_of_stream(key: bytes) -> Queue | None:
+    """The queue whose messages are in this stream, if it is one's."""
+    found = _STREAM(key)
+    return None if found is None else _named(found[1])
+
+
+def every_queue(ctx: Context) -> Iterator[Queue]:
+    """All queues of the database, which may change meanwhile; one look-up for each."""
+    start = QUEUE_PREFIX
+    while (key := ctx.db.ordered.first(QUEUE_PREFIX, start=start)) is not None:
+        found = _TAGGED(key)
+        if found is None:
+            start = key + b"\0"
+            continue
+        yield _named(found[1])
+        start = found[0][:-1] + b";"
+
+
+def with_scores(ctx: Context, key: bytes, *bounds: bytes) -> Sequence[tuple[bytes, float]]:
+    """A range of a sorted set with its scores; nothing where there is no such key."""
+    reply = ctx.call(b"ZRANGE", key, *bounds, b"WITHSCORES")
+    return reply.items if isinstance(reply, Pairs) else ()
+
+
+def is_due(ctx: Context, key: bytes) -> bool:
+    """Whether anything in a sorted set of moments has its behind it: mostly nothing has."""
+    head = with_scores(ctx, key, b"0", b"0")
+    return bool(head) and head[0][1] <= ctx.now
+
+
+# --- what is due when --------------------------------------------------------------------------
+
+
+def schedule(ctx: Context, queue: Queue, moment: int) -> None:
+    """See to it that the queue is looked at no later than then."""
+    planned = _planned(ctx, queue)
+    if planned is not None:
+        if ctx.now < planned <= moment:
+            return
+        if planned <= moment:
+            # Late already. Whoever lost the key that says so gets it back.
+            moment = planned
+        else:
+            ctx.call(b"DEL", queue.due(planned))
+    ctx.call(b"SET", queue.due(moment), b"")
+    ctx.call(b"SET", queue.next, b"%d" % moment)
+
+
+def unschedule(ctx: Context, queue: Queue, key: bytes) -> None:
+    """The queue is being looked at, as this key (of `first_due`) said it should."""
+    ctx.call(b"DEL", key, queue.next)
+
+
+def _planned(ctx: Context, queue: Queue) -> int | None:
+    try:
+        found = ctx.call(b"GET", queue.next)
+    except WrongType:
+        return None
+    return int(found) if found is not None and found.isdigit() and len(found) < 20 else None
+
+
+def first_due(ctx: Context) -> tuple[bytes, Queue] | None:
+    """The queue to be looked at first, and the key that says so; None if none is due."""
+    end = b"%b%020d" % (DUE_PREFIX, ctx.now + 1)
+    for key in ctx.db.ordered.range(DUE_PREFIX):
+        if key >= end:
+            return None
+        found = _DUE(key)
+        if found is not None:
+            return key, _named(found[1])
+    return None

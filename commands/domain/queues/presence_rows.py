@@ -1,0 +1,180 @@
+"""What consumers of queues say of themselves: the rows behind QUEUE.PRESENCE.
+
+Presence follows heartbeats alone. It is never guessed from what a consumer has pending: an
+idle poller that beats is alive, and one that holds five messages and does not is not. An
+age up to the TTL is *active*, up to twice the TTL *stale*, and beyond that *expired*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from commands.domain.namespaces import escape
+from commands.domain.queues.layout import Queue, queue_of_stream, schedule, with_scores
+from commands.domain.recipes import count_poison, publish, read_json, write_json
+from commands.instance.context import Context
+from storage.errors import WrongType
+
+_NS_PER_MS = 1_000_000
+_MEMBER = re.compile(rb"((?:[^:\\]|\\[:\\])*):((?:[^:\\]|\\[:\\])*)").fullmatch
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+# The timer comes when the oldest row is so many TTLs old: what has expired is to be seen
+# for a while before it is dropped.
+_TTLS_UNTIL_SWEPT = 4
+
+
+@dataclass(slots=True)
+class Row:
+    """A consumer as it was last heard of."""
+
+    queue: bytes
+    group: bytes
+    consumer: bytes
+    registered_at_ns: int
+    last_heartbeat_ms: int
+    lease_count: int
+
+    def age(self, now: int) -> int:
+        """Milliseconds since the last heartbeat; 0 if the clock was set back behind it."""
+        return max(0, now - self.last_heartbeat_ms)
+
+
+def state(age: int, ttl: int) -> bytes:
+    if age <= ttl:
+        return b"active"
+    return b"stale" if age <= 2 * ttl else b"expired"
+
+
+def default_ttl(ctx: Context) -> int:
+    return int(ctx.instance.settings["presence-ttl-ms"])
+
+
+# --- beating ---------------------------------------------------------------------------------
+
+
+def _member(group: bytes, consumer: bytes) -> bytes:
+    return b"%b:%b" % (escape(group), escape(consumer))
+
+
+def heartbeat(
+    ctx: Context, queue: Queue, group: bytes, consumer: bytes, leases: int | None = None
+) -> None:
+    """Note that the consumer is there. Without `leases`, what it last said of them stands."""
+    member = _member(group, consumer)
+    known = ctx.call(b"HGET", queue.consumers, member)
+    ctx.call(b"ZADD", queue.seen, b"%d" % ctx.now, member)
+    if known is not None and leases is None:
+        return
+    facts = None if known is None else _read_facts(known)
+    if facts is None:
+        _write_facts(ctx, queue, member, ctx.now * _NS_PER_MS, leases or 0)
+        schedule(ctx, queue, ctx.now + _TTLS_UNTIL_SWEPT * default_ttl(ctx))
+        _tell(ctx, queue, "registered", group, consumer)
+    elif leases is not None and leases != facts[1]:
+        _write_facts(ctx, queue, member, facts[0], leases)
+
+
+def note_reader(ctx: Context, stream: bytes, group: bytes, consumer: bytes) -> None:
+    """A consumer reads from this stream: a heartbeat, if it is that of a queue."""
+    queue = queue_of_stream(stream)
+    if queue is not None:
+        try:
+            heartbeat(ctx, queue, group, consumer)
+        except WrongType:
+            # Reading must not suffer from what somebody put where presence is kept.
+            count_poison(ctx)
+
+
+def _write_facts(
+    ctx: Context, queue: Queue, member: bytes, registered_at_ns: int, leases: int
+) -> None:
+    facts = {"registered_at_ns": registered_at_ns, "lease_count": leases}
+    ctx.call(b"HSET", queue.consumers, member, write_json(facts))
+
+
+def _read_facts(text: bytes) -> tuple[int, int] | None:
+    try:
+        facts = read_json(text)
+        return int(facts["registered_at_ns"]), int(facts["lease_count"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def forget(ctx: Context, queue: Queue, group: bytes, consumer: bytes) -> bool:
+    """The consumer said goodbye; whether it was known."""
+    removed = _drop(ctx, queue, [_member(group, consumer)])
+    if removed:
+        _tell(ctx, queue, "deregistered", group, consumer)
+    return bool(removed)
+
+
+def _drop(ctx: Context, queue: Queue, members: list[bytes]) -> int:
+    ctx.call(b"HLEN", queue.consumers)  # of another type, nothing is dropped
+    removed: int = ctx.call(b"ZREM", queue.seen, *members)
+    ctx.call(b"HDEL", queue.consumers, *members)
+    return removed
+
+
+def _tell(ctx: Context, queue: Queue, event: str, group: bytes, consumer: bytes) -> None:
+    publish(
+        ctx,
+        "queue",
+        queue.name,
+        {
+            "event": event,
+            "group": group.decode("utf-8", "backslashreplace"),
+            "consumer": consumer.decode("utf-8", "backslashreplace"),
+        },
+    )
+
+
+# --- looking ---------------------------------------------------------------------------------
+
+
+def rows(ctx: Context, queue: Queue) -> list[Row]:
+    """All consumers of a queue, by group and name. What cannot be read is passed over."""
+    try:
+        return sorted(_read_rows(ctx, queue), key=lambda row: (row.group, row.consumer))
+    except WrongType:
+        count_poison(ctx)
+        return []
+
+
+def _read_rows(ctx: Context, queue: Queue) -> Iterator[Row]:
+    beats = with_scores(ctx, queue.seen, b"0", b"-1")
+    if not beats:
+        return
+    texts = ctx.call(b"HMGET", queue.consumers, *(member for member, _ in beats))
+    for (member, beat), text in zip(beats, texts, strict=True):
+        facts = None if text is None else _read_facts(text)
+        named = _MEMBER(member)
+        if facts is None or named is None or not 0 <= beat < 2**63:
+            count_poison(ctx)
+            continue
+        group, consumer = (_ESCAPED.sub(rb"\1", part) for part in named.groups())
+        yield Row(queue.name, group, consumer, facts[0], int(beat), facts[1])
+
+
+def prune(ctx: Context, queue: Queue, ttl: int) -> int:
+    """Drop the consumers that have expired; how many. What cannot be read is passed over."""
+    horizon = b"(%d" % (ctx.now - 2 * ttl)
+    try:
+        members = ctx.call(b"ZRANGE", queue.seen, b"-inf", horizon, b"BYSCORE")
+        removed = _drop(ctx, queue, members) if members else 0
+    except WrongType:
+        count_poison(ctx)
+        return 0
+    for member in members:
+        named = _MEMBER(member)
+        if named is not None:
+            group, consumer = (_ESCAPED.sub(rb"\1", part) for part in named.groups())
+            _tell(ctx, queue, "expired", group, consumer)
+    return removed
+
+
+def next_prune(ctx: Context, queue: Queue) -> int | None:
+    """When the timer should prune this queue."""
+    oldest = with_scores(ctx, queue.seen, b"0", b"0")
+    return int(oldest[0][1]) + _TTLS_UNTIL_SWEPT * default_ttl(ctx) if oldest else None

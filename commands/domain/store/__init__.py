@@ -1,0 +1,1 @@
+"""STORE.*: namespaced memory."""

@@ -1,0 +1,141 @@
+"""Where the entries of STORE lie, and in which order they are kept.
+
+An entry is the string `entelix:store:<tenant>:<namespace>:<key>`: the tenant, the rendered
+namespace (which begins with the tenant as well), and the key, each escaped as
+`commands.namespaces` says. With `hash-tags` the first tenant stands in braces.
+
+Byte order of keys would mix the entries of `acme:a` with those of `acme:a:b` and of
+`acme:ab`, and reading one namespace, or going on to the next, would cost what lies between.
+So the ordered index keeps each key at a *place* instead:
+
+    entelix:store: <segment> 00 01 <segment> ... 00 00 <key as the client gave it>
+
+with a NUL inside a segment written `00 ff`. In this order all entries of a namespace lie
+side by side in byte order of their keys, right behind them those of the namespaces within
+it, and behind those its next sibling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+
+from commands.domain.namespaces import escape, split, tenant_part, unescape
+from commands.domain.recipes import STORE_PREFIX, count_poison
+from commands.instance.context import Context
+from storage.key_index import Place
+
+END, CHILD, BEYOND = b"\0\0", b"\0\1", b"\0\2"
+
+_START = len(STORE_PREFIX)
+_SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*")
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+# Entries are looked at in pages, small ones first: who wants one should not pay for many.
+_FIRST_PAGE, _LARGEST_PAGE = 16, 1024
+
+
+def places(*, tagged: bool) -> dict[bytes, Place]:
+    """The places of this layout, for the ordered index."""
+    return {STORE_PREFIX: partial(_place, tagged=tagged)}
+
+
+def _place(key: bytes, *, tagged: bool) -> bytes | None:
+    segments = _segments(key[_START:])
+    if segments is None or len(segments) < 3:
+        return None
+    part, tenant, leaf = segments[0], segments[1], segments[-1]
+    if not tenant or part != (b"{%b}" % tenant if tagged else tenant):
+        return None
+    if b"\\" in leaf:
+        leaf = _ESCAPED.sub(rb"\1", leaf)
+    return STORE_PREFIX + _head(segments[1:-1]) + END + leaf
+
+
+def _segments(text: bytes) -> list[bytes] | None:
+    """Text divided at its bare colons; None if an escape is wrong."""
+    if b"\\" not in text:
+        return text.split(b":")
+    segments, at = [], 0
+    while True:
+        match = _SEGMENTS.match(text, at)
+        assert match is not None
+        segments.append(match[0])
+        at = match.end() + 1
+        if at > len(text):
+            return segments
+        if text[at - 1 : at] != b":":
+            return None
+
+
+def _head(segments: list[bytes]) -> bytes:
+    """What the places of a namespace's entries begin with, after the prefix."""
+    return CHILD.join([segment.replace(b"\0", b"\0\xff") for segment in segments])
+
+
+class Namespace:
+    """A namespace as a client named it; NAMESPACE error if that is none."""
+
+    __slots__ = ("depth", "key_prefix", "name", "place", "tenant_prefix")
+
+    def __init__(self, ctx: Context, name: bytes) -> None:
+        segments = split(name)
+        self.name = name
+        self.depth = len(segments)
+        part = tenant_part(ctx, unescape(segments[0]))
+        # What the keys of all of the tenant's entries begin with, and those of this one's.
+        self.tenant_prefix = STORE_PREFIX + part + b":"
+        self.key_prefix = self.tenant_prefix + name + b":"
+        # To be followed by END for the entries of this namespace, by CHILD for those within.
+        self.place = STORE_PREFIX + _head(segments)
+
+    def key(self, key: bytes) -> bytes:
+        """The Redis key of an entry."""
+        return self.key_prefix + escape(key)
+
+    def keys(self, keys: list[bytes]) -> list[bytes]:
+        prefix = self.key_prefix
+        return [prefix + escape(key) for key in keys]
+
+    def key_at(self, place: bytes) -> bytes:
+        """The Redis key that is kept at a place of this tenant."""
+        name, key = named_at(place)
+        return b"%b%b:%b" % (self.tenant_prefix, name, escape(key))
+
+
+def named_at(place: bytes) -> tuple[bytes, bytes]:
+    """The namespace and key of the entry at a place."""
+    head, _, key = place.partition(END)
+    return name_at(head), key
+
+
+def name_at(head: bytes) -> bytes:
+    """A namespace as it is written, from what the places of its entries begin with."""
+    return head[_START:].replace(CHILD, b":").replace(b"\0\xff", b"\0")
+
+
+def walk(
+    ctx: Context, space: Namespace, prefix: bytes, *, after: bytes | None = None, limit: int = 0
+) -> Iterator[tuple[bytes, bytes]]:
+    """The place and value of each live entry with this prefix of places, in their order.
+
+    What is no string is passed over, and counted. `limit` is how many are wanted, 0 for
+    all: nothing stops there, but no more than a page beyond is read.
+    """
+    page = min(limit or _FIRST_PAGE, _LARGEST_PAGE)
+    while True:
+        # Reading removes what has run out, so places are taken a page at a time.
+        found = list(islice(ctx.db.ordered.range(prefix, after=after), page))
+        if not found:
+            return
+        keys = [space.key_at(place) for place in found]
+        for place, key, value in zip(found, keys, ctx.call(b"MGET", *keys), strict=True):
+            if value is not None:
+                yield place, value
+            elif ctx.call(b"EXISTS", key):
+                count_poison(ctx)
+        if len(found) < page:
+            return
+        after = found[-1]
+        page = min(page * 4, _LARGEST_PAGE)

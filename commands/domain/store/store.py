@@ -1,0 +1,357 @@
+"""STORE.*: memory in namespaces, entry by entry.
+
+Where entries lie is in `commands.store_layout`; what reads many namespaces at once is in
+`commands.store_search`. A plain SET, GET or DEL of an entry's key and these commands see
+each other.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from commands.domain.recipes import STORE_PREFIX, publish
+from commands.domain.store.layout import END, Namespace, walk
+from commands.engine.arguments import Arguments
+from commands.engine.errors import SYNTAX, CommandError, invalid_expire, wrong_arity
+from commands.engine.numbers import INT64_MAX, parse_integer
+from commands.engine.registry import (
+    Block,
+    Integer,
+    Key,
+    OneOf,
+    String,
+    Token,
+    command,
+    declare_family_help,
+)
+from commands.engine.replies import OK, MapReply, Reply
+from commands.instance.context import Context
+
+# Entries that are removed with one DEL.
+_CLEARED_AT_ONCE = 512
+
+
+def _deadline(ctx: Context, text: bytes, name: str) -> bytes:
+    """A TTL in milliseconds as the moment it ends."""
+    ttl = parse_integer(text)
+    if not 0 < ttl <= INT64_MAX - ctx.now:
+        raise invalid_expire(name)
+    return b"%d" % (ctx.now + ttl)
+
+
+def _tell(ctx: Context, space: Namespace, event: str, **facts: Any) -> None:
+    publish(ctx, "store", space.name, {"event": event, **facts})
+
+
+def _shown(key: bytes) -> str:
+    """A key as JSON can hold it."""
+    return key.decode("utf-8", "backslashreplace")
+
+
+# --- one entry -----------------------------------------------------------------------------
+
+
+@command(
+    "STORE.PUT",
+    group="store",
+    since="0.1.0",
+    flags="write denyoom",
+    complexity="O(log(N)) for N entries in the store.",
+    summary="Puts a value under a key of a namespace.",
+    arguments=[
+        Key("namespace", "RW insert update"),
+        String("key"),
+        String("value"),
+        OneOf("condition", Token("NX"), Token("XX"), optional=True),
+        OneOf("expiration", Integer("milliseconds", "TTL"), Token("KEEPTTL"), optional=True),
+    ],
+)
+def store_put(ctx: Context, argv: list[bytes]) -> Reply:
+    """Answers OK, or nil where `NX` (only a new key) or `XX` (only one that is there) forbid.
+
+    A put without `TTL` takes the entry's old TTL away, unless `KEEPTTL` is given.
+
+        > STORE.PUT acme:agent-a greeting hello TTL 60000
+        OK
+        > STORE.PUT acme:agent-a greeting again NX
+        (nil)
+    """
+    space = Namespace(ctx, argv[1])
+    key = argv[2]
+    request = [b"SET", space.key(key), argv[3]]
+    if len(argv) > 4:
+        condition = ttl = None
+        options = Arguments(argv, 4)
+        while options:
+            option = options.option()
+            if option in (b"NX", b"XX") and condition is None:
+                condition = option
+                request.append(option)
+            elif option == b"KEEPTTL" and ttl is None:
+                ttl = option
+                request.append(option)
+            elif option == b"TTL" and ttl is None:
+                ttl = option
+                request += b"PXAT", _deadline(ctx, options.word(), "store.put")
+            else:
+                raise CommandError(SYNTAX)
+    reply = ctx.call(*request)
+    if reply is OK:
+        _tell(ctx, space, "put", key=_shown(key))
+    return reply
+
+
+@command(
+    "STORE.MPUT",
+    group="store",
+    since="0.1.0",
+    flags="write denyoom",
+    complexity="O(M*log(N)) for M pairs and N entries in the store.",
+    summary="Puts several values into a namespace at once.",
+    arguments=[
+        Key("namespace", "RW insert update"),
+        Block("data", String("key"), String("value"), multiple=True),
+    ],
+)
+def store_mput(ctx: Context, argv: list[bytes]) -> Reply:
+    """Puts all of them or, after an error, none.
+
+    The entries have no TTL afterwards.
+
+        > STORE.MPUT acme:agent-a colour green size 7
+        OK
+    """
+    if len(argv) & 1:
+        raise wrong_arity("store.mput")
+    space = Namespace(ctx, argv[1])
+    request = [b"MSET", *argv[2:]]
+    request[1::2] = space.keys(argv[2::2])
+    ctx.call(*request)
+    _tell(ctx, space, "mput", keys=[_shown(key) for key in argv[2::2]])
+    return OK
+
+
+@command(
+    "STORE.GET",
+    group="store",
+    since="0.1.0",
+    flags="write fast",
+    summary="Answers the value under a key of a namespace.",
+    arguments=[
+        Key("namespace", "RW access update"),
+        String("key"),
+        Integer("milliseconds", "REFRESH", optional=True),
+    ],
+)
+def store_get(ctx: Context, argv: list[bytes]) -> Reply:
+    """Nil where nothing is, or what was there has run out.
+
+    `REFRESH` gives the entry a new TTL, counted from now.
+
+        > STORE.PUT acme:agent-a colour green
+        OK
+        > STORE.GET acme:agent-a colour
+        "green"
+        > STORE.GET acme:agent-a weight
+        (nil)
+    """
+    key = Namespace(ctx, argv[1]).key(argv[2])
+    if len(argv) == 3:
+        return ctx.call(b"GET", key)
+    if len(argv) != 5 or argv[3].upper() != b"REFRESH":
+        raise CommandError(SYNTAX)
+    return ctx.call(b"GETEX", key, b"PXAT", _deadline(ctx, argv[4], "store.get"))
+
+
+@command(
+    "STORE.MGET",
+    group="store",
+    since="0.1.0",
+    flags="readonly fast",
+    complexity="O(N) for N keys.",
+    summary="Answers the values under several keys of a namespace.",
+    arguments=[Key("namespace", "RO access"), String("key", multiple=True)],
+)
+def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
+    """Answers one value or nil for each key.
+
+    They stand in the order of the keys.
+
+        > STORE.MPUT acme:agent-a colour green size 7
+        OK
+        > STORE.MGET acme:agent-a colour weight size
+        1) "green"
+        2) (nil)
+        3) "7"
+    """
+    return ctx.call(b"MGET", *Namespace(ctx, argv[1]).keys(argv[2:]))
+
+
+@command(
+    "STORE.DEL",
+    group="store",
+    since="0.1.0",
+    flags="write",
+    complexity="O(M*log(N)) for M keys and N entries in the store.",
+    summary="Removes entries of a namespace.",
+    arguments=[Key("namespace", "RW delete"), String("key", multiple=True)],
+)
+def store_del(ctx: Context, argv: list[bytes]) -> Reply:
+    """Answers how many there were to remove.
+
+    Deleting what is not there is no error.
+
+        > STORE.PUT acme:agent-a colour green
+        OK
+        > STORE.DEL acme:agent-a colour weight
+        (integer) 1
+    """
+    space = Namespace(ctx, argv[1])
+    removed = ctx.call(b"DEL", *space.keys(argv[2:]))
+    if removed:
+        _tell(ctx, space, "del", keys=[_shown(key) for key in argv[2:]], removed=removed)
+    return removed
+
+
+# --- a namespace -----------------------------------------------------------------------------
+
+
+@command(
+    "STORE.LIST",
+    group="store",
+    since="0.1.0",
+    flags="readonly",
+    complexity="O(log(N)+M) for M keys answered, of N entries in the store.",
+    summary="Lists the keys of a namespace in byte order.",
+    arguments=[
+        Key("namespace", "RO access"),
+        String("prefix", "PREFIX", optional=True),
+        String("key", "AFTER", optional=True),
+        Integer("count", "LIMIT", optional=True),
+        Token("WITHVALUES", optional=True),
+    ],
+)
+def store_list(ctx: Context, argv: list[bytes]) -> Reply:
+    """The keys as they were put. Entries of namespaces within this one are not among them.
+
+    `PREFIX` answers only keys that begin so, `AFTER` those that sort behind a key, which
+    need not exist: the last key of one answer is where the next goes on. `LIMIT 0`, and no
+    LIMIT, is all of them. `WITHVALUES` makes it a map of keys and values.
+
+        > STORE.MPUT acme:numbers one 1 two 2 three 3
+        OK
+        > STORE.LIST acme:numbers LIMIT 2
+        1) "one"
+        2) "three"
+        > STORE.LIST acme:numbers AFTER three WITHVALUES
+        1) "two"
+        2) "2"
+    """
+    space = Namespace(ctx, argv[1])
+    entries = space.place + END
+    prefix, after, limit, values = entries, None, 0, False
+    options = Arguments(argv, 2)
+    while options:
+        option = options.option()
+        if option == b"PREFIX":
+            prefix = entries + options.word()
+        elif option == b"AFTER":
+            after = entries + options.word()
+        elif option == b"LIMIT":
+            limit = options.positive()
+        elif option == b"WITHVALUES":
+            values = True
+        else:
+            raise CommandError(SYNTAX)
+    found: list[tuple[bytes, bytes]] = []
+    start = len(entries)
+    for place, value in walk(ctx, space, prefix, after=after, limit=limit):
+        found.append((place[start:], value))
+        if len(found) == limit:
+            break
+    return MapReply(found) if values else [key for key, _ in found]
+
+
+@command(
+    "STORE.COUNT",
+    group="store",
+    since="0.1.0",
+    flags="readonly",
+    complexity="O(log(N)) for N entries in the store, and the removal of what has run out.",
+    summary="Counts the live entries of a namespace.",
+    arguments=[Key("namespace", "RO")],
+)
+def store_count(ctx: Context, argv: list[bytes]) -> Reply:
+    """Answers how many live entries there are.
+
+    Entries of namespaces within this one do not count. What holds no string does.
+
+        > STORE.MPUT acme:pair one 1 two 2
+        OK
+        > STORE.COUNT acme:pair
+        (integer) 2
+    """
+    space = Namespace(ctx, argv[1])
+    entries = space.place + END
+    if ctx.keyspace.expiry_paused:
+        places = ctx.db.ordered.range(entries)
+        return sum(not ctx.db.has_run_out(space.key_at(place)) for place in places)
+    ctx.db.expire_due()
+    ctx.log_as()  # what runs out is logged as it goes
+    return ctx.db.ordered.count(entries)
+
+
+@command(
+    "STORE.CLEAR",
+    group="store",
+    since="0.1.0",
+    flags="write",
+    complexity="O(M*log(N)) for M entries removed, of N in the store.",
+    summary="Removes all entries of a namespace.",
+    arguments=[Key("namespace", "RW delete")],
+)
+def store_clear(ctx: Context, argv: list[bytes]) -> Reply:
+    """Answers how many there were.
+
+    Namespaces within this one keep theirs.
+
+        > STORE.MPUT acme:scratch one 1 two 2
+        OK
+        > STORE.CLEAR acme:scratch
+        (integer) 2
+    """
+    space = Namespace(ctx, argv[1])
+    entries = space.place + END
+    removed, last = 0, None
+    while places := list(islice(ctx.db.ordered.range(entries, after=last), _CLEARED_AT_ONCE)):
+        last = places[-1]
+        removed += ctx.call(b"DEL", *map(space.key_at, places))
+    if removed:
+        _tell(ctx, space, "clear", removed=removed)
+    return removed
+
+
+@command(
+    "STORE.EVICT",
+    group="store",
+    since="0.1.0",
+    flags="write",
+    complexity="O(M*log(N)) for M keys that have run out, of N in the store.",
+    summary="Removes the entries that have run out, without waiting for their turn.",
+)
+def store_evict(ctx: Context, argv: list[bytes]) -> Reply:
+    """Answers how many entries that were; other keys that have run out go with them.
+
+    Nobody needs this to see the truth: an entry past its TTL is invisible at once, and the
+    server removes it in the background soon after.
+
+        > STORE.EVICT
+        (integer) 0
+    """
+    evicted = ctx.db.expire_due()
+    ctx.log_as()  # what runs out is logged as it goes
+    return sum(key.startswith(STORE_PREFIX) for key in evicted)
+
+
+declare_family_help("STORE", group="store", since="0.1.0")

@@ -1,0 +1,508 @@
+"""One declaration per command, and all that is derived from it.
+
+    @command(
+        "LPOP", group="list", since="1.0.0", flags="write fast", complexity="O(N)",
+        summary="Takes items off the head of a list.",
+        arguments=[Key("key", "RW access delete"), Integer("count", optional=True)],
+    )
+    def lpop(ctx: Context, argv: list[bytes]) -> Reply: ...
+
+Arity, key positions, ACL categories, COMMAND INFO/DOCS/GETKEYS, HELP and the command
+reference follow from that. A subcommand is declared by its two words ("CLIENT LIST") under
+a `container`. A declaration that contradicts itself fails at import.
+
+The tables below are filled while the family modules are imported and never change
+afterwards: they are constants. What an instance knows about a command (calls, time) lives
+in the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from commands.engine.help import family_help_lines, help_lines
+
+if TYPE_CHECKING:
+    from commands.instance.context import Context
+
+Handler = Callable[["Context", list[bytes]], Any]
+
+FLAGS = frozenset(
+    "write readonly denyoom admin pubsub noscript blocking loading stale skip_monitor "
+    "skip_slowlog asking fast no_auth may_replicate no_mandatory_keys allow_busy "
+    "no_async_loading no_multi movablekeys".split()
+)
+
+# Group to ACL category; groups that are not here have none of their own.
+_GROUP_CATEGORY = {
+    "generic": "keyspace",
+    "string": "string",
+    "bitmap": "bitmap",
+    "hash": "hash",
+    "list": "list",
+    "set": "set",
+    "sorted_set": "sortedset",
+    "hyperloglog": "hyperloglog",
+    "geo": "geo",
+    "stream": "stream",
+    "pubsub": "pubsub",
+    "transactions": "transaction",
+    "connection": "connection",
+    "scripting": "scripting",
+    "job": "job",
+    "model": "model",
+    "checkpoint": "checkpoint",
+    "store": "store",
+    "queue": "queue",
+}
+GROUPS = frozenset([*_GROUP_CATEGORY, "server", "cluster"])
+CATEGORIES = frozenset(
+    "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub "
+    "admin fast slow blocking dangerous connection transaction scripting "
+    "job model checkpoint store queue".split()
+)
+_KEY_ACCESS = frozenset(
+    "RO RW OW RM access update insert delete not_key incomplete variable_flags".split()
+)
+
+
+# --- arguments ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument, or a group of them, as COMMAND DOCS describes it."""
+
+    name: str
+    kind: str
+    token: str | None = None
+    optional: bool = False
+    multiple: bool = False
+    multiple_token: bool = False
+    since: str | None = None
+    access: str = ""
+    parts: tuple[Argument, ...] = ()
+
+    @property
+    def least(self) -> int:
+        """The fewest words this can be."""
+        if self.optional:
+            return 0
+        words = 1 if self.token is not None else 0
+        if self.kind == "oneof":
+            words += min(part.least for part in self.parts)
+        elif self.kind == "block":
+            words += sum(part.least for part in self.parts)
+        elif self.kind != "pure-token":
+            words += 1
+        return words
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it is always the same number of words."""
+        if self.optional or self.multiple:
+            return False
+        if self.kind == "oneof":
+            return (
+                all(part.fixed for part in self.parts) and len({p.least for p in self.parts}) == 1
+            )
+        return all(part.fixed for part in self.parts)
+
+
+def _leaf(kind: str) -> Callable[..., Argument]:
+    def make(
+        name: str,
+        token: str | None = None,
+        *,
+        optional: bool = False,
+        multiple: bool = False,
+        multiple_token: bool = False,
+        since: str | None = None,
+    ) -> Argument:
+        return Argument(name, kind, token, optional, multiple, multiple_token, since)
+
+    return make
+
+
+String = _leaf("string")
+Integer = _leaf("integer")
+Double = _leaf("double")
+Pattern = _leaf("pattern")
+UnixTime = _leaf("unix-time")
+
+
+def Key(  # noqa: N802 - it reads as a type in declarations
+    name: str,
+    access: str,
+    token: str | None = None,
+    *,
+    optional: bool = False,
+    multiple: bool = False,
+    since: str | None = None,
+) -> Argument:
+    """A key. `access` is RO, RW, OW or RM with access, update, insert or delete."""
+    unknown = set(access.split()) - _KEY_ACCESS
+    if unknown:
+        raise ValueError(f"unknown key access: {unknown}")
+    return Argument(name, "key", token, optional, multiple, False, since, access)
+
+
+def Token(  # noqa: N802
+    word: str, *, name: str | None = None, optional: bool = False, since: str | None = None
+) -> Argument:
+    """A word that stands for itself. Redis calls a few by another name than the word."""
+    name = name or word.lower().replace(" ", "-")
+    return Argument(name, "pure-token", word, optional, False, False, since)
+
+
+def OneOf(  # noqa: N802
+    name: str,
+    *parts: Argument,
+    token: str | None = None,
+    optional: bool = False,
+    multiple: bool = False,
+    since: str | None = None,
+) -> Argument:
+    return Argument(name, "oneof", token, optional, multiple, False, since, "", parts)
+
+
+def Block(  # noqa: N802
+    name: str,
+    *parts: Argument,
+    token: str | None = None,
+    optional: bool = False,
+    multiple: bool = False,
+    multiple_token: bool = False,
+    since: str | None = None,
+) -> Argument:
+    return Argument(name, "block", token, optional, multiple, multiple_token, since, "", parts)
+
+
+# --- where the keys are -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """Where some keys of a command stand, in the terms of COMMAND INFO.
+
+    The search begins at the word `index`, or after the word `keyword` (looked for from
+    `start` on, backwards where that is negative). What is found is a range, `last` and
+    `limit` counted as Redis does, or a count of keys followed by them.
+    """
+
+    access: str
+    index: int | None = 1
+    keyword: str | None = None
+    start: int = 0
+    last: int = 0
+    step: int = 1
+    limit: int = 0
+    numkeys: bool = False
+    # The spec says something that cannot be relied on to find the keys.
+    unknown: bool = False
+
+    def begin(self, argv: Sequence[bytes]) -> int | None:
+        """The index of the first word of the search's result, or None."""
+        if self.unknown:
+            return None
+        if self.keyword is None:
+            assert self.index is not None
+            return self.index if self.index < len(argv) else None
+        wanted = self.keyword.upper().encode()
+        if self.start >= 0:
+            places = range(self.start, len(argv) - 1)
+        else:
+            places = range(len(argv) + self.start, 0, -1)
+        for place in places:
+            if argv[place].upper() == wanted:
+                return place + 1
+        return None
+
+    def find(self, argv: Sequence[bytes]) -> list[int]:
+        """Indexes of the keys in argv. Empty where a count does not fit."""
+        first = self.begin(argv)
+        if first is None:
+            return []
+        if self.numkeys:
+            try:
+                count = int(argv[first])
+            except ValueError:
+                return []
+            if count < 1 or first + count * self.step >= len(argv) + (self.step - 1):
+                return []
+            return [first + 1 + i * self.step for i in range(count)]
+        if self.last >= 0:
+            end = first + self.last
+        elif self.limit <= 1:
+            end = len(argv) + self.last
+        else:
+            end = first + (len(argv) - first) // self.limit + self.last
+        return list(range(first, min(end, len(argv) - 1) + 1, self.step))
+
+
+def _derived_keys(arguments: Sequence[Argument], offset: int) -> tuple[KeySpec, ...]:
+    """Key specs for the plain shapes: keys at fixed places, counted, or all the rest."""
+    specs: list[KeySpec] = []
+    at = offset
+    for place, argument in enumerate(arguments):
+        if argument.kind == "key" and argument.token is None:
+            counted = place > 0 and arguments[place - 1].name == "numkeys"
+            if counted:
+                specs.append(KeySpec(argument.access, index=at - 1, numkeys=True))
+                break
+            if argument.multiple:
+                after = sum(a.least for a in arguments[place + 1 :])
+                specs.append(KeySpec(argument.access, index=at, last=-1 - after))
+                break
+            specs.append(KeySpec(argument.access, index=at))
+            if argument.optional:
+                break
+        elif argument.kind == "block" and argument.multiple and not argument.optional:
+            keyed = [part for part in argument.parts if part.kind == "key"]
+            if keyed and argument.parts[0] is keyed[0]:
+                width = len(argument.parts)
+                specs.append(KeySpec(keyed[0].access, index=at, last=-1, step=width))
+                break
+        if not argument.fixed:
+            break
+        at += argument.least
+    return tuple(specs)
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Command:
+    """A command as declared, with what follows from it."""
+
+    name: str  # upper case; subcommands have both words
+    group: str
+    summary: str
+    since: str
+    complexity: str
+    flags: frozenset[str]
+    arguments: tuple[Argument, ...]
+    handler: Handler
+    arity: int
+    keys: tuple[KeySpec, ...]
+    categories: frozenset[str]
+    tips: tuple[str, ...]
+    history: tuple[tuple[str, str], ...] = ()
+    deprecated: tuple[str, str] | None = None
+    subcommands: dict[str, Command] = field(default_factory=dict)
+    # Finds key indexes where specs cannot (SORT, MIGRATE, EVAL-like shapes).
+    key_finder: Callable[[Sequence[bytes]], list[int]] | None = None
+
+    @property
+    def wire_name(self) -> str:
+        """As in COMMAND INFO and ACL rules: lower case, subcommands after a bar."""
+        return self.name.lower().replace(" ", "|")
+
+    @property
+    def writes(self) -> bool:
+        return "write" in self.flags
+
+    def accepts(self, words: int) -> bool:
+        return words == self.arity if self.arity >= 0 else words >= -self.arity
+
+    def key_indexes(self, argv: Sequence[bytes]) -> list[int]:
+        """Where the keys stand in a request of this command."""
+        if self.key_finder is not None:
+            return self.key_finder(argv)
+        found: list[int] = []
+        for spec in self.keys:
+            if "not_key" not in spec.access.split():
+                found.extend(spec.find(argv))
+        return found
+
+    @property
+    def key_range(self) -> tuple[int, int, int]:
+        """First key, last key and step as COMMAND INFO has given them from the start."""
+        specs = [s for s in self.keys if s.keyword is None and not s.numkeys and not s.unknown]
+        if not specs:
+            return (0, 0, 0)
+        first = min(s.index or 0 for s in specs)
+        if any(s.last < 0 for s in specs):
+            last = min(s.last for s in specs)
+        else:
+            last = max((s.index or 0) + s.last for s in specs)
+        return (first, last, specs[0].step)
+
+
+_declared: dict[str, Command] = {}
+
+
+def _categories(group: str, flags: frozenset[str], extra: str) -> frozenset[str]:
+    categories = set(extra.split())
+    if group in _GROUP_CATEGORY:
+        categories.add(_GROUP_CATEGORY[group])
+    if "write" in flags:
+        categories.add("write")
+    if "readonly" in flags and group != "scripting":
+        categories.add("read")
+    if "admin" in flags:
+        categories |= {"admin", "dangerous"}
+    if "pubsub" in flags:
+        categories.add("pubsub")
+    if "blocking" in flags:
+        categories.add("blocking")
+    categories.add("fast" if "fast" in flags else "slow")
+    return frozenset(categories)
+
+
+def command(
+    name: str,
+    *,
+    group: str,
+    summary: str,
+    since: str,
+    flags: str,
+    arguments: Sequence[Argument] = (),
+    complexity: str = "O(1)",
+    arity: int | None = None,
+    keys: Sequence[KeySpec] | None = None,
+    key_finder: Callable[[Sequence[bytes]], list[int]] | None = None,
+    categories: str = "",
+    without: str = "",
+    tips: Sequence[str] = (),
+    history: Sequence[tuple[str, str]] = (),
+    deprecated: tuple[str, str] | None = None,
+) -> Callable[[Handler], Handler]:
+    """Declare the decorated handler as a command.
+
+    `arity` overrides what the arguments say, for the few where Redis disagrees with
+    itself; `keys` where the places of the keys do not follow from the arguments.
+    `categories` adds to, and `without` takes from, the ACL categories that follow from
+    group and flags. `deprecated` is (version, what to use instead).
+    """
+    flag_set = frozenset(flags.split())
+    words = name.split(" ")
+    derived_arity = len(words) + sum(a.least for a in arguments)
+    if not all(a.fixed for a in arguments):
+        derived_arity = -derived_arity
+    specs = tuple(keys) if keys is not None else _derived_keys(arguments, len(words))
+    if any(s.keyword is not None or s.numkeys or s.unknown for s in specs) or key_finder:
+        flag_set |= {"movablekeys"}
+    effective = _categories(group, flag_set, categories) - set(without.split())
+    unknown = (
+        flag_set - FLAGS
+        or effective - CATEGORIES
+        or ({group} - GROUPS)
+        or ({"write", "readonly"} if {"write", "readonly"} <= flag_set else set())
+    )
+    if unknown:
+        raise ValueError(f"{name}: {sorted(unknown)} cannot be declared")
+    if not summary.endswith("."):
+        raise ValueError(f"{name}: a summary is a sentence")
+    if name != name.upper() or len(words) > 2:
+        raise ValueError(f"{name}: a name is one or two words in upper case")
+
+    def declare(handler: Handler) -> Handler:
+        entry = Command(
+            name=name,
+            group=group,
+            summary=summary,
+            since=since,
+            complexity=complexity,
+            flags=flag_set,
+            arguments=tuple(arguments),
+            handler=handler,
+            arity=derived_arity if arity is None else arity,
+            keys=specs,
+            categories=effective,
+            tips=tuple(tips),
+            history=tuple(history),
+            deprecated=deprecated,
+            key_finder=key_finder,
+        )
+        if len(words) == 1:
+            table, word = _declared, name
+        else:
+            parent = _declared.get(words[0])
+            if parent is None:
+                raise ValueError(f"{name}: its container is not declared")
+            table, word = parent.subcommands, words[1]
+        if word in table:
+            raise ValueError(f"{name} is declared twice")
+        table[word] = entry
+        return handler
+
+    return declare
+
+
+def container(
+    name: str,
+    *,
+    group: str,
+    summary: str,
+    since: str,
+    help_since: str | None = None,
+    flags: str = "",
+    arity: int = -2,
+    categories: str = "",
+    without: str = "",
+) -> None:
+    """Declare a command that only exists through its subcommands, and its HELP."""
+
+    def no_subcommand(ctx: Context, argv: list[bytes]) -> Any:
+        raise AssertionError("the dispatcher resolves subcommands")
+
+    command(
+        name,
+        group=group,
+        summary=summary,
+        since=since,
+        flags=flags,
+        arity=arity,
+        complexity="Depends on subcommand.",
+        categories=categories,
+        # The categories of a group belong to the subcommands, not to their container.
+        without=f"{without} {_GROUP_CATEGORY.get(group, '')}",
+    )(no_subcommand)
+    declare_help(name, group=group, since=help_since or max(since, "5.0.0"))
+
+
+def declare_help(name: str, *, group: str, since: str, categories: str = "") -> None:
+    """Declare the HELP of a command that has subcommands."""
+
+    def show_help(ctx: Context, argv: list[bytes]) -> list[str]:
+        return help_lines(_declared[name])
+
+    command(
+        f"{name} HELP",
+        group=group,
+        summary="Lists the subcommands with their arguments.",
+        since=since,
+        flags="loading stale",
+        categories=categories,
+        without="pubsub",
+    )(show_help)
+
+
+def declare_family_help(prefix: str, *, group: str, since: str) -> None:
+    """Declare `<prefix>.HELP` for a family of commands whose names begin with `<prefix>.`."""
+
+    def show_help(ctx: Context, argv: list[bytes]) -> list[str]:
+        family = [entry for name, entry in _declared.items() if name.startswith(f"{prefix}.")]
+        return family_help_lines(prefix, family)
+
+    command(
+        f"{prefix}.HELP",
+        group=group,
+        summary="Lists the commands of the family with their arguments.",
+        since=since,
+        flags="loading stale",
+    )(show_help)
+
+
+@cache
+def commands() -> dict[str, Command]:
+    """All top-level commands by upper-case name, families imported on first use."""
+    from commands import families
+
+    families.load()
+    return _declared

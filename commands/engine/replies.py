@@ -1,0 +1,155 @@
+"""What a handler can answer.
+
+Most replies are plain Python values, and only `server/wire/encoder.py` knows what each is in
+RESP2 and RESP3:
+
+| value | meaning |
+|---|---|
+| `bytes`, `bytearray` | a bulk string |
+| `str` | a status line, such as "OK" |
+| `int` | an integer |
+| `float` | a double (RESP2: a bulk string) |
+| `bool` | a boolean (RESP2: 1 or 0) |
+| `None` | null |
+| `list`, `tuple` | an array |
+| `dict` | a map (RESP2: a flat array) |
+
+The rest are the classes below. Never answer a mutable value that stays in the keyspace
+(a bytearray excepted: the encoder copies it at once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Reply = Any
+OK = "OK"
+
+
+class NullArray:
+    """The null of commands that would have answered an array (RESP2 `*-1`)."""
+
+    __slots__ = ()
+
+
+class NoReply:
+    """Nothing goes to the client."""
+
+    __slots__ = ()
+
+
+NULL_ARRAY = NullArray()
+NO_REPLY = NoReply()
+
+
+class ErrorReply:
+    """An error inside a larger reply (EXEC); handlers raise CommandError otherwise."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+class SetReply:
+    """An unordered collection (RESP2: an array)."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Iterable[Reply]) -> None:
+        self.items = items if isinstance(items, list) else list(items)
+
+
+class Pairs:
+    """Couples such as member and score: nested arrays in RESP3, flat in RESP2."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[tuple[Reply, Reply]]) -> None:
+        self.items = items
+
+
+class Couples:
+    """Couples such as key and entries: a map in RESP3, nested arrays in RESP2."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[tuple[Reply, Reply]]) -> None:
+        self.items = items
+
+
+class MapReply:
+    """A map given as pairs, for keys that a dict cannot hold or may hold twice."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[tuple[Reply, Reply]]) -> None:
+        self.items = items
+
+
+class Verbatim:
+    """Text with a format of three letters (RESP2: a bulk string)."""
+
+    __slots__ = ("form", "text")
+
+    def __init__(self, text: bytes, form: bytes = b"txt") -> None:
+        self.text = text
+        self.form = form
+
+
+class DoubleText:
+    """A double whose digits are not those that a score would be printed with."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+class BigNumber:
+    """An integer beyond 64 bits (RESP2: a bulk string)."""
+
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: bytes) -> None:
+        self.digits = digits
+
+
+class Push:
+    """An out-of-band message (RESP2: an array)."""
+
+    __slots__ = ("encoded", "items")
+
+    def __init__(self, items: Sequence[Reply]) -> None:
+        self.items = items
+        # One message often goes to many clients: the encoder keeps its bytes per protocol.
+        self.encoded: dict[int, bytes] = {}
+
+
+class Attributed:
+    """A reply with attributes before it (RESP2: the reply alone)."""
+
+    __slots__ = ("attributes", "reply")
+
+    def __init__(self, attributes: Sequence[tuple[Reply, Reply]], reply: Reply) -> None:
+        self.attributes = attributes
+        self.reply = reply
+
+
+class Replies:
+    """Several replies to one command, as SUBSCRIBE gives for several channels."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[Reply]) -> None:
+        self.items = items
+
+
+class Encoded:
+    """Bytes that are a whole reply already."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data

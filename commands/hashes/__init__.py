@@ -1,0 +1,1 @@
+"""Commands on hashes and on the expiry of single fields."""

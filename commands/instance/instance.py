@@ -1,0 +1,232 @@
+"""Everything one Redis knows: the root that connections and handlers reach all else by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from random import Random
+from typing import Any
+
+from commands.domain.recipes import ORDERED_PREFIXES
+from commands.domain.store.layout import places
+from commands.engine.registry import Command, commands
+from commands.engine.replies import Reply
+from commands.instance.client import Client
+from commands.instance.latency import LatencyMonitor
+from commands.instance.persistence import Persistence
+from commands.instance.process import memory_use
+from commands.instance.pubsub import PubSub
+from commands.instance.slow_log import SlowLog
+from commands.instance.statistics import CommandStatistics, Rate, Statistics
+from commands.settings.settings import Settings
+from storage.clock import Clock
+from storage.keyspace import Keyspace
+from storage.values.limits import Limits
+
+# The Redis whose behaviour is promised; clients choose their features by it.
+COMPATIBLE_VERSION = "7.2.4"
+
+# Spellings of command names that the straight path knows. Clients use one or two; this
+# only keeps a hostile one from filling memory with the others.
+_MOST_SPELLINGS = 4096
+
+
+class Instance:
+    """One server's state: data, clients, settings, counters, time and chance."""
+
+    def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        # Declared commands are needed from the first request on, not only then.
+        commands()
+        self.settings = settings or Settings()
+        self.clock = clock or Clock()
+        self.rng = Random()
+        self.keyspace = Keyspace(
+            self.clock,
+            self.settings["databases"],
+            ORDERED_PREFIXES,
+            places(tagged=self.settings["hash-tags"]),
+        )
+        self.started_ms = self.keyspace.now
+        # At the start there is nothing to lose, so all is saved.
+        self.persistence = Persistence(self.settings, self.started_ms)
+        self.run_id = b"%040x" % Random().getrandbits(160)
+        # Names the history of the data, to replicas.
+        self.replication_id = b"%040x" % Random().getrandbits(160)
+        # What holds for all clients at once and keeps requests off the straight path
+        # (paused, monitored, loading): change it with `refresh_gates`.
+        self.gated = False
+        self.clients: dict[int, Client] = {}
+        self.last_client_id = 0
+        self.monitors: dict[Client, None] = {}
+        self.pubsub = PubSub()
+        self.statistics = Statistics()
+        # What is counted per second, for INFO; `sample_rates` keeps them up to date.
+        self.rates = {"commands": Rate(), "input": Rate(), "output": Rate()}
+        self.slowlog = SlowLog()
+        self.startup_memory = memory_use()
+        self.large_requests = SlowLog()
+        self.large_replies = SlowLog()
+        self.latency = LatencyMonitor()
+        # Whether keys that ran out are removed before somebody meets them.
+        self.active_expire = True
+        # Set by DEBUG: no regular work, no denied commands in scripts, no checksums.
+        self.background_paused = False
+        self.scripts_may_call_all = False
+        self.skip_checksums = False
+        # Until when, and which, commands are held back (CLIENT PAUSE).
+        self.paused_until_ms = 0
+        self.pause_writes_only = False
+        # Blocked clients; set by `server.blocking`, used by CLIENT UNBLOCK and INFO.
+        self.blocking: Any = None
+        # Runs one request of a transaction; set by the dispatcher. Gives the reply and
+        # the requests to be logged, neither waits nor wakes anybody.
+        self.run_queued: Callable[[Client, list[bytes]], tuple[Reply, list[list[bytes]]]] = (
+            _no_dispatcher
+        )
+        # Spelling to statistics, filled as commands are first used.
+        self._by_spelling: dict[bytes, CommandStatistics] = {}
+        self._by_command: dict[Command, CommandStatistics] = {}
+        self._follow_limits()
+        self.settings.on_change("requirepass", self._follow_password)
+        self.settings.on_change("latency-monitor-threshold", self.latency.follow_threshold)
+
+    def _follow_limits(self) -> None:
+        """Keep the keyspace's encoding thresholds equal to the settings of those names."""
+        limits = self.keyspace.limits
+        for threshold in fields(Limits):
+            name = threshold.name
+            self.settings.on_change(
+                name.replace("_", "-"),
+                lambda value, name=name: setattr(limits, name, value),  # type: ignore[misc]
+            )
+
+    def _follow_password(self, password: str) -> None:
+        """Without a password, everybody who connects is the default user at once."""
+        if not password:
+            for client in self.clients.values():
+                if not client.authenticated:
+                    client.log_in(client.user)
+
+    # --- clients --------------------------------------------------------------------------
+
+    def new_client(self) -> Client:
+        """A client with the next id. It counts as connected once `admit` was called."""
+        self.last_client_id += 1
+        return Client(self, self.last_client_id)
+
+    def admit(self, client: Client) -> None:
+        self.clients[client.id] = client
+
+    def forget(self, client: Client) -> None:
+        """The client is gone: take it out of everything that knows it."""
+        self.clients.pop(client.id, None)
+        if client in self.monitors:
+            del self.monitors[client]
+            self.refresh_gates()
+        self.pubsub.leave(client)
+        client.unwatch()
+        client.transaction = None
+
+    def refresh_gates(self) -> None:
+        """Recompute what holds for all clients, after changing one of its reasons."""
+        self.gated = bool(
+            self.monitors or self.paused_until_ms > self.keyspace.now or self.persistence.gates
+        )
+        for client in self.clients.values():
+            client.refresh_gate()
+
+    def pause(self, until_ms: int, *, writes_only: bool) -> None:
+        """Hold requests back until then. A pause that is on only gets longer or stricter."""
+        if self.paused_until_ms > self.keyspace.now:
+            until_ms = max(until_ms, self.paused_until_ms)
+            writes_only = writes_only and self.pause_writes_only
+        self.paused_until_ms = until_ms
+        self.pause_writes_only = writes_only
+        self.keyspace.expiry_paused = True
+        self.refresh_gates()
+
+    def end_pause(self) -> None:
+        self.paused_until_ms = 0
+        self.keyspace.expiry_paused = False
+        self.refresh_gates()
+
+    # --- commands -------------------------------------------------------------------------
+
+    @property
+    def spellings(self) -> dict[bytes, CommandStatistics]:
+        """Names as clients have spelled them: the dispatcher's first look-up."""
+        return self._by_spelling
+
+    def find_command(self, argv: list[bytes]) -> CommandStatistics | None:
+        """What a request calls, subcommands resolved; None if there is no such command."""
+        name = argv[0]
+        found = commands().get(name.upper().decode("latin-1"))
+        if found is None:
+            return None
+        if found.subcommands:
+            if len(argv) > 1:
+                found = found.subcommands.get(argv[1].upper().decode("latin-1"), found)
+            return self.statistics_of(found)
+        statistics = self.statistics_of(found)
+        if len(self._by_spelling) < _MOST_SPELLINGS:
+            self._by_spelling[name] = statistics
+        return statistics
+
+    def statistics_of(self, command: Command) -> CommandStatistics:
+        statistics = self._by_command.get(command)
+        if statistics is None:
+            self._by_command[command] = statistics = CommandStatistics(command)
+        return statistics
+
+    @property
+    def used_commands(self) -> list[CommandStatistics]:
+        return list(self._by_command.values())
+
+    # --- what INFO and MEMORY tell --------------------------------------------------------
+
+    def note_memory(self, used: int) -> int:
+        """The most memory seen in use, this look included."""
+        self.statistics.peak_memory = peak = max(self.statistics.peak_memory, used)
+        return peak
+
+    def client_memory(self) -> int:
+        """Bytes of replies that clients have not been sent yet."""
+        return sum(
+            sum(map(len, client.outbox)) for client in self.clients.values() if client.outbox
+        )
+
+    @property
+    def calls(self) -> int:
+        """How many commands were run."""
+        return sum(statistics.calls for statistics in self._by_command.values())
+
+    def sample_rates(self) -> None:
+        """Note the counters whose growth per second INFO tells; a timer's work."""
+        now = self.clock.now_ms()
+        self.rates["commands"].sample(now, self.calls)
+        self.rates["input"].sample(now, self.statistics.bytes_in)
+        self.rates["output"].sample(now, self.statistics.bytes_out)
+
+    def reset_statistics(self) -> None:
+        """Start what INFO counts from zero (CONFIG RESETSTAT)."""
+        peak = self.statistics.peak_memory
+        self.statistics = Statistics(peak_memory=peak)
+        for statistics in self._by_command.values():
+            statistics.reset()
+        keyspace = self.keyspace
+        keyspace.hits = keyspace.misses = 0
+        keyspace.expired_keys = keyspace.expired_fields = keyspace.evicted_keys = 0
+
+    @property
+    def uptime_seconds(self) -> int:
+        return max(0, self.clock.now_ms() - self.started_ms) // 1000
+
+    @staticmethod
+    def monotonic_ns() -> int:
+        """For durations: what a frozen clock must not stop."""
+        return time.perf_counter_ns()
+
+
+def _no_dispatcher(client: Client, argv: list[bytes]) -> tuple[Reply, list[list[bytes]]]:
+    raise AssertionError("an instance runs transactions through its dispatcher")

@@ -1,0 +1,96 @@
+"""Who listens to what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from commands.engine.patterns import glob_matcher
+from commands.engine.replies import Push
+from commands.instance.client import Client
+
+
+class PubSub:
+    """Channels, patterns and shard channels, each with its subscribers in order."""
+
+    def __init__(self) -> None:
+        # Dicts as ordered sets: messages go out in the order of subscription.
+        self.channels: dict[bytes, dict[Client, None]] = {}
+        self.patterns: dict[bytes, dict[Client, None]] = {}
+        self.shard_channels: dict[bytes, dict[Client, None]] = {}
+        self._matchers: dict[bytes, Callable[[bytes], bool]] = {}
+
+    def subscribe(self, client: Client, channel: bytes) -> None:
+        client.channels[channel] = None
+        self.channels.setdefault(channel, {})[client] = None
+        client.refresh_gate()
+
+    def unsubscribe(self, client: Client, channel: bytes) -> None:
+        client.channels.pop(channel, None)
+        _leave(self.channels, channel, client)
+        client.refresh_gate()
+
+    def subscribe_pattern(self, client: Client, pattern: bytes) -> None:
+        client.patterns[pattern] = None
+        self.patterns.setdefault(pattern, {})[client] = None
+        self._matchers[pattern] = glob_matcher(pattern)
+        client.refresh_gate()
+
+    def unsubscribe_pattern(self, client: Client, pattern: bytes) -> None:
+        client.patterns.pop(pattern, None)
+        _leave(self.patterns, pattern, client)
+        if pattern not in self.patterns:
+            self._matchers.pop(pattern, None)
+        client.refresh_gate()
+
+    def subscribe_shard(self, client: Client, channel: bytes) -> None:
+        client.shard_channels[channel] = None
+        self.shard_channels.setdefault(channel, {})[client] = None
+        client.refresh_gate()
+
+    def unsubscribe_shard(self, client: Client, channel: bytes) -> None:
+        client.shard_channels.pop(channel, None)
+        _leave(self.shard_channels, channel, client)
+        client.refresh_gate()
+
+    def leave(self, client: Client) -> None:
+        """The client is gone, or RESET itself."""
+        for channel in list(client.channels):
+            self.unsubscribe(client, channel)
+        for pattern in list(client.patterns):
+            self.unsubscribe_pattern(client, pattern)
+        for channel in list(client.shard_channels):
+            self.unsubscribe_shard(client, channel)
+
+    def publish(self, channel: bytes, message: bytes) -> int:
+        """Deliver to everybody who listens; how many deliveries that was."""
+        receivers = 0
+        subscribers = self.channels.get(channel)
+        if subscribers:
+            push = Push([b"message", channel, message])
+            for client in subscribers:
+                client.deliver(push)
+            receivers += len(subscribers)
+        for pattern, matches in self._matchers.items():
+            if matches(channel):
+                push = Push([b"pmessage", pattern, channel, message])
+                for client in self.patterns[pattern]:
+                    client.deliver(push)
+                receivers += len(self.patterns[pattern])
+        return receivers
+
+    def publish_shard(self, channel: bytes, message: bytes) -> int:
+        subscribers = self.shard_channels.get(channel)
+        if not subscribers:
+            return 0
+        push = Push([b"smessage", channel, message])
+        for client in subscribers:
+            client.deliver(push)
+        return len(subscribers)
+
+
+def _leave(table: dict[bytes, dict[Client, None]], name: bytes, client: Client) -> None:
+    subscribers = table.get(name)
+    if subscribers is not None:
+        subscribers.pop(client, None)
+        if not subscribers:
+            del table[name]

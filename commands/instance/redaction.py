@@ -1,0 +1,65 @@
+"""Requests as they may be shown to others: passwords and names of users blotted out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from commands.settings.settings import Settings
+
+_BLOT = b"(redacted)"
+
+
+def redacted(argv: list[bytes]) -> list[bytes]:
+    """The request for the slow log and monitors; the very same list if it has no secret."""
+    find = _FINDERS.get(argv[0].upper())
+    if find is None:
+        return argv
+    secret = {place for place in find(argv) if place < len(argv)}
+    return [_BLOT if place in secret else word for place, word in enumerate(argv)]
+
+
+def _of_auth(argv: list[bytes]) -> Iterable[int]:
+    return range(1, len(argv))
+
+
+def _of_hello(argv: list[bytes]) -> Iterable[int]:
+    for place, word in enumerate(argv[2:], start=2):
+        if word.upper() == b"AUTH":
+            return (place + 1, place + 2)
+    return ()
+
+
+def _of_config(argv: list[bytes]) -> Iterable[int]:
+    if len(argv) < 2 or argv[1].upper() != b"SET":
+        return ()
+    settings = (Settings.find(name.decode("latin-1")) for name in argv[2::2])
+    return (
+        3 + 2 * place
+        for place, setting in enumerate(settings)
+        if setting is not None and setting.secret
+    )
+
+
+def _of_acl(argv: list[bytes]) -> Iterable[int]:
+    shown = len(argv) < 2 or argv[1].upper() not in (b"SETUSER", b"GETUSER", b"DELUSER")
+    return () if shown else range(2, len(argv))
+
+
+def _of_migrate(argv: list[bytes]) -> Iterable[int]:
+    for place, word in enumerate(argv[6:], start=6):
+        if word.upper() == b"AUTH":
+            return (place + 1,)
+        if word.upper() == b"AUTH2":
+            return (place + 1, place + 2)
+        if word.upper() == b"KEYS":
+            break
+    return ()
+
+
+_FINDERS: dict[bytes, Callable[[list[bytes]], Iterable[int]]] = {
+    b"AUTH": _of_auth,
+    b"HELLO": _of_hello,
+    b"CONFIG": _of_config,
+    b"ACL": _of_acl,
+    b"MIGRATE": _of_migrate,
+}

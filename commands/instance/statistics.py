@@ -1,0 +1,115 @@
+"""What an instance counts."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from commands.engine.registry import Command
+
+# Durations are counted in buckets of powers of two nanoseconds.
+HISTOGRAM_BUCKETS = 64
+# Scripts can invent error codes; beyond this many, new ones are not told apart.
+_MOST_ERROR_CODES = 128
+
+
+class CommandStatistics:
+    """Calls and time of one command in one instance, and its handler within reach.
+
+    The dispatcher looks commands up in a table of these: one lookup gives all it needs.
+    """
+
+    __slots__ = (
+        "calls",
+        "command",
+        "failed",
+        "handler",
+        "histogram",
+        "nanoseconds",
+        "open_ended",
+        "rejected",
+        "words",
+        "writes",
+    )
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.handler = command.handler
+        self.writes = command.writes
+        # Arity, as the dispatcher asks for it: so many words, or at least so many.
+        self.words = abs(command.arity)
+        self.open_ended = command.arity < 0
+        self.reset()
+
+    def reset(self) -> None:
+        self.calls = 0
+        self.histogram = [0] * HISTOGRAM_BUCKETS
+        self.nanoseconds = 0
+        self.rejected = 0
+        self.failed = 0
+
+    def count(self, calls: int, nanoseconds: int) -> None:
+        """Add some calls that took so long together.
+
+        Calls in an unbroken row are counted at once, each with the mean of the row. Slow
+        ones are counted alone, so the histogram's tail is exact.
+        """
+        self.calls += calls
+        self.nanoseconds += nanoseconds
+        self.histogram[(nanoseconds // calls).bit_length()] += calls
+
+
+@dataclass(slots=True)
+class Statistics:
+    """The counters of INFO that belong to no key and no command."""
+
+    commands: int = 0
+    connections_received: int = 0
+    connections_rejected: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    reads_processed: int = 0
+    writes_processed: int = 0
+    error_replies: int = 0
+    client_query_limit_disconnects: int = 0
+    client_output_limit_disconnects: int = 0
+    acl_denied_auth: int = 0
+    acl_denied_command: int = 0
+    acl_denied_key: int = 0
+    acl_denied_channel: int = 0
+    eval_calls: int = 0
+    # Stored records of domain families that could not be read and were passed over.
+    bad_records: int = 0
+    peak_memory: int = 0
+    # Error replies by their first word.
+    errors: dict[bytes, int] = field(default_factory=dict)
+
+    def count_error(self, text: bytes) -> None:
+        self.error_replies += 1
+        code = text.split(b" ", 1)[0]
+        if code in self.errors or len(self.errors) < _MOST_ERROR_CODES:
+            self.errors[code] = self.errors.get(code, 0) + 1
+
+
+class Rate:
+    """How much a counter grew per second lately: Redis' mean of the last 16 samples."""
+
+    __slots__ = ("_at_ms", "_samples", "_total")
+
+    def __init__(self) -> None:
+        self._samples: deque[float] = deque(maxlen=16)
+        self._at_ms = 0
+        self._total = 0
+
+    def sample(self, now_ms: int, total: int) -> None:
+        """Note the counter's state; call it several times a second."""
+        elapsed = now_ms - self._at_ms
+        if self._at_ms and elapsed > 0:
+            # A reset counter has not run backwards: it began anew.
+            grown = total - self._total if total >= self._total else total
+            self._samples.append(grown * 1000 / elapsed)
+        self._at_ms, self._total = now_ms, total
+
+    @property
+    def per_second(self) -> float:
+        return sum(self._samples) / 16

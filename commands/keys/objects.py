@@ -1,0 +1,88 @@
+"""OBJECT: how a value is stored, and how it was used."""
+
+from __future__ import annotations
+
+from commands.engine.errors import CommandError
+from commands.engine.registry import Key, command, container
+from commands.engine.replies import Reply
+from commands.instance.context import Context
+from storage.values.kinds import encoding_of, is_integer
+
+_NO_FREQUENCY = (
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
+    "that when switching between policies at runtime LRU and LFU data will take some time to "
+    "adjust."
+)
+# Redis keeps one object for each small number, and says that it has endless references.
+_SHARED_INTEGERS = 10_000
+_ENDLESS = 2**31 - 1
+
+container(
+    "OBJECT",
+    group="generic",
+    since="2.2.3",
+    help_since="6.2.0",
+    summary="Describes the values of keys.",
+)
+
+
+@command(
+    "OBJECT ENCODING",
+    group="generic",
+    since="2.2.3",
+    flags="readonly",
+    summary="Names the form in which a value is stored.",
+    arguments=[Key("key", "RO")],
+    tips=["nondeterministic_output"],
+)
+def object_encoding(ctx: Context, argv: list[bytes]) -> Reply:
+    value = ctx.db.inspect(argv[2])
+    return None if value is None else encoding_of(value)
+
+
+@command(
+    "OBJECT REFCOUNT",
+    group="generic",
+    since="2.2.3",
+    flags="readonly",
+    summary="Tells how many references there are to a value.",
+    arguments=[Key("key", "RO")],
+    tips=["nondeterministic_output"],
+)
+def object_refcount(ctx: Context, argv: list[bytes]) -> Reply:
+    value = ctx.db.inspect(argv[2])
+    if value is None:
+        return None
+    shared = value.__class__ is bytes and is_integer(value) and 0 <= int(value) < _SHARED_INTEGERS
+    return _ENDLESS if shared else 1
+
+
+@command(
+    "OBJECT IDLETIME",
+    group="generic",
+    since="2.2.3",
+    flags="readonly",
+    summary="Tells for how many seconds a key was not used.",
+    arguments=[Key("key", "RO")],
+    tips=["nondeterministic_output"],
+)
+def object_idletime(ctx: Context, argv: list[bytes]) -> Reply:
+    db, key = ctx.db, argv[2]
+    if db.inspect(key) is None:
+        return None
+    return max(0, ctx.now - db.accessed.get(key, ctx.now)) // 1000
+
+
+@command(
+    "OBJECT FREQ",
+    group="generic",
+    since="4.0.0",
+    flags="readonly",
+    summary="Tells how often a key is used, on a logarithmic scale.",
+    arguments=[Key("key", "RO")],
+    tips=["nondeterministic_output"],
+)
+def object_freq(ctx: Context, argv: list[bytes]) -> Reply:
+    if ctx.db.inspect(argv[2]) is None:
+        return None
+    raise CommandError(_NO_FREQUENCY)

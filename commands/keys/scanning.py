@@ -1,0 +1,46 @@
+"""SCAN: walking over the keys of a database, a few at a time."""
+
+from __future__ import annotations
+
+from commands.engine.registry import Integer, Pattern, String, command
+from commands.engine.replies import Reply
+from commands.engine.scan_options import parse_cursor, parse_scan_options
+from commands.instance.context import Context
+from storage.values.kinds import kind_of
+
+
+@command(
+    "SCAN",
+    group="generic",
+    since="2.8.0",
+    flags="readonly",
+    complexity=(
+        "O(1) for each call, O(N) for a whole iteration, N being the number of keys in the "
+        "database."
+    ),
+    summary="Walks over the key names of the database.",
+    arguments=[
+        Integer("cursor"),
+        Pattern("pattern", "MATCH", optional=True),
+        Integer("count", "COUNT", optional=True),
+        String("type", "TYPE", optional=True, since="6.0.0"),
+    ],
+    tips=["nondeterministic_output", "request_policy:special", "response_policy:special"],
+    history=[("6.0.0", "Takes `TYPE`.")],
+)
+def scan(ctx: Context, argv: list[bytes]) -> Reply:
+    cursor = parse_cursor(argv[1])
+    options = parse_scan_options(argv, 2, typed=True)
+    db = ctx.db
+    cursor, keys = db.scan(cursor, options.count)
+    keys = options.pick(keys)
+    wanted = None if options.kind is None else options.kind.decode("latin-1")
+    found = []
+    for key in keys:
+        value = db.peek(key)
+        if value is None:
+            # Met past its deadline, so it goes now; a walk removes what has run out.
+            db.fetch(key)
+        elif wanted is None or kind_of(value) == wanted:
+            found.append(key)
+    return [b"%d" % cursor, found]

@@ -1,0 +1,260 @@
+"""SORT: the elements of a list, set or sorted set in order, or what other keys say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from commands.engine.arguments import Arguments
+from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.numbers import read_float
+from commands.engine.registry import (
+    Argument,
+    Block,
+    Integer,
+    Key,
+    KeySpec,
+    OneOf,
+    Pattern,
+    Token,
+    command,
+)
+from commands.engine.replies import Reply
+from commands.instance.context import Context
+from storage.errors import WrongType
+from storage.keyspace import Database
+from storage.values.hashes import Hash
+from storage.values.lists import List
+from storage.values.sets import Set
+from storage.values.sorted_sets import SortedSet
+
+_NOT_NUMBERS = "ERR One or more scores can't be converted into double"
+_SPACES = b" \t\n\v\f\r"
+_COMPLEXITY = (
+    "O(N+M*log(M)), N being the number of elements and M of those returned; O(N) where "
+    "nothing is sorted."
+)
+_ARGUMENTS: tuple[Argument, ...] = (
+    Key("key", "RO access"),
+    Pattern("by-pattern", "BY", optional=True),
+    Block("limit", Integer("offset"), Integer("count"), token="LIMIT", optional=True),
+    Pattern("get-pattern", "GET", optional=True, multiple=True, multiple_token=True),
+    OneOf("order", Token("ASC"), Token("DESC"), optional=True),
+    Token("ALPHA", name="sorting", optional=True),
+)
+# The keys that BY and GET lead to are known only from the elements.
+_KEYS = (KeySpec("RO access"), KeySpec("RO access", unknown=True))
+
+
+@dataclass(slots=True)
+class _Request:
+    """What SORT was asked to do, after its key."""
+
+    by: _Lookup | None = None
+    get: list[_Lookup] = field(default_factory=list)
+    # BY names a key that does not depend on the element: leave the order as it is.
+    unsorted: bool = False
+    alpha: bool = False
+    descending: bool = False
+    offset: int = 0
+    count: int = -1
+    target: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Lookup:
+    """A pattern of BY or GET: the key, or field of a hash, that belongs to an element."""
+
+    prefix: bytes
+    suffix: bytes
+    field: bytes | None
+    # `#` is the element itself, and a pattern without a star leads nowhere.
+    itself: bool
+    nowhere: bool
+
+    @classmethod
+    def parse(cls, pattern: bytes) -> _Lookup:
+        prefix, star, rest = pattern.partition(b"*")
+        suffix, _, hash_field = rest.partition(b"->")
+        if not hash_field:
+            suffix = rest
+        return cls(prefix, suffix, hash_field or None, pattern == b"#", not star)
+
+    def find(self, db: Database, element: bytes) -> bytes | None:
+        if self.itself:
+            return element
+        if self.nowhere:
+            return None
+        value = db.read(self.prefix + element + self.suffix)
+        if self.field is not None:
+            return value.get(self.field) if value.__class__ is Hash else None
+        if value.__class__ is bytes or value.__class__ is bytearray:
+            return bytes(value)
+        return None
+
+
+def _find_keys(argv: Sequence[bytes]) -> list[int]:
+    """The key sorted, and the last one after STORE."""
+    found, place = [1], 2
+    target = None
+    skipped = {b"LIMIT": 2, b"GET": 1, b"BY": 1}
+    while place < len(argv):
+        word = argv[place].upper()
+        if word == b"STORE" and place + 1 < len(argv):
+            target = place + 1
+        place += 1 + skipped.get(word, 0)
+    return found if target is None else [*found, target]
+
+
+@command(
+    "SORT",
+    group="generic",
+    since="1.0.0",
+    flags="write denyoom",
+    complexity=_COMPLEXITY,
+    categories="set sortedset list dangerous",
+    without="keyspace",
+    summary="Answers or stores the elements of a list, set or sorted set in order.",
+    arguments=[*_ARGUMENTS, Key("destination", "OW update", "STORE", optional=True)],
+    keys=[*_KEYS, KeySpec("OW update", unknown=True)],
+    key_finder=_find_keys,
+)
+def sort(ctx: Context, argv: list[bytes]) -> Reply:
+    request = _parse(argv, may_store=True)
+    rows = _sorted_elements(ctx, argv[1], request)
+    if request.target is None:
+        return _shown(ctx.db, rows, request)
+    return _store(ctx, request.target, _shown(ctx.db, rows, request))
+
+
+@command(
+    "SORT_RO",
+    group="generic",
+    since="7.0.0",
+    flags="readonly",
+    complexity=_COMPLEXITY,
+    categories="set sortedset list dangerous",
+    without="keyspace",
+    summary="Answers the elements of a list, set or sorted set in order.",
+    arguments=_ARGUMENTS,
+    keys=_KEYS,
+)
+def sort_ro(ctx: Context, argv: list[bytes]) -> Reply:
+    request = _parse(argv, may_store=False)
+    return _shown(ctx.db, _sorted_elements(ctx, argv[1], request), request)
+
+
+def _parse(argv: list[bytes], *, may_store: bool) -> _Request:
+    request = _Request()
+    arguments = Arguments(argv, 2)
+    while arguments:
+        option = arguments.option()
+        if option == b"ASC":
+            request.descending = False
+        elif option == b"DESC":
+            request.descending = True
+        elif option == b"ALPHA":
+            request.alpha = True
+        elif option == b"LIMIT" and len(arguments) >= 2:
+            request.offset = arguments.integer()
+            request.count = arguments.integer()
+        elif option == b"BY" and arguments:
+            pattern = arguments.word()
+            if b"*" in pattern:
+                request.by = _Lookup.parse(pattern)
+            else:
+                request.unsorted = True
+        elif option == b"GET" and arguments:
+            request.get.append(_Lookup.parse(arguments.word()))
+        elif option == b"STORE" and may_store and arguments:
+            request.target = arguments.word()
+        else:
+            raise CommandError(SYNTAX)
+    return request
+
+
+def _sorted_elements(ctx: Context, key: bytes, request: _Request) -> list[bytes]:
+    """The elements in the order and within the limits asked for."""
+    value = ctx.db.read(key)
+    if value is None:
+        return []
+    if value.__class__ not in (List, Set, SortedSet):
+        raise WrongType
+    if value.__class__ is SortedSet:
+        # Redis leaves the compact encoding to sort, and clients can see that it did.
+        value.packed = False
+    start, stop = _limits(request, len(value))
+    if request.unsorted:
+        # A set has no order of its own, so what is stored of it is given one.
+        if value.__class__ is Set and request.target is not None:
+            return sorted(value, reverse=request.descending)[start:stop]
+        return _in_own_order(value, request, start, stop)
+    elements = list(value)
+    if request.by is None and request.alpha:
+        elements.sort(reverse=request.descending)
+        return elements[start:stop]
+    keyed = [(_weight(ctx.db, element, request), element) for element in elements]
+    if request.alpha:
+        # Equal texts leave the elements as they came; equal numbers do not.
+        keyed.sort(key=_only_weight, reverse=request.descending)
+    else:
+        keyed.sort(reverse=request.descending)
+    return [element for _, element in keyed[start:stop]]
+
+
+def _limits(request: _Request, size: int) -> tuple[int, int]:
+    """The asked-for part of `size` elements, as a slice within them."""
+    start = min(max(0, request.offset), size)
+    if request.count < 0:
+        return start, size
+    return start, min(start + request.count, size)
+
+
+def _in_own_order(value: Any, request: _Request, start: int, stop: int) -> list[bytes]:
+    if value.__class__ is Set:
+        return list(value)[start:stop]
+    if request.descending:
+        start, stop = len(value) - stop, len(value) - start
+    part: list[bytes]
+    if value.__class__ is List:
+        part = value.window(start, stop)
+    else:
+        part = [member for _, member in value.pairs(start, stop)]
+    if request.descending:
+        part.reverse()
+    return part
+
+
+def _only_weight(keyed: tuple[Any, bytes]) -> Any:
+    return keyed[0]
+
+
+def _weight(db: Database, element: bytes, request: _Request) -> Any:
+    """What the element is compared by; elements without it come first, or count as zero."""
+    text = element if request.by is None else request.by.find(db, element)
+    if request.alpha:
+        return (text is not None, text or b"")
+    if text is None:
+        return 0.0
+    # C passes over spaces before a number.
+    number = read_float(text.lstrip(_SPACES))
+    if number is None:
+        raise CommandError(_NOT_NUMBERS)
+    return number
+
+
+def _shown(db: Database, elements: list[bytes], request: _Request) -> list[bytes | None]:
+    if not request.get:
+        return list(elements)
+    return [lookup.find(db, element) for element in elements for lookup in request.get]
+
+
+def _store(ctx: Context, target: bytes, rows: list[bytes | None]) -> int:
+    if not rows:
+        ctx.db.delete(target)
+        return 0
+    items = [row or b"" for row in rows]
+    ctx.db.fetch(target)
+    ctx.db.store(target, List.of(items, ctx.limits), "sortstore", count=len(items))
+    return len(items)

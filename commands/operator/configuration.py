@@ -1,0 +1,156 @@
+"""CONFIG: looking at settings and changing them while the server runs."""
+
+from __future__ import annotations
+
+from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.patterns import glob_matcher, has_glob
+from commands.engine.registry import Block, String, command, container
+from commands.engine.replies import OK, Reply
+from commands.instance.context import Context
+from commands.settings import config_file
+from commands.settings.settings import (
+    ALIASES,
+    BY_NAME,
+    ChangeRefused,
+    Setting,
+    SettingError,
+    Settings,
+)
+
+_TO_ALL_NODES = ["request_policy:all_nodes", "response_policy:all_succeeded"]
+
+container(
+    "CONFIG",
+    group="server",
+    since="2.0.0",
+    summary="Commands for the settings of the server.",
+)
+
+
+@command(
+    "CONFIG GET",
+    group="server",
+    since="2.0.0",
+    flags="admin noscript loading stale",
+    complexity="O(N) where N is the number of settings asked for",
+    summary="Shows the settings whose names match.",
+    arguments=[String("parameter", multiple=True)],
+)
+def config_get(ctx: Context, argv: list[bytes]) -> Reply:
+    settings = ctx.instance.settings
+    shown: dict[bytes, bytes] = {}
+    for pattern in argv[2:]:
+        if has_glob(pattern):
+            matches = glob_matcher(pattern, ignore_case=True)
+            for name in _listed_names():
+                if matches(name.encode()):
+                    shown[name.encode()] = _text(settings, name)
+            continue
+        setting = settings.find(_decode(pattern))
+        if setting is not None and pattern.lower() not in {name.lower() for name in shown}:
+            shown[pattern] = _text(settings, setting.name)
+    return shown
+
+
+def _listed_names() -> list[str]:
+    """Every name that a pattern can find, older names included."""
+    return sorted(
+        [setting.name for setting in BY_NAME.values() if not setting.hidden] + list(ALIASES)
+    )
+
+
+def _text(settings: Settings, name: str) -> bytes:
+    return settings.text(ALIASES.get(name, name)).encode("utf-8", "surrogateescape")
+
+
+def _decode(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")
+
+
+@command(
+    "CONFIG SET",
+    group="server",
+    since="2.0.0",
+    flags="admin noscript loading stale",
+    complexity="O(N) where N is the number of settings given",
+    summary="Changes settings, all of them or, if one is refused, none.",
+    arguments=[Block("data", String("parameter"), String("value"), multiple=True)],
+    tips=_TO_ALL_NODES,
+)
+def config_set(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) % 2:
+        raise CommandError(SYNTAX)
+    settings = ctx.instance.settings
+    named: dict[str, tuple[Setting, str]] = {}
+    refusal: CommandError | None = None
+    for at in range(2, len(argv), 2):
+        spelled = _decode(argv[at])
+        name = spelled.lower()
+        setting = settings.find(name)
+        if setting is None:
+            # Values are looked at only once all names are known to be good.
+            raise refusal or CommandError(
+                b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % argv[at]
+            )
+        if refusal is None:
+            if not setting.mutable:
+                refusal = _refused(spelled, "can't set immutable config")
+            elif setting.protected and not _may_change_protected(ctx):
+                refusal = _refused(spelled, "can't set protected config")
+            elif name in named:
+                refusal = _refused(spelled, "duplicate parameter")
+        named[name] = (setting, _decode(argv[at + 1]))
+    if refusal is not None:
+        raise refusal
+    changes = []
+    for name, (setting, text) in named.items():
+        try:
+            changes.append((setting, settings.parse(setting, text)))
+        except SettingError as error:
+            raise _refused(name, str(error)) from None
+    try:
+        settings.set_all(changes)
+    except ChangeRefused as refused:
+        raise _refused(refused.setting.name, refused.reason) from None
+    return OK
+
+
+def _refused(name: str, reason: str) -> CommandError:
+    return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
+
+
+def _may_change_protected(ctx: Context) -> bool:
+    allowed = ctx.instance.settings["enable-protected-configs"]
+    return bool(allowed == "yes" or (allowed == "local" and ctx.client.is_local))
+
+
+@command(
+    "CONFIG REWRITE",
+    group="server",
+    since="2.8.0",
+    flags="admin noscript loading stale",
+    summary="Writes the settings into the file they came from.",
+    tips=_TO_ALL_NODES,
+)
+def config_rewrite(ctx: Context, argv: list[bytes]) -> Reply:
+    settings = ctx.instance.settings
+    if settings.config_file is None:
+        raise CommandError("ERR The server is running without a config file")
+    try:
+        config_file.rewrite(settings, settings.config_file)
+    except OSError as error:
+        raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+    return OK
+
+
+@command(
+    "CONFIG RESETSTAT",
+    group="server",
+    since="2.0.0",
+    flags="admin noscript loading stale",
+    summary="Starts the counters of INFO from zero.",
+    tips=_TO_ALL_NODES,
+)
+def config_resetstat(ctx: Context, argv: list[bytes]) -> Reply:
+    ctx.instance.reset_statistics()
+    return OK

@@ -1,0 +1,379 @@
+"""COMMAND: what the server says about its own commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+
+from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.patterns import glob_matcher
+from commands.engine.registry import (
+    Argument,
+    Command,
+    KeySpec,
+    OneOf,
+    Pattern,
+    String,
+    command,
+    commands,
+    declare_help,
+)
+from commands.engine.replies import Reply, SetReply
+from commands.instance.context import Context
+
+
+def _places(words: str) -> dict[str, int]:
+    return {word: place for place, word in enumerate(words.split())}
+
+
+# The order in which COMMAND INFO lists flags, categories and key access.
+_FLAG_ORDER = _places(
+    "write readonly denyoom admin pubsub noscript blocking loading stale skip_monitor "
+    "skip_slowlog asking fast no_auth may_replicate no_mandatory_keys no_async_loading "
+    "no_multi movablekeys allow_busy"
+)
+_CATEGORY_ORDER = _places(
+    "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub "
+    "admin fast slow blocking dangerous connection transaction scripting "
+    "job model checkpoint store queue"
+)
+_ACCESS_ORDER = _places("RO RW OW RM access update insert delete not_key incomplete variable_flags")
+
+
+@command(
+    "COMMAND",
+    group="server",
+    since="2.8.13",
+    flags="loading stale",
+    complexity="O(N) where N is the number of commands",
+    summary="Describes every command.",
+    arity=-1,
+    categories="connection",
+    tips=["nondeterministic_output_order"],
+)
+def command_(ctx: Context, argv: list[bytes]) -> Reply:
+    return [_info(entry) for entry in commands().values()]
+
+
+declare_help("COMMAND", group="server", since="5.0.0", categories="connection")
+
+
+@command(
+    "COMMAND COUNT",
+    group="server",
+    since="2.8.13",
+    flags="loading stale",
+    summary="Counts the commands.",
+    categories="connection",
+)
+def command_count(ctx: Context, argv: list[bytes]) -> Reply:
+    return len(commands())
+
+
+@command(
+    "COMMAND LIST",
+    group="server",
+    since="7.0.0",
+    flags="loading stale",
+    complexity="O(N) where N is the number of commands",
+    summary="Lists the names of commands, of all or of those that a filter picks.",
+    arguments=[
+        OneOf(
+            "filterby",
+            String("module-name", "MODULE"),
+            String("category", "ACLCAT"),
+            Pattern("pattern", "PATTERN"),
+            token="FILTERBY",
+            optional=True,
+        )
+    ],
+    categories="connection",
+    tips=["nondeterministic_output_order"],
+)
+def command_list(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) == 2:
+        return [entry.wire_name.encode() for entry in commands().values()]
+    if len(argv) == 5 and argv[2].upper() == b"FILTERBY":
+        return [name.encode() for name in _filtered(argv[3].upper(), argv[4])]
+    raise CommandError(SYNTAX)
+
+
+def _filtered(filter_name: bytes, text: bytes) -> Iterator[str]:
+    """Names of commands and subcommands that the filter picks."""
+    picks: Callable[[Command], bool]
+    if filter_name == b"MODULE":
+        return iter(())
+    if filter_name == b"ACLCAT":
+        category = text.lower().decode("latin-1")
+
+        def picks(entry: Command) -> bool:
+            return category in entry.categories
+
+    elif filter_name == b"PATTERN":
+        matches = glob_matcher(text, ignore_case=True)
+
+        def picks(entry: Command) -> bool:
+            return matches(entry.wire_name.encode())
+
+    else:
+        raise CommandError(SYNTAX)
+    return (
+        entry.wire_name
+        for top in commands().values()
+        for entry in (top, *top.subcommands.values())
+        if picks(entry)
+    )
+
+
+@command(
+    "COMMAND INFO",
+    group="server",
+    since="2.8.13",
+    flags="loading stale",
+    complexity="O(N) where N is the number of names",
+    summary="Describes the named commands, or every one.",
+    arguments=[String("command-name", optional=True, multiple=True)],
+    categories="connection",
+    tips=["nondeterministic_output_order"],
+)
+def command_info(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) == 2:
+        return command_(ctx, argv)
+    found = (_find_by_name(name) for name in argv[2:])
+    return [None if entry is None else _info(entry) for entry in found]
+
+
+@command(
+    "COMMAND DOCS",
+    group="server",
+    since="7.0.0",
+    flags="loading stale",
+    complexity="O(N) where N is the number of names",
+    summary="Documents the named commands, or every one.",
+    arguments=[String("command-name", optional=True, multiple=True)],
+    categories="connection",
+    tips=["nondeterministic_output_order"],
+)
+def command_docs(ctx: Context, argv: list[bytes]) -> Reply:
+    entries: Iterable[Command | None] = commands().values()
+    if len(argv) > 2:
+        entries = (_find_by_name(name) for name in argv[2:])
+    return {entry.wire_name.encode(): _docs(entry) for entry in entries if entry is not None}
+
+
+@command(
+    "COMMAND GETKEYS",
+    group="server",
+    since="2.8.13",
+    flags="loading stale",
+    complexity="O(N) where N is the number of words of the request",
+    summary="Picks the keys out of a request.",
+    arguments=[String("command"), String("arg", optional=True, multiple=True)],
+    categories="connection",
+)
+def command_getkeys(ctx: Context, argv: list[bytes]) -> Reply:
+    request = argv[2:]
+    return [request[place] for place in _key_places(ctx, request)]
+
+
+@command(
+    "COMMAND GETKEYSANDFLAGS",
+    group="server",
+    since="7.0.0",
+    flags="loading stale",
+    complexity="O(N) where N is the number of words of the request",
+    summary="Picks the keys out of a request, and says how it uses each.",
+    arguments=[String("command"), String("arg", optional=True, multiple=True)],
+    categories="connection",
+)
+def command_getkeysandflags(ctx: Context, argv: list[bytes]) -> Reply:
+    request = argv[2:]
+    places = _key_places(ctx, request)
+    statistics = ctx.instance.find_command(request)
+    assert statistics is not None
+    entry = statistics.command
+    access = _access_by_place(entry, request)
+    varies = _VARYING_ACCESS.get(entry.name)
+    if varies is not None:
+        access = dict.fromkeys(places, varies([word.upper() for word in request[2:]]))
+    return [
+        [request[place], _statuses(access.get(place, "").split(), _ACCESS_ORDER)]
+        for place in places
+    ]
+
+
+def _access_of_set(options: list[bytes]) -> str:
+    return "RW access update" if b"GET" in options[1:] else "OW update"
+
+
+def _access_of_bitfield(operations: list[bytes]) -> str:
+    at = 0
+    while at < len(operations):
+        left = len(operations) - at - 1
+        if operations[at] == b"GET" and left >= 2:
+            at += 3
+        elif operations[at] == b"OVERFLOW" and left >= 1:
+            at += 2
+        else:
+            # A write, or nothing that can be told.
+            return "RW access update"
+    return "RO access"
+
+
+# Of the commands whose options decide how they use their key.
+_VARYING_ACCESS: dict[str, Callable[[list[bytes]], str]] = {
+    "SET": _access_of_set,
+    "BITFIELD": _access_of_bitfield,
+}
+
+
+def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
+    """Where the keys of a whole request stand; errors for what is not one."""
+    statistics = ctx.instance.find_command(request)
+    if statistics is None or (statistics.command.subcommands and len(request) > 1):
+        raise CommandError("ERR Invalid command specified")
+    entry = statistics.command
+    takes_keys = entry.key_finder is not None or any(
+        "not_key" not in spec.access.split() for spec in entry.keys
+    )
+    if not takes_keys:
+        raise CommandError("ERR The command has no key arguments")
+    if not entry.accepts(len(request)):
+        raise CommandError("ERR Invalid number of arguments specified for command")
+    places = entry.key_indexes(request)
+    # A keyword may be missing; what stands at a fixed place may not.
+    incomplete = any(
+        spec.keyword is None and not spec.unknown and not spec.find(request) for spec in entry.keys
+    )
+    if (incomplete or not places) and "no_mandatory_keys" not in entry.flags:
+        raise CommandError("ERR Invalid arguments specified for command")
+    return places
+
+
+def _access_by_place(entry: Command, request: list[bytes]) -> dict[int, str]:
+    """How each key is used. Of several specs that find a key, the first speaks."""
+    access: dict[int, str] = {}
+    for spec in entry.keys:
+        for place in spec.find(request):
+            access.setdefault(place, spec.access)
+    if entry.key_finder is not None:
+        # What only the finder finds is what the specs could not: their unknown ones.
+        unknown = [spec.access for spec in entry.keys if spec.unknown] or [""]
+        for place in entry.key_finder(request):
+            access.setdefault(place, unknown[-1])
+    return access
+
+
+def _find_by_name(name: bytes) -> Command | None:
+    """A command by its name on the wire: `get`, `config|set`."""
+    word, bar, rest = name.upper().decode("latin-1").partition("|")
+    entry = commands().get(word)
+    if entry is not None and bar:
+        return entry.subcommands.get(rest)
+    return entry
+
+
+def _statuses(words: Iterable[str], order: dict[str, int], mark: str = "") -> SetReply:
+    return SetReply([mark + word for word in sorted(words, key=order.__getitem__)])
+
+
+@cache
+def _info(entry: Command) -> Reply:
+    first, last, step = entry.key_range
+    return [
+        entry.wire_name.encode(),
+        entry.arity,
+        _statuses(entry.flags, _FLAG_ORDER),
+        first,
+        last,
+        step,
+        _statuses(entry.categories, _CATEGORY_ORDER, "@"),
+        SetReply([tip.encode() for tip in entry.tips]),
+        SetReply([_key_spec(spec) for spec in entry.keys]),
+        [_info(subcommand) for subcommand in entry.subcommands.values()],
+    ]
+
+
+def _key_spec(spec: KeySpec) -> Reply:
+    begin: tuple[bytes, dict[bytes, Reply]]
+    find: tuple[bytes, dict[bytes, Reply]]
+    if spec.unknown:
+        begin = find = (b"unknown", {})
+    else:
+        if spec.keyword is not None:
+            begin = (b"keyword", {b"keyword": spec.keyword.encode(), b"startfrom": spec.start})
+        else:
+            begin = (b"index", {b"index": spec.index})
+        if spec.numkeys:
+            find = (b"keynum", {b"keynumidx": 0, b"firstkey": 1, b"keystep": spec.step})
+        else:
+            find = (
+                b"range",
+                {b"lastkey": spec.last, b"keystep": spec.step, b"limit": spec.limit},
+            )
+    return {
+        b"flags": _statuses(spec.access.split(), _ACCESS_ORDER),
+        b"begin_search": {b"type": begin[0], b"spec": begin[1]},
+        b"find_keys": {b"type": find[0], b"spec": find[1]},
+    }
+
+
+# Declarations do not change, and redis-cli asks for all of this whenever it starts.
+@cache
+def _docs(entry: Command) -> dict[bytes, Reply]:
+    docs: dict[bytes, Reply] = {
+        b"summary": entry.summary.encode(),
+        b"since": entry.since.encode(),
+        b"group": entry.group.replace("_", "-").encode(),
+        b"complexity": entry.complexity.encode(),
+    }
+    if entry.deprecated is not None:
+        version, instead = entry.deprecated
+        docs[b"doc_flags"] = SetReply(["deprecated"])
+        docs[b"deprecated_since"] = version.encode()
+        docs[b"replaced_by"] = instead.encode()
+    if entry.history:
+        docs[b"history"] = SetReply(
+            [[version.encode(), change.encode()] for version, change in entry.history]
+        )
+    if entry.arguments:
+        specs = iter(range(len(entry.keys)))
+        docs[b"arguments"] = [_argument(argument, specs) for argument in entry.arguments]
+    if entry.subcommands:
+        docs[b"subcommands"] = {
+            subcommand.wire_name.encode(): _docs(subcommand)
+            for subcommand in entry.subcommands.values()
+        }
+    return docs
+
+
+def _argument(argument: Argument, specs: Iterator[int]) -> dict[bytes, Reply]:
+    """One argument; its keys take their places among the key specs in turn."""
+    docs: dict[bytes, Reply] = {
+        b"name": argument.name.encode(),
+        b"type": argument.kind.encode(),
+    }
+    if argument.kind not in ("oneof", "block"):
+        docs[b"display_text"] = argument.name.encode()
+    if argument.kind == "key":
+        place = next(specs, None)
+        if place is not None:
+            docs[b"key_spec_index"] = place
+    if argument.token is not None:
+        docs[b"token"] = argument.token.encode()
+    if argument.since is not None:
+        docs[b"since"] = argument.since.encode()
+    flags = [
+        flag
+        for flag, holds in (
+            ("optional", argument.optional),
+            ("multiple", argument.multiple),
+            ("multiple_token", argument.multiple_token),
+        )
+        if holds
+    ]
+    if flags:
+        docs[b"flags"] = SetReply(flags)
+    if argument.parts:
+        docs[b"arguments"] = [_argument(part, specs) for part in argument.parts]
+    return docs

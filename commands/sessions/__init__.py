@@ -1,0 +1,1 @@
+"""Commands about connections: CLIENT, pub/sub, transactions, waiting."""

@@ -1,0 +1,372 @@
+"""CLIENT: what is known of connections, and what can be asked for them."""
+
+from __future__ import annotations
+
+from commands.engine.arguments import Arguments, parse_duration
+from commands.engine.effects import Close
+from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.numbers import parse_integer
+from commands.engine.registry import Argument, Integer, OneOf, String, Token, command, container
+from commands.engine.replies import OK, Reply, SetReply, Verbatim
+from commands.instance.context import Context
+from commands.sessions.client_filters import (
+    KILL_ARGUMENTS,
+    LIST_ARGUMENTS,
+    client_line,
+    parse_filters,
+)
+from commands.sessions.connection import check_name
+
+_ON_ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")
+
+
+def _switch(name: str, *words: str) -> Argument:
+    return OneOf(name, *map(Token, words))
+
+
+def _is_on(word: bytes) -> bool:
+    if word.upper() not in (b"ON", b"OFF"):
+        raise CommandError(SYNTAX)
+    return word.upper() == b"ON"
+
+
+container(
+    "CLIENT",
+    group="connection",
+    since="2.4.0",
+    summary="Shows connections and changes what holds for them.",
+)
+
+
+# --- one's own connection -------------------------------------------------------------------
+
+
+@command(
+    "CLIENT ID",
+    group="connection",
+    since="5.0.0",
+    flags="noscript loading stale allow_busy",
+    summary="Tells the number of the connection.",
+)
+def client_id(ctx: Context, argv: list[bytes]) -> Reply:
+    return ctx.client.id
+
+
+@command(
+    "CLIENT INFO",
+    group="connection",
+    since="6.2.0",
+    flags="noscript loading stale",
+    summary="Describes the connection as CLIENT LIST would.",
+    tips=["nondeterministic_output"],
+)
+def client_info(ctx: Context, argv: list[bytes]) -> Reply:
+    return Verbatim(client_line(ctx.client, argv) + b"\n")
+
+
+@command(
+    "CLIENT GETNAME",
+    group="connection",
+    since="2.6.9",
+    flags="noscript loading stale allow_busy",
+    summary="Tells the name of the connection.",
+)
+def client_getname(ctx: Context, argv: list[bytes]) -> Reply:
+    return ctx.client.name or None
+
+
+@command(
+    "CLIENT SETNAME",
+    group="connection",
+    since="2.6.9",
+    flags="noscript loading stale allow_busy",
+    summary="Names the connection.",
+    arguments=[String("connection-name")],
+    tips=_ON_ALL_NODES,
+)
+def client_setname(ctx: Context, argv: list[bytes]) -> Reply:
+    check_name(argv[2], b"Client names")
+    ctx.client.name = argv[2]
+    return OK
+
+
+@command(
+    "CLIENT SETINFO",
+    group="connection",
+    since="7.2.0",
+    flags="noscript loading stale allow_busy",
+    summary="Notes the name or version of the library behind the connection.",
+    arguments=[OneOf("attr", String("libname", "LIB-NAME"), String("libver", "LIB-VER"))],
+    tips=_ON_ALL_NODES,
+)
+def client_setinfo(ctx: Context, argv: list[bytes]) -> Reply:
+    attribute, value = argv[2].upper(), argv[3]
+    if attribute not in (b"LIB-NAME", b"LIB-VER"):
+        raise CommandError(b"ERR Unrecognized option '%b'" % argv[2])
+    check_name(value, argv[2])
+    if attribute == b"LIB-NAME":
+        ctx.client.lib_name = value
+    else:
+        ctx.client.lib_version = value
+    return OK
+
+
+@command(
+    "CLIENT REPLY",
+    group="connection",
+    since="3.2.0",
+    flags="noscript loading stale no_multi allow_busy",
+    summary="Chooses whether the connection is answered at all.",
+    arguments=[_switch("action", "ON", "OFF", "SKIP")],
+)
+def client_reply(ctx: Context, argv: list[bytes]) -> Reply:
+    client, word = ctx.client, argv[2].upper()
+    if word == b"ON":
+        client.reply_mode = "on"
+    elif word == b"OFF":
+        client.reply_mode = "off"
+    elif word != b"SKIP":
+        raise CommandError(SYNTAX)
+    elif client.reply_mode != "off":
+        client.reply_mode = "skip-next"
+    client.refresh_gate()
+    # Of these only ON is heard: the mode just chosen holds for this reply too.
+    return OK
+
+
+@command(
+    "CLIENT NO-EVICT",
+    group="connection",
+    since="7.0.0",
+    flags="admin noscript loading stale allow_busy",
+    summary="Spares the connection when clients are closed to free memory.",
+    arguments=[_switch("enabled", "ON", "OFF")],
+)
+def client_no_evict(ctx: Context, argv: list[bytes]) -> Reply:
+    ctx.client.no_evict = _is_on(argv[2])
+    return OK
+
+
+@command(
+    "CLIENT NO-TOUCH",
+    group="connection",
+    since="7.2.0",
+    flags="noscript loading stale allow_busy",
+    summary="Chooses whether reading a key marks it as used.",
+    arguments=[_switch("enabled", "ON", "OFF")],
+)
+def client_no_touch(ctx: Context, argv: list[bytes]) -> Reply:
+    ctx.client.no_touch = _is_on(argv[2])
+    ctx.client.refresh_gate()
+    return OK
+
+
+@command(
+    "CLIENT CAPA",
+    group="connection",
+    since="8.0.0",
+    flags="noscript loading stale allow_busy",
+    summary="Tells the server what the client is capable of.",
+    arguments=[String("capability", multiple=True)],
+)
+def client_capa(ctx: Context, argv: list[bytes]) -> Reply:
+    # Words that mean nothing here are for other servers: they are no error.
+    if any(word.upper() == b"REDIRECT" for word in argv[2:]):
+        ctx.client.capabilities = b"r"
+    return OK
+
+
+@command(
+    "CLIENT IMPORT-SOURCE",
+    group="connection",
+    since="8.1.0",
+    flags="noscript loading stale",
+    summary="Marks the connection as one that imports data.",
+    arguments=[_switch("enabled", "ON", "OFF")],
+)
+def client_import_source(ctx: Context, argv: list[bytes]) -> Reply:
+    if argv[2].upper() != b"OFF":
+        raise CommandError("ERR Server is not in import mode")
+    return OK
+
+
+# --- all connections ------------------------------------------------------------------------
+
+
+@command(
+    "CLIENT LIST",
+    group="connection",
+    since="2.4.0",
+    flags="admin noscript loading stale",
+    complexity="O(N), N being the number of connections.",
+    summary="Describes the connections, one to a line.",
+    arguments=LIST_ARGUMENTS,
+    tips=["nondeterministic_output"],
+)
+def client_list(ctx: Context, argv: list[bytes]) -> Reply:
+    filters = parse_filters(ctx, Arguments(argv, 2), to_kill=False)
+    mine = ctx.client
+    return Verbatim(
+        b"".join(
+            client_line(client, argv if client is mine else []) + b"\n"
+            for client in filters.choose(ctx)
+        )
+    )
+
+
+@command(
+    "CLIENT KILL",
+    group="connection",
+    since="2.4.0",
+    flags="admin noscript loading stale",
+    complexity="O(N), N being the number of connections.",
+    summary="Closes connections.",
+    # Every filter can be left out, but not all of them.
+    arity=-3,
+    arguments=KILL_ARGUMENTS,
+)
+def client_kill(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) == 3:
+        address = argv[2]
+        victims = [c for c in ctx.instance.clients.values() if c.address == address]
+        if not victims:
+            raise CommandError("ERR No such client")
+        reply: Reply = OK
+    else:
+        filters = parse_filters(ctx, Arguments(argv, 2), to_kill=True)
+        victims = list(filters.choose(ctx))
+        reply = len(victims)
+    for victim in victims:
+        if victim is not ctx.client:
+            victim.close("CLIENT KILL")
+    # Who closes their own connection still hears that it worked.
+    return Close(reply) if ctx.client in victims else reply
+
+
+@command(
+    "CLIENT PAUSE",
+    group="connection",
+    since="3.0.0",
+    flags="admin noscript loading stale",
+    summary="Holds the requests of all connections back for a while.",
+    arguments=[
+        Integer("timeout"),
+        OneOf("mode", Token("WRITE"), Token("ALL"), optional=True, since="6.2.0"),
+    ],
+    history=[("6.2.0", "Can hold only writes back.")],
+)
+def client_pause(ctx: Context, argv: list[bytes]) -> Reply:
+    mode = argv[3].upper() if len(argv) > 3 else b"ALL"
+    if mode not in (b"WRITE", b"ALL"):
+        raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
+    duration = parse_duration(argv[2], ctx.now)
+    ctx.instance.pause(ctx.now + duration, writes_only=mode == b"WRITE")
+    return OK
+
+
+@command(
+    "CLIENT UNPAUSE",
+    group="connection",
+    since="6.2.0",
+    flags="admin noscript loading stale",
+    complexity="O(N), N being the number of paused connections.",
+    summary="Ends a pause before its time.",
+)
+def client_unpause(ctx: Context, argv: list[bytes]) -> Reply:
+    ctx.instance.blocking.end_pause()
+    return OK
+
+
+@command(
+    "CLIENT UNBLOCK",
+    group="connection",
+    since="5.0.0",
+    flags="admin noscript loading stale",
+    complexity="O(log N), N being the number of connections.",
+    summary="Ends the waiting of a connection that a command blocks.",
+    arguments=[
+        Integer("client-id"),
+        OneOf("unblock-type", Token("TIMEOUT"), Token("ERROR"), optional=True),
+    ],
+)
+def client_unblock(ctx: Context, argv: list[bytes]) -> Reply:
+    reason = argv[3].upper() if len(argv) == 4 else b"TIMEOUT"
+    if reason not in (b"TIMEOUT", b"ERROR"):
+        raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+    client = ctx.instance.clients.get(parse_integer(argv[2]))
+    if client is None:
+        return 0
+    return 1 if ctx.instance.blocking.unblock(client, with_error=reason == b"ERROR") else 0
+
+
+# --- tracking -------------------------------------------------------------------------------
+
+
+@command(
+    "CLIENT TRACKING",
+    group="connection",
+    since="6.0.0",
+    flags="noscript loading stale",
+    complexity="O(1). Some options may introduce additional complexity.",
+    summary="Turns messages about keys that a client caches on and off.",
+    arguments=[
+        _switch("status", "ON", "OFF"),
+        Integer("client-id", "REDIRECT", optional=True),
+        String("prefix", "PREFIX", optional=True, multiple=True, multiple_token=True),
+        Token("BCAST", optional=True),
+        Token("OPTIN", optional=True),
+        Token("OPTOUT", optional=True),
+        Token("NOLOOP", optional=True),
+    ],
+)
+def client_tracking(ctx: Context, argv: list[bytes]) -> Reply:
+    arguments = Arguments(argv, 3)
+    while arguments:
+        option = arguments.option()
+        if option == b"REDIRECT":
+            if arguments.integer() not in ctx.instance.clients:
+                raise CommandError("ERR The client ID you want redirect to does not exist")
+        elif option == b"PREFIX":
+            arguments.word()
+        elif option not in (b"BCAST", b"OPTIN", b"OPTOUT", b"NOLOOP"):
+            raise CommandError(SYNTAX)
+    if _is_on(argv[2]):
+        raise CommandError("ERR Client tracking is not available on this server")
+    return OK
+
+
+@command(
+    "CLIENT CACHING",
+    group="connection",
+    since="6.0.0",
+    flags="noscript loading stale allow_busy",
+    summary="Says whether the keys of the next command are to be tracked.",
+    arguments=[_switch("mode", "YES", "NO")],
+)
+def client_caching(ctx: Context, argv: list[bytes]) -> Reply:
+    raise CommandError(
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
+        "OPTOUT mode enabled"
+    )
+
+
+@command(
+    "CLIENT GETREDIR",
+    group="connection",
+    since="6.0.0",
+    flags="noscript loading stale allow_busy",
+    summary="Tells which connection gets this one's messages about cached keys.",
+)
+def client_getredir(ctx: Context, argv: list[bytes]) -> Reply:
+    return -1
+
+
+@command(
+    "CLIENT TRACKINGINFO",
+    group="connection",
+    since="6.2.0",
+    flags="noscript loading stale",
+    summary="Describes how the connection tracks the keys that it caches.",
+)
+def client_trackinginfo(ctx: Context, argv: list[bytes]) -> Reply:
+    return {b"flags": SetReply([b"off"]), b"redirect": -1, b"prefixes": []}

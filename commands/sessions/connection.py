@@ -1,0 +1,197 @@
+"""Talking to the server itself: is it there, who am I, in which protocol and database."""
+
+from __future__ import annotations
+
+import hmac
+
+from commands.engine.arguments import Arguments
+from commands.engine.effects import Close
+from commands.engine.errors import DB_INDEX_OUT_OF_RANGE, SYNTAX, CommandError, wrong_arity
+from commands.engine.numbers import parse_int32, parse_integer
+from commands.engine.registry import Block, Integer, String, command
+from commands.engine.replies import OK, Reply
+from commands.instance.context import Context
+from commands.instance.instance import COMPATIBLE_VERSION
+
+_NOT_THAT_USER = "WRONGPASS invalid username-password pair or user is disabled."
+_HELLO_NEEDS_AUTH = (
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+    "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+    "RESP protocol version at the same time"
+)
+_DEFAULT_USER = b"default"
+
+
+@command(
+    "PING",
+    group="connection",
+    since="1.0.0",
+    flags="fast",
+    summary="Answers, to show that the server is there.",
+    arguments=[String("message", optional=True)],
+    tips=["request_policy:all_shards", "response_policy:all_succeeded"],
+)
+def ping(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) > 2:
+        raise wrong_arity("ping")
+    message = argv[1] if len(argv) == 2 else None
+    if ctx.client.resp == 2 and ctx.client.subscriptions:
+        return [b"pong", message or b""]
+    return "PONG" if message is None else message
+
+
+@command(
+    "ECHO",
+    group="connection",
+    since="1.0.0",
+    flags="loading stale fast",
+    summary="Answers what it was given.",
+    arguments=[String("message")],
+)
+def echo(ctx: Context, argv: list[bytes]) -> Reply:
+    return argv[1]
+
+
+@command(
+    "SELECT",
+    group="connection",
+    since="1.0.0",
+    flags="loading stale fast allow_busy",
+    summary="Chooses the database that the connection's commands work on.",
+    arguments=[Integer("index")],
+)
+def select(ctx: Context, argv: list[bytes]) -> Reply:
+    index = parse_int32(argv[1])
+    databases = ctx.keyspace.databases
+    if not 0 <= index < len(databases):
+        raise CommandError(DB_INDEX_OUT_OF_RANGE)
+    ctx.db = databases[index]
+    return OK
+
+
+@command(
+    "QUIT",
+    group="connection",
+    since="1.0.0",
+    flags="noscript loading stale fast no_auth allow_busy",
+    arity=-1,
+    summary="Closes the connection once everything is answered.",
+    deprecated=("7.2.0", "just closing the connection"),
+)
+def quit_(ctx: Context, argv: list[bytes]) -> Reply:
+    return Close(OK)
+
+
+@command(
+    "RESET",
+    group="connection",
+    since="6.2.0",
+    flags="noscript loading stale fast no_auth allow_busy",
+    summary="Returns the connection to the state of a new one.",
+)
+def reset(ctx: Context, argv: list[bytes]) -> Reply:
+    ctx.client.reset()
+    return "RESET"
+
+
+# --- who is asking --------------------------------------------------------------------------
+
+
+@command(
+    "AUTH",
+    group="connection",
+    since="1.0.0",
+    flags="noscript loading stale fast no_auth allow_busy",
+    complexity="O(N), N being the number of passwords of the user.",
+    summary="Shows by a password who is asking.",
+    arguments=[String("username", optional=True, since="6.0.0"), String("password")],
+    history=[("6.0.0", "Takes a user name.")],
+)
+def auth(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) > 3:
+        raise CommandError(SYNTAX)
+    if len(argv) == 2 and not ctx.instance.settings["requirepass"]:
+        raise CommandError(
+            "ERR AUTH <password> called without any password configured for the default user. "
+            "Are you sure your configuration is correct?"
+        )
+    authenticate(ctx, argv[1] if len(argv) == 3 else _DEFAULT_USER, argv[-1])
+    return OK
+
+
+def authenticate(ctx: Context, username: bytes, password: bytes) -> None:
+    """Make the client this user if the password is theirs; an error otherwise."""
+    if not _is_right(ctx, username, password):
+        ctx.instance.statistics.acl_denied_auth += 1
+        raise CommandError(_NOT_THAT_USER)
+    ctx.client.log_in(username)
+
+
+def _is_right(ctx: Context, username: bytes, password: bytes) -> bool:
+    if username != _DEFAULT_USER:
+        return False
+    wanted: str = ctx.instance.settings["requirepass"]
+    # How long the comparison takes must not tell how much of a guess was right.
+    return not wanted or hmac.compare_digest(wanted.encode("utf-8", "surrogateescape"), password)
+
+
+@command(
+    "HELLO",
+    group="connection",
+    since="6.0.0",
+    flags="noscript loading stale fast no_auth allow_busy",
+    summary="Chooses the protocol, and tells about the server and the connection.",
+    arguments=[
+        Block(
+            "arguments",
+            Integer("protover"),
+            Block("auth", String("username"), String("password"), token="AUTH", optional=True),
+            String("clientname", "SETNAME", optional=True),
+            optional=True,
+        )
+    ],
+    history=[("6.2.0", "Without a version, only tells.")],
+)
+def hello(ctx: Context, argv: list[bytes]) -> Reply:
+    client = ctx.client
+    version = client.resp
+    credentials: list[bytes] = []
+    name: bytes | None = None
+    if len(argv) > 1:
+        version = parse_integer(argv[1], "ERR Protocol version is not an integer or out of range")
+        if version not in (2, 3):
+            raise CommandError("NOPROTO unsupported protocol version")
+        arguments = Arguments(argv, 2)
+        while arguments:
+            word = arguments.word()
+            option = word.upper()
+            if option == b"AUTH" and len(arguments) >= 2:
+                credentials = arguments.words(2)
+            elif option == b"SETNAME" and arguments:
+                name = arguments.word()
+                check_name(name, b"Client names")
+            else:
+                raise CommandError(b"ERR Syntax error in HELLO option '%b'" % word)
+    if credentials:
+        authenticate(ctx, credentials[0], credentials[1])
+    if not client.authenticated:
+        raise CommandError(_HELLO_NEEDS_AUTH)
+    if name is not None:
+        client.name = name
+    if version != client.resp:
+        client.speak(version)
+    return {
+        b"server": b"redis",
+        b"version": COMPATIBLE_VERSION.encode(),
+        b"proto": version,
+        b"id": client.id,
+        b"mode": b"standalone",
+        b"role": b"master",
+        b"modules": [],
+    }
+
+
+def check_name(name: bytes, what: bytes) -> None:
+    """Refuse a name that would not stand as one word in CLIENT LIST."""
+    if not all(0x21 <= byte <= 0x7E for byte in name):
+        raise CommandError(b"ERR %b cannot contain spaces, newlines or special characters." % what)

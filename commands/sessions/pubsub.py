@@ -1,0 +1,248 @@
+"""Messages to whoever listens: by channel, by pattern, by shard channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from commands.engine.errors import CommandError
+from commands.engine.patterns import glob_matcher
+from commands.engine.registry import KeySpec, Pattern, String, command, container
+from commands.engine.replies import Push, Replies, Reply
+from commands.instance.client import Client
+from commands.instance.context import Context
+
+_LISTENING = "pubsub noscript loading stale"
+_SHARDS = [KeySpec("not_key", index=1, last=-1)]
+
+
+# --- listening ---------------------------------------------------------------------------
+
+
+@command(
+    "SUBSCRIBE",
+    group="pubsub",
+    since="2.0.0",
+    flags=_LISTENING,
+    complexity="O(N) where N is the number of channels.",
+    summary="Listens to channels.",
+    arguments=[String("channel", multiple=True)],
+)
+def subscribe(ctx: Context, argv: list[bytes]) -> Reply:
+    return _each(ctx, b"subscribe", argv[1:], ctx.instance.pubsub.subscribe, _listened)
+
+
+@command(
+    "PSUBSCRIBE",
+    group="pubsub",
+    since="2.0.0",
+    flags=_LISTENING,
+    complexity="O(N) where N is the number of patterns.",
+    summary="Listens to all channels whose names match patterns.",
+    arguments=[Pattern("pattern", multiple=True)],
+)
+def psubscribe(ctx: Context, argv: list[bytes]) -> Reply:
+    return _each(ctx, b"psubscribe", argv[1:], ctx.instance.pubsub.subscribe_pattern, _listened)
+
+
+@command(
+    "SSUBSCRIBE",
+    group="pubsub",
+    since="7.0.0",
+    flags=_LISTENING,
+    complexity="O(N) where N is the number of shard channels.",
+    summary="Listens to shard channels.",
+    arguments=[String("shardchannel", multiple=True)],
+    keys=_SHARDS,
+)
+def ssubscribe(ctx: Context, argv: list[bytes]) -> Reply:
+    return _each(ctx, b"ssubscribe", argv[1:], ctx.instance.pubsub.subscribe_shard, _shards)
+
+
+@command(
+    "UNSUBSCRIBE",
+    group="pubsub",
+    since="2.0.0",
+    flags=_LISTENING,
+    complexity="O(N) where N is the number of channels.",
+    summary="Stops listening to channels, or to all of them.",
+    arguments=[String("channel", optional=True, multiple=True)],
+)
+def unsubscribe(ctx: Context, argv: list[bytes]) -> Reply:
+    channels = argv[1:] or ctx.client.channels
+    return _each(ctx, b"unsubscribe", channels, ctx.instance.pubsub.unsubscribe, _listened)
+
+
+@command(
+    "PUNSUBSCRIBE",
+    group="pubsub",
+    since="2.0.0",
+    flags=_LISTENING,
+    complexity="O(N) where N is the number of patterns.",
+    summary="Stops listening by patterns, or by all of them.",
+    arguments=[Pattern("pattern", optional=True, multiple=True)],
+)
+def punsubscribe(ctx: Context, argv: list[bytes]) -> Reply:
+    patterns = argv[1:] or ctx.client.patterns
+    leave = ctx.instance.pubsub.unsubscribe_pattern
+    return _each(ctx, b"punsubscribe", patterns, leave, _listened)
+
+
+@command(
+    "SUNSUBSCRIBE",
+    group="pubsub",
+    since="7.0.0",
+    flags=_LISTENING,
+    complexity="O(N) where N is the number of shard channels.",
+    summary="Stops listening to shard channels, or to all of them.",
+    arguments=[String("shardchannel", optional=True, multiple=True)],
+    keys=_SHARDS,
+)
+def sunsubscribe(ctx: Context, argv: list[bytes]) -> Reply:
+    channels = argv[1:] or ctx.client.shard_channels
+    return _each(ctx, b"sunsubscribe", channels, ctx.instance.pubsub.unsubscribe_shard, _shards)
+
+
+def _each(
+    ctx: Context,
+    kind: bytes,
+    names: Iterable[bytes],
+    change: Callable[[Client, bytes], None],
+    count: Callable[[Client], int],
+) -> Reply:
+    """Change the subscription to each name; one confirmation for each."""
+    client = ctx.client
+    confirmations = []
+    for name in list(names):
+        change(client, name)
+        confirmations.append(Push([kind, name, count(client)]))
+    if not confirmations:
+        # Leaving everything when there is nothing to leave.
+        return Push([kind, None, count(client)])
+    return confirmations[0] if len(confirmations) == 1 else Replies(confirmations)
+
+
+def _listened(client: Client) -> int:
+    return len(client.channels) + len(client.patterns)
+
+
+def _shards(client: Client) -> int:
+    return len(client.shard_channels)
+
+
+# --- sending -----------------------------------------------------------------------------
+
+
+@command(
+    "PUBLISH",
+    group="pubsub",
+    since="2.0.0",
+    flags="pubsub loading stale fast",
+    complexity="O(N+M) where N is the number of subscribers and M that of all patterns.",
+    summary="Sends a message to a channel.",
+    arguments=[String("channel"), String("message")],
+)
+def publish(ctx: Context, argv: list[bytes]) -> Reply:
+    return ctx.instance.pubsub.publish(argv[1], argv[2])
+
+
+@command(
+    "SPUBLISH",
+    group="pubsub",
+    since="7.0.0",
+    flags="pubsub loading stale fast",
+    complexity="O(N) where N is the number of subscribers.",
+    summary="Sends a message to a shard channel.",
+    arguments=[String("shardchannel"), String("message")],
+    keys=[KeySpec("not_key", index=1)],
+)
+def spublish(ctx: Context, argv: list[bytes]) -> Reply:
+    return ctx.instance.pubsub.publish_shard(argv[1], argv[2])
+
+
+# --- looking -----------------------------------------------------------------------------
+
+
+container(
+    "PUBSUB",
+    group="pubsub",
+    since="2.8.0",
+    help_since="6.2.0",
+    summary="Tells who listens to what.",
+)
+
+
+@command(
+    "PUBSUB CHANNELS",
+    group="pubsub",
+    since="2.8.0",
+    flags="pubsub loading stale",
+    complexity="O(N) where N is the number of channels that somebody listens to.",
+    summary="Lists the channels that somebody listens to, all or those matching a pattern.",
+    arguments=[Pattern("pattern", optional=True)],
+)
+def pubsub_channels(ctx: Context, argv: list[bytes]) -> Reply:
+    return _matching(ctx.instance.pubsub.channels, argv)
+
+
+@command(
+    "PUBSUB NUMSUB",
+    group="pubsub",
+    since="2.8.0",
+    flags="pubsub loading stale",
+    complexity="O(N) where N is the number of channels asked for.",
+    summary="Counts the subscribers of channels, those by patterns not included.",
+    arguments=[String("channel", optional=True, multiple=True)],
+)
+def pubsub_numsub(ctx: Context, argv: list[bytes]) -> Reply:
+    channels = ctx.instance.pubsub.channels
+    return [part for name in argv[2:] for part in (name, len(channels.get(name, ())))]
+
+
+@command(
+    "PUBSUB NUMPAT",
+    group="pubsub",
+    since="2.8.0",
+    flags="pubsub loading stale",
+    summary="Counts the patterns that somebody listens by.",
+)
+def pubsub_numpat(ctx: Context, argv: list[bytes]) -> Reply:
+    return len(ctx.instance.pubsub.patterns)
+
+
+@command(
+    "PUBSUB SHARDCHANNELS",
+    group="pubsub",
+    since="7.0.0",
+    flags="pubsub loading stale",
+    complexity="O(N) where N is the number of shard channels that somebody listens to.",
+    summary="Lists the shard channels that somebody listens to, all or those matching a pattern.",
+    arguments=[Pattern("pattern", optional=True)],
+)
+def pubsub_shardchannels(ctx: Context, argv: list[bytes]) -> Reply:
+    return _matching(ctx.instance.pubsub.shard_channels, argv)
+
+
+@command(
+    "PUBSUB SHARDNUMSUB",
+    group="pubsub",
+    since="7.0.0",
+    flags="pubsub loading stale",
+    complexity="O(N) where N is the number of shard channels asked for.",
+    summary="Counts the subscribers of shard channels.",
+    arguments=[String("shardchannel", optional=True, multiple=True)],
+)
+def pubsub_shardnumsub(ctx: Context, argv: list[bytes]) -> Reply:
+    channels = ctx.instance.pubsub.shard_channels
+    return [part for name in argv[2:] for part in (name, len(channels.get(name, ())))]
+
+
+def _matching(names: Iterable[bytes], argv: list[bytes]) -> list[bytes]:
+    if len(argv) > 3:
+        raise CommandError(
+            b"ERR unknown subcommand or wrong number of arguments for '%b'. Try PUBSUB HELP."
+            % argv[1][:128]
+        )
+    if len(argv) == 2:
+        return list(names)
+    matches = glob_matcher(argv[2])
+    return [name for name in names if matches(name)]

@@ -1,0 +1,113 @@
+"""Transactions: queueing requests, running them as one, and watching keys meanwhile.
+
+The dispatcher does the queueing; `EXEC` has each request run by `instance.run_queued`,
+which it sets. Nothing runs in between, nothing waits, and time stands still.
+"""
+
+from __future__ import annotations
+
+from commands.engine.errors import CommandError
+from commands.engine.registry import Key, command
+from commands.engine.replies import NULL_ARRAY, OK, Reply
+from commands.instance.client import Transaction
+from commands.instance.context import Context
+
+EXEC_ABORTED = "EXECABORT Transaction discarded because of previous errors."
+
+
+@command(
+    "MULTI",
+    group="transactions",
+    since="1.2.0",
+    flags="noscript loading stale fast allow_busy",
+    summary="Begins a transaction: requests are queued from here on.",
+)
+def multi(ctx: Context, argv: list[bytes]) -> Reply:
+    client = ctx.client
+    if client.transaction is not None:
+        raise CommandError("ERR MULTI calls can not be nested")
+    client.transaction = Transaction()
+    client.refresh_gate()
+    return OK
+
+
+@command(
+    "EXEC",
+    group="transactions",
+    since="1.2.0",
+    flags="noscript loading stale skip_slowlog",
+    complexity="Depends on the queued requests.",
+    summary="Runs the requests of a transaction, unless a watched key was changed.",
+)
+def exec_(ctx: Context, argv: list[bytes]) -> Reply:
+    client = ctx.client
+    transaction = client.transaction
+    if transaction is None:
+        raise CommandError("ERR EXEC without MULTI")
+    watch_failed = client.watch_failed or any(
+        database.has_run_out(key) for database, key in client.watching
+    )
+    client.end_transaction()
+    if transaction.broken:
+        raise CommandError(EXEC_ABORTED)
+    if watch_failed:
+        return NULL_ARRAY
+    run = ctx.instance.run_queued
+    requests: list[list[bytes]] = []
+    replies = []
+    ctx.atomic = True
+    try:
+        for request in transaction.queue:
+            reply, effects = run(client, request)
+            # A string that is modified in place may be so by a later request of these.
+            replies.append(bytes(reply) if reply.__class__ is bytearray else reply)
+            requests += effects
+    finally:
+        ctx.atomic = False
+    ctx.log_as(*requests)
+    return replies
+
+
+@command(
+    "DISCARD",
+    group="transactions",
+    since="2.0.0",
+    flags="noscript loading stale fast allow_busy",
+    complexity="O(N) where N is the number of queued requests.",
+    summary="Drops a transaction and what it has queued.",
+)
+def discard(ctx: Context, argv: list[bytes]) -> Reply:
+    if ctx.client.transaction is None:
+        raise CommandError("ERR DISCARD without MULTI")
+    ctx.client.end_transaction()
+    return OK
+
+
+@command(
+    "WATCH",
+    group="transactions",
+    since="2.2.0",
+    flags="noscript loading stale fast allow_busy",
+    complexity="O(N) where N is the number of keys.",
+    summary="Has the next transaction fail if one of these keys is changed before it.",
+    arguments=[Key("key", "RO", multiple=True)],
+)
+def watch(ctx: Context, argv: list[bytes]) -> Reply:
+    client, db = ctx.client, ctx.db
+    if client.transaction is not None:
+        raise CommandError("ERR WATCH inside MULTI is not allowed")
+    for key in argv[1:]:
+        client.watch(db, key)
+    return OK
+
+
+@command(
+    "UNWATCH",
+    group="transactions",
+    since="2.2.0",
+    flags="noscript loading stale fast allow_busy",
+    summary="Forgets the keys that are watched.",
+)
+def unwatch(ctx: Context, argv: list[bytes]) -> Reply:
+    ctx.client.unwatch()
+    return OK

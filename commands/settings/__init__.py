@@ -1,0 +1,1 @@
+"""Settings: their kinds, the table of all of them, and configuration files."""

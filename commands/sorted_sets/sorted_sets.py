@@ -1,0 +1,487 @@
+"""Sorted sets: members with scores, one at a time or a few."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError, wrong_arity
+from commands.engine.numbers import INT64_MAX, INT64_MIN, format_float, parse_float, parse_integer
+from commands.engine.registry import (
+    Block,
+    Double,
+    Integer,
+    Key,
+    OneOf,
+    Pattern,
+    String,
+    Token,
+    command,
+)
+from commands.engine.replies import NULL_ARRAY, Pairs, Reply
+from commands.engine.scan_options import parse_cursor, parse_scan_options
+from commands.instance.context import Context
+from commands.sorted_sets.bounds import member_bounds, score_bounds
+from storage.values.sorted_sets import SortedSet
+
+_NAN = "ERR resulting score is not a number (NaN)"
+# The most members that one ZRANDMEMBER with repetitions draws: the reply is made whole.
+_MOST_DRAWN = 1 << 24
+
+
+@dataclass(slots=True)
+class AddOptions:
+    """The words between key and first score of ZADD."""
+
+    only_new: bool = False
+    only_known: bool = False
+    only_greater: bool = False
+    only_less: bool = False
+    count_changed: bool = False
+    increment: bool = False
+
+
+_ADD_OPTIONS = {
+    b"NX": "only_new",
+    b"XX": "only_known",
+    b"GT": "only_greater",
+    b"LT": "only_less",
+    b"CH": "count_changed",
+    b"INCR": "increment",
+}
+
+
+@command(
+    "ZADD",
+    group="sorted_set",
+    since="1.2.0",
+    flags="write denyoom fast",
+    complexity="O(log(N)) for each member, in a sorted set of N members.",
+    summary="Puts members with their scores into a sorted set, made if need be.",
+    arguments=[
+        Key("key", "RW update"),
+        OneOf("condition", Token("NX"), Token("XX"), optional=True, since="3.0.2"),
+        OneOf("comparison", Token("GT"), Token("LT"), optional=True, since="6.2.0"),
+        Token("CH", name="change", optional=True, since="3.0.2"),
+        Token("INCR", name="increment", optional=True, since="3.0.2"),
+        Block("data", Double("score"), String("member"), multiple=True),
+    ],
+    history=[
+        ("2.4.0", "Takes several members."),
+        ("3.0.2", "Takes `XX`, `NX`, `CH` and `INCR`."),
+        ("6.2.0", "Takes `GT` and `LT`."),
+    ],
+)
+def zadd(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) == 4:
+        text = argv[2]
+        if text.isdigit() and len(text) < 16:
+            return _add_one(ctx, argv[1], float(text), argv[3])
+        if text.upper() in _ADD_OPTIONS:
+            raise CommandError(SYNTAX)
+        return _add_one(ctx, argv[1], parse_float(text), argv[3])
+    options = AddOptions()
+    at = 2
+    while at < len(argv) and (name := _ADD_OPTIONS.get(argv[at].upper())):
+        setattr(options, name, True)
+        at += 1
+    if at == len(argv) or (len(argv) - at) % 2:
+        raise CommandError(SYNTAX)
+    _check(options, (len(argv) - at) // 2)
+    scores = [parse_float(text) for text in argv[at::2]]
+    return add_members(ctx, argv[1], list(zip(argv[at + 1 :: 2], scores, strict=True)), options)
+
+
+def _add_one(ctx: Context, key: bytes, score: float, member: bytes) -> int:
+    """ZADD of one member without options, which is nearly every ZADD there is."""
+    db = ctx.db
+    value = db.fetch_as(key, SortedSet)
+    if value is None:
+        value = SortedSet()
+        value.put(member, score, ctx.keyspace.limits)
+        db.store(key, value, "zadd")
+        return 1
+    before = value.get(member)
+    if before == score:
+        return 0
+    value.put(member, score, ctx.keyspace.limits)
+    db.changed(key, "zadd")
+    return 1 if before is None else 0
+
+
+def _check(options: AddOptions, members: int) -> None:
+    if options.only_new and options.only_known:
+        raise CommandError("ERR XX and NX options at the same time are not compatible")
+    if options.only_greater + options.only_less + options.only_new > 1:
+        raise CommandError("ERR GT, LT, and/or NX options at the same time are not compatible")
+    if options.increment and members > 1:
+        raise CommandError("ERR INCR option supports a single increment-element pair")
+
+
+def add_members(
+    ctx: Context, key: bytes, members: list[tuple[bytes, float]], options: AddOptions
+) -> Reply:
+    """ZADD with its words read: the number of members added, or with INCR the score."""
+    db, limits = ctx.db, ctx.keyspace.limits
+    value = db.fetch_as(key, SortedSet)
+    if value is None and options.only_known:
+        return None if options.increment else 0
+    target = SortedSet() if value is None else value
+    target.expect(len(members), max(len(member) for member, _ in members), limits)
+    added = updated = 0
+    score: float | None = None
+    for member, given in members:
+        before = target.get(member)
+        score = _wanted(before, given, options)
+        if score is None or score == before:
+            continue
+        target.put(member, score, limits)
+        if before is None:
+            added += 1
+        else:
+            updated += 1
+    if added or updated:
+        event = "zincr" if options.increment else "zadd"
+        if value is None:
+            db.store(key, target, event)
+            ctx.keyspace.dirty += added + updated - 1
+        else:
+            db.changed(key, event, added + updated)
+    if options.increment:
+        return score
+    return added + updated if options.count_changed else added
+
+
+def _wanted(before: float | None, given: float, options: AddOptions) -> float | None:
+    """The score a member is to have; None where the options leave it alone."""
+    if before is None:
+        return None if options.only_known else given
+    if options.only_new:
+        return None
+    score = before + given if options.increment else given
+    if math.isnan(score):
+        raise CommandError(_NAN)
+    if (options.only_greater and score <= before) or (options.only_less and score >= before):
+        return None
+    return score
+
+
+@command(
+    "ZINCRBY",
+    group="sorted_set",
+    since="1.2.0",
+    flags="write denyoom fast",
+    complexity="O(log(N)), N being the number of members.",
+    summary="Adds to the score of a member.",
+    arguments=[Key("key", "RW access update"), Integer("increment"), String("member")],
+)
+def zincrby(ctx: Context, argv: list[bytes]) -> Reply:
+    increment = parse_float(argv[2])
+    return add_members(ctx, argv[1], [(argv[3], increment)], AddOptions(increment=True))
+
+
+@command(
+    "ZREM",
+    group="sorted_set",
+    since="1.2.0",
+    flags="write fast",
+    complexity="O(M*log(N)) for M members out of N.",
+    summary="Takes members out of a sorted set.",
+    arguments=[Key("key", "RW delete"), String("member", multiple=True)],
+    history=[("2.4.0", "Takes several members.")],
+)
+def zrem(ctx: Context, argv: list[bytes]) -> Reply:
+    value = ctx.db.fetch_as(argv[1], SortedSet)
+    if value is None:
+        return 0
+    removed = sum(map(value.remove, argv[2:]))
+    if removed:
+        ctx.db.settle(argv[1], value, "zrem", removed)
+    return removed
+
+
+# --- looking up ----------------------------------------------------------------------------
+
+
+@command(
+    "ZCARD",
+    group="sorted_set",
+    since="1.2.0",
+    flags="readonly fast",
+    summary="Counts the members of a sorted set.",
+    arguments=[Key("key", "RO")],
+)
+def zcard(ctx: Context, argv: list[bytes]) -> Reply:
+    value = ctx.db.read_as(argv[1], SortedSet)
+    return 0 if value is None else len(value)
+
+
+@command(
+    "ZSCORE",
+    group="sorted_set",
+    since="1.2.0",
+    flags="readonly fast",
+    summary="Answers the score of a member.",
+    arguments=[Key("key", "RO access"), String("member")],
+)
+def zscore(ctx: Context, argv: list[bytes]) -> Reply:
+    value = ctx.db.read_as(argv[1], SortedSet)
+    return None if value is None else value.get(argv[2])
+
+
+@command(
+    "ZMSCORE",
+    group="sorted_set",
+    since="6.2.0",
+    flags="readonly fast",
+    complexity="O(N) for N members asked for.",
+    summary="Answers the scores of several members.",
+    arguments=[Key("key", "RO access"), String("member", multiple=True)],
+)
+def zmscore(ctx: Context, argv: list[bytes]) -> Reply:
+    value = ctx.db.read_as(argv[1], SortedSet)
+    if value is None:
+        return [None] * (len(argv) - 2)
+    return [value.get(member) for member in argv[2:]]
+
+
+def _rank(ctx: Context, argv: list[bytes], from_top: bool) -> Reply:
+    if len(argv) > 4:
+        raise wrong_arity("zrevrank" if from_top else "zrank")
+    with_score = len(argv) == 4
+    if with_score and argv[3].upper() != b"WITHSCORE":
+        raise CommandError(SYNTAX)
+    value = ctx.db.read_as(argv[1], SortedSet)
+    score = None if value is None else value.get(argv[2])
+    if value is None or score is None:
+        return NULL_ARRAY if with_score else None
+    rank = value.rank(argv[2])
+    if from_top:
+        rank = len(value) - 1 - rank
+    return [rank, score] if with_score else rank
+
+
+_RANK_ARGUMENTS = [
+    Key("key", "RO access"),
+    String("member"),
+    Token("WITHSCORE", optional=True),
+]
+_RANK_HISTORY = [("7.2.0", "Takes `WITHSCORE`.")]
+
+
+@command(
+    "ZRANK",
+    group="sorted_set",
+    since="2.0.0",
+    flags="readonly fast",
+    complexity="O(log(N))",
+    summary="Answers the place of a member, counted from the lowest score.",
+    arguments=_RANK_ARGUMENTS,
+    history=_RANK_HISTORY,
+)
+def zrank(ctx: Context, argv: list[bytes]) -> Reply:
+    return _rank(ctx, argv, from_top=False)
+
+
+@command(
+    "ZREVRANK",
+    group="sorted_set",
+    since="2.0.0",
+    flags="readonly fast",
+    complexity="O(log(N))",
+    summary="Answers the place of a member, counted from the highest score.",
+    arguments=_RANK_ARGUMENTS,
+    history=_RANK_HISTORY,
+)
+def zrevrank(ctx: Context, argv: list[bytes]) -> Reply:
+    return _rank(ctx, argv, from_top=True)
+
+
+@command(
+    "ZCOUNT",
+    group="sorted_set",
+    since="2.0.0",
+    flags="readonly fast",
+    complexity="O(log(N)), N being the number of members.",
+    summary="Counts the members whose scores lie in a range.",
+    arguments=[Key("key", "RO access"), Double("min"), Double("max")],
+)
+def zcount(ctx: Context, argv: list[bytes]) -> Reply:
+    low, high = score_bounds(argv[2], argv[3])
+    value = ctx.db.read_as(argv[1], SortedSet)
+    if value is None:
+        return 0
+    start, stop = value.span_by_score(low, high)
+    return max(0, stop - start)
+
+
+@command(
+    "ZLEXCOUNT",
+    group="sorted_set",
+    since="2.8.9",
+    flags="readonly fast",
+    complexity="O(log(N)), N being the number of members.",
+    summary="Counts the members that lie between two others by name.",
+    arguments=[Key("key", "RO access"), String("min"), String("max")],
+)
+def zlexcount(ctx: Context, argv: list[bytes]) -> Reply:
+    low, high = member_bounds(argv[2], argv[3])
+    value = ctx.db.read_as(argv[1], SortedSet)
+    if value is None:
+        return 0
+    start, stop = value.span_by_member(low, high)
+    return max(0, stop - start)
+
+
+# --- popping -------------------------------------------------------------------------------
+
+
+def pop(
+    ctx: Context, key: bytes, value: SortedSet, count: int, from_top: bool
+) -> list[tuple[bytes, float]]:
+    """Take up to `count` (at least one) members off an end, the outermost first."""
+    if from_top:
+        pairs = value.remove_span(max(0, len(value) - count), len(value))
+        pairs.reverse()
+    else:
+        pairs = value.remove_span(0, count)
+    ctx.db.settle(key, value, "zpopmax" if from_top else "zpopmin", len(pairs))
+    return [(member, score) for score, member in pairs]
+
+
+def _pop(ctx: Context, argv: list[bytes], from_top: bool) -> Reply:
+    if len(argv) > 3:
+        raise CommandError(SYNTAX)
+    count = 1
+    if len(argv) == 3:
+        count = parse_integer(argv[2], MUST_BE_POSITIVE)
+        if count < 0:
+            raise CommandError(MUST_BE_POSITIVE)
+    value = ctx.db.fetch_as(argv[1], SortedSet)
+    if value is None or not count:
+        return []
+    pairs = pop(ctx, argv[1], value, count, from_top)
+    return Pairs(pairs) if len(argv) == 3 else list(pairs[0])
+
+
+_POP_ARGUMENTS = [Key("key", "RW access delete"), Integer("count", optional=True)]
+
+
+@command(
+    "ZPOPMIN",
+    group="sorted_set",
+    since="5.0.0",
+    flags="write fast",
+    complexity="O(log(N)*M) for M members out of N.",
+    summary="Takes out and answers the members with the lowest scores.",
+    arguments=_POP_ARGUMENTS,
+)
+def zpopmin(ctx: Context, argv: list[bytes]) -> Reply:
+    return _pop(ctx, argv, from_top=False)
+
+
+@command(
+    "ZPOPMAX",
+    group="sorted_set",
+    since="5.0.0",
+    flags="write fast",
+    complexity="O(log(N)*M) for M members out of N.",
+    summary="Takes out and answers the members with the highest scores.",
+    arguments=_POP_ARGUMENTS,
+)
+def zpopmax(ctx: Context, argv: list[bytes]) -> Reply:
+    return _pop(ctx, argv, from_top=True)
+
+
+# --- picking and walking -------------------------------------------------------------------
+
+
+@command(
+    "ZRANDMEMBER",
+    group="sorted_set",
+    since="6.2.0",
+    flags="readonly",
+    complexity="O(N), N being the number of members answered.",
+    summary="Answers random members of a sorted set.",
+    arguments=[
+        Key("key", "RO access"),
+        Block(
+            "options",
+            Integer("count"),
+            Token("WITHSCORES", optional=True),
+            optional=True,
+        ),
+    ],
+    tips=["nondeterministic_output"],
+)
+def zrandmember(ctx: Context, argv: list[bytes]) -> Reply:
+    rng = ctx.rng
+    if len(argv) == 2:
+        value = ctx.db.read_as(argv[1], SortedSet)
+        return None if value is None else value.at(rng.randrange(len(value)))[1]
+    count, with_scores = _random_options(argv)
+    value = ctx.db.read_as(argv[1], SortedSet)
+    if value is None or not count:
+        return []
+    size = len(value)
+    if count >= size:
+        pairs = value.pairs()
+        # As Redis answers a whole set: from the top down.
+        pairs.reverse()
+    elif count > 0:
+        pairs = [value.at(rank) for rank in rng.sample(range(size), count)]
+    else:
+        pairs = [value.at(rank) for rank in rng.choices(range(size), k=-count)]
+    if with_scores:
+        return Pairs([(member, score) for score, member in pairs])
+    return [member for _, member in pairs]
+
+
+def _random_options(argv: list[bytes]) -> tuple[int, bool]:
+    count = parse_integer(argv[2])
+    if count == INT64_MIN:
+        raise CommandError(
+            f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}"
+        )
+    with_scores = len(argv) > 3
+    if len(argv) > 4 or (with_scores and argv[3].upper() != b"WITHSCORES"):
+        raise CommandError(SYNTAX)
+    if count < -_MOST_DRAWN or (with_scores and abs(count) > INT64_MAX // 2):
+        raise CommandError("ERR value is out of range")
+    return count, with_scores
+
+
+@command(
+    "ZSCAN",
+    group="sorted_set",
+    since="2.8.0",
+    flags="readonly",
+    complexity="O(1) for each call, O(N) for a whole iteration over N members.",
+    summary="Walks over the members and scores of a sorted set.",
+    arguments=[
+        Key("key", "RO access"),
+        Integer("cursor"),
+        Pattern("pattern", "MATCH", optional=True),
+        Integer("count", "COUNT", optional=True),
+        Token("NOSCORES", optional=True),
+    ],
+    tips=["nondeterministic_output"],
+    history=[("8.0.0", "Takes `NOSCORES`.")],
+)
+def zscan(ctx: Context, argv: list[bytes]) -> Reply:
+    cursor = parse_cursor(argv[2])
+    value = ctx.db.read_as(argv[1], SortedSet)
+    if value is None:
+        return [b"0", []]
+    options = parse_scan_options(argv, 3, bare=b"NOSCORES")
+    cursor, members = value.scan(cursor, options.count)
+    members = options.pick(members)
+    if not options.bare:
+        # Scores of a large set pass through another printer in Redis than all others.
+        show = format_float if value.packed else _seventeen_digits
+        members = [text for member in members for text in (member, show(value[member]))]
+    return [b"%d" % cursor, members]
+
+
+def _seventeen_digits(score: float) -> bytes:
+    return b"%.17g" % score

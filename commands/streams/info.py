@@ -1,0 +1,182 @@
+"""What a stream, its groups and their consumers look like: XINFO."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from commands.engine.errors import NO_SUCH_KEY, CommandError, wrong_subcommand
+from commands.engine.numbers import parse_integer
+from commands.engine.registry import Block, Integer, Key, String, Token, command, container
+from commands.engine.replies import Reply
+from commands.instance.context import Context
+from commands.streams.groups import no_such_group
+from commands.streams.ids import format_id
+from commands.streams.streams import entries_reply
+from storage.values.consumer_groups import Consumer, Group
+from storage.values.streams import MAX_ID, Entry, Stream
+
+_SHOWN_BY_DEFAULT = 10
+
+container(
+    "XINFO",
+    group="stream",
+    since="5.0.0",
+    summary="Describes streams and their consumer groups.",
+    without="stream",
+)
+
+
+def _find_stream(ctx: Context, key: bytes) -> Stream:
+    stream = ctx.db.read_as(key, Stream)
+    if stream is None:
+        raise CommandError(NO_SUCH_KEY)
+    return stream
+
+
+# --- XINFO STREAM ------------------------------------------------------------------------------
+
+
+@command(
+    "XINFO STREAM",
+    group="stream",
+    since="5.0.0",
+    flags="readonly",
+    complexity="O(N) for N nodes of the stream, and what is shown of its entries.",
+    summary="Describes a stream, with FULL down to its entries and pending deliveries.",
+    arguments=[
+        Key("key", "RO access"),
+        Block(
+            "full-block",
+            Token("FULL"),
+            Integer("count", "COUNT", optional=True),
+            optional=True,
+        ),
+    ],
+    history=[
+        ("6.0.0", "FULL."),
+        ("7.0.0", "Deleted and added entries, and how far groups have read."),
+        ("7.2.0", "The time of a consumer's last success besides that of its last attempt."),
+    ],
+)
+def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
+    # The key comes before its options here: a wrong key hides a wrong option.
+    stream = _find_stream(ctx, argv[2])
+    full, count = False, _SHOWN_BY_DEFAULT
+    if len(argv) > 3:
+        if len(argv) not in (4, 6) or argv[3].upper() != b"FULL":
+            raise wrong_subcommand(argv)
+        full = True
+        if len(argv) == 6:
+            if argv[4].upper() != b"COUNT":
+                raise wrong_subcommand(argv)
+            count = parse_integer(argv[5])
+            if count < 0:
+                count = _SHOWN_BY_DEFAULT
+    reply: dict[bytes, Reply] = {
+        b"length": len(stream),
+        b"radix-tree-keys": len(stream.nodes),
+        b"radix-tree-nodes": stream.radix_nodes(),
+        b"last-generated-id": format_id(stream.last_id),
+        b"max-deleted-entry-id": format_id(stream.max_deleted_id),
+        b"entries-added": stream.entries_added,
+        b"recorded-first-entry-id": format_id(stream.first_id),
+    }
+    if full:
+        shown = count or None
+        reply[b"entries"] = entries_reply(stream.range(0, MAX_ID, shown))
+        reply[b"groups"] = [
+            _group_in_full(stream, name, group, shown) for name, group in stream.groups_by_name()
+        ]
+    else:
+        reply[b"groups"] = len(stream.groups)
+        reply[b"first-entry"] = _edge(stream.range(0, MAX_ID, 1))
+        reply[b"last-entry"] = _edge(stream.reverse_range(0, MAX_ID, 1))
+    return reply
+
+
+def _edge(entries: list[Entry]) -> Reply:
+    return entries_reply(entries)[0] if entries else None
+
+
+def _group_in_full(stream: Stream, name: bytes, group: Group, shown: int | None) -> Reply:
+    return {
+        b"name": name,
+        b"last-delivered-id": format_id(group.last_id),
+        b"entries-read": group.entries_read,
+        b"lag": group.lag(stream),
+        b"pel-count": len(group.pending),
+        b"pending": [
+            (format_id(entry_id), one.consumer.name, one.delivery_time, one.deliveries)
+            for entry_id, one in islice(group.pending.items(), shown)
+        ],
+        b"consumers": [
+            _consumer_in_full(consumer, shown) for consumer in group.consumers_by_name()
+        ],
+    }
+
+
+def _consumer_in_full(consumer: Consumer, shown: int | None) -> Reply:
+    return {
+        b"name": consumer.name,
+        b"seen-time": consumer.seen_time,
+        b"active-time": consumer.active_time,
+        b"pel-count": len(consumer.pending),
+        b"pending": [
+            (format_id(entry_id), one.delivery_time, one.deliveries)
+            for entry_id, one in islice(consumer.pending.items(), shown)
+        ],
+    }
+
+
+# --- XINFO GROUPS, XINFO CONSUMERS -------------------------------------------------------------
+
+
+@command(
+    "XINFO GROUPS",
+    group="stream",
+    since="5.0.0",
+    flags="readonly",
+    summary="Describes the consumer groups of a stream.",
+    arguments=[Key("key", "RO access")],
+    history=[("7.0.0", "How many entries were read, and how many are left.")],
+)
+def xinfo_groups(ctx: Context, argv: list[bytes]) -> Reply:
+    stream = _find_stream(ctx, argv[2])
+    return [
+        {
+            b"name": name,
+            b"consumers": len(group.consumers),
+            b"pending": len(group.pending),
+            b"last-delivered-id": format_id(group.last_id),
+            b"entries-read": group.entries_read,
+            b"lag": group.lag(stream),
+        }
+        for name, group in stream.groups_by_name()
+    ]
+
+
+@command(
+    "XINFO CONSUMERS",
+    group="stream",
+    since="5.0.0",
+    flags="readonly",
+    summary="Describes the consumers of a group.",
+    arguments=[Key("key", "RO access"), String("group")],
+    tips=["nondeterministic_output"],
+    history=[("7.2.0", "`inactive`, and `idle` counted from the last attempt.")],
+)
+def xinfo_consumers(ctx: Context, argv: list[bytes]) -> Reply:
+    key, name = argv[2:]
+    group = _find_stream(ctx, key).groups.get(name)
+    if group is None:
+        raise no_such_group(key, name)
+    now = ctx.now
+    return [
+        {
+            b"name": consumer.name,
+            b"pending": len(consumer.pending),
+            b"idle": max(0, now - consumer.seen_time),
+            b"inactive": max(0, now - consumer.active_time) if consumer.active_time >= 0 else -1,
+        }
+        for consumer in group.consumers_by_name()
+    ]

@@ -1,0 +1,261 @@
+"""Reading several streams at once, and waiting for what is added to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from commands.domain.queues.layout import QUEUE_PREFIX
+from commands.domain.queues.presence_rows import note_reader
+from commands.engine import effects
+from commands.engine.errors import (
+    SYNTAX,
+    TIMEOUT_NEGATIVE,
+    TIMEOUT_NOT_AN_INTEGER,
+    CommandError,
+)
+from commands.engine.numbers import INT64_MAX, parse_integer
+from commands.engine.registry import Argument, Block, Integer, Key, KeySpec, String, Token, command
+from commands.engine.replies import NULL_ARRAY, Couples, Reply
+from commands.instance.context import Context
+from commands.streams.groups import claim_request, find_or_add_consumer, group_id_request
+from commands.streams.ids import format_id, parse_id
+from commands.streams.streams import entries_reply
+from storage.values.consumer_groups import Consumer, Group
+from storage.values.streams import MAX_ID, Entry, Stream
+
+_HISTORY_ONLY = (
+    "ERR The {0} ID is meaningless in the context of XREADGROUP: you want to read the history"
+    " of this consumer by specifying a proper ID, or use the > ID to get new messages. The {0}"
+    " ID would just return an empty result set."
+)
+_NEW_ONLY = (
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group>"
+    " <consumer> option."
+)
+
+
+class _Request:
+    """The words of XREAD or XREADGROUP."""
+
+    __slots__ = ("blocking", "consumer", "count", "deadline", "group", "ids_at", "keys", "no_ack")
+
+    def __init__(self, ctx: Context, argv: list[bytes], *, grouped: bool) -> None:
+        self.count: int | None = None
+        self.blocking = self.no_ack = False
+        self.deadline: int | None = None
+        self.group: bytes | None = None
+        self.consumer = b""
+        place, end = 1, len(argv)
+        while place < end:
+            option, left = argv[place].upper(), end - place - 1
+            if option == b"BLOCK" and left:
+                place += 1
+                self.blocking = True
+                self.deadline = _parse_block(argv[place], ctx.now)
+            elif option == b"COUNT" and left:
+                place += 1
+                count = parse_integer(argv[place])
+                self.count = count if count > 0 else None
+            elif option == b"STREAMS" and left:
+                break
+            elif option == b"GROUP" and left >= 2:
+                if not grouped:
+                    raise CommandError(
+                        "ERR The GROUP option is only supported by XREADGROUP."
+                        " You called XREAD instead."
+                    )
+                self.group, self.consumer = argv[place + 1 : place + 3]
+                place += 2
+            elif option == b"NOACK":
+                if not grouped:
+                    raise CommandError(
+                        "ERR The NOACK option is only supported by XREADGROUP."
+                        " You called XREAD instead."
+                    )
+                self.no_ack = True
+            else:
+                raise CommandError(SYNTAX)
+            place += 1
+        count, odd = divmod(end - place - 1, 2)
+        if odd:
+            name, word = ("xreadgroup", ">") if grouped else ("xread", "$")
+            raise CommandError(
+                f"ERR Unbalanced '{name}' list of streams: for each stream key an ID or"
+                f" '{word}' must be specified."
+            )
+        if place >= end:
+            raise CommandError(SYNTAX)
+        if grouped and self.group is None:
+            raise CommandError("ERR Missing GROUP option for XREADGROUP")
+        self.ids_at = place + 1 + count
+        self.keys = argv[place + 1 : self.ids_at]
+
+
+def _parse_block(text: bytes, now: int) -> int | None:
+    """A timeout in milliseconds as a deadline; None for "for ever"."""
+    timeout = parse_integer(text, TIMEOUT_NOT_AN_INTEGER)
+    if timeout < 0:
+        raise CommandError(TIMEOUT_NEGATIVE)
+    if timeout > INT64_MAX - now:
+        raise CommandError("ERR timeout is out of range")
+    return now + timeout if timeout else None
+
+
+def _read_arguments(*options: Argument) -> list[Argument]:
+    streams = Block(
+        "streams",
+        Key("key", "RO access", multiple=True),
+        String("id", multiple=True),
+        token="STREAMS",
+    )
+    return [*options, streams]
+
+
+# --- XREAD -------------------------------------------------------------------------------------
+
+
+@command(
+    "XREAD",
+    group="stream",
+    since="5.0.0",
+    flags="readonly blocking",
+    complexity="O(M) for M entries answered.",
+    summary="Answers the entries of streams that follow given IDs, waiting for some if asked to.",
+    arguments=_read_arguments(
+        Integer("count", "COUNT", optional=True),
+        Integer("milliseconds", "BLOCK", optional=True),
+    ),
+    keys=[KeySpec("RO access", keyword="STREAMS", start=1, last=-1, limit=2)],
+)
+def xread(ctx: Context, argv: list[bytes]) -> Reply:
+    request = _Request(ctx, argv, grouped=False)
+    keys, ids_at = request.keys, request.ids_at
+    wanted: list[tuple[Stream | None, int]] = []
+    for key, text in zip(keys, argv[ids_at:], strict=True):
+        stream = ctx.db.read_as(key, Stream)
+        if text == b"$":
+            after = 0 if stream is None else stream.last_id
+        elif text == b"+":
+            # The last entry itself; without one, what is added from now on.
+            after = 0 if stream is None else (stream.last_entry_id or stream.last_id + 1) - 1
+        elif text == b">":
+            raise CommandError(_NEW_ONLY)
+        else:
+            after = parse_id(text)
+        wanted.append((stream, after))
+    found = []
+    for key, (stream, after) in zip(keys, wanted, strict=True):
+        if stream is not None and stream.last_entry_id > after:
+            entries = stream.range(after + 1, MAX_ID, request.count)
+            found.append((key, entries_reply(entries)))
+    if found:
+        return Couples(found)
+    if not request.blocking:
+        return NULL_ARRAY
+    return effects.Block(
+        keys,
+        request.deadline,
+        Stream,
+        argv=[*argv[:ids_at], *(format_id(after) for _, after in wanted)],
+    )
+
+
+# --- XREADGROUP --------------------------------------------------------------------------------
+
+
+@command(
+    "XREADGROUP",
+    group="stream",
+    since="5.0.0",
+    flags="write blocking",
+    complexity="O(M) for M entries answered.",
+    summary="Hands entries of streams to a consumer of a group, waiting for some if asked to.",
+    arguments=_read_arguments(
+        Block("group-block", String("group"), String("consumer"), token="GROUP"),
+        Integer("count", "COUNT", optional=True),
+        Integer("milliseconds", "BLOCK", optional=True),
+        Token("NOACK", optional=True),
+    ),
+    keys=[KeySpec("RO access", keyword="STREAMS", start=4, last=-1, limit=2)],
+)
+def xreadgroup(ctx: Context, argv: list[bytes]) -> Reply:
+    request = _Request(ctx, argv, grouped=True)
+    assert request.group is not None
+    wanted: list[tuple[bytes, Stream, Group, int | None]] = []
+    for key, text in zip(request.keys, argv[request.ids_at :], strict=True):
+        stream = ctx.db.read_as(key, Stream)
+        group = None if stream is None else stream.groups.get(request.group)
+        if stream is None or group is None:
+            raise CommandError(
+                b"NOGROUP No such key '%b' or consumer group '%b' in XREADGROUP with GROUP option"
+                % (key, request.group)
+            )
+        if text in (b"$", b"+"):
+            raise CommandError(_HISTORY_ONLY.format(text.decode()))
+        wanted.append((key, stream, group, None if text == b">" else parse_id(text)))
+    logged: list[list[bytes]] = []
+    found = []
+    for key, stream, group, after in wanted:
+        ctx.db.will_change(key)
+        consumer = find_or_add_consumer(ctx, key, request.group, group, request.consumer, logged)
+        if after is not None:
+            found.append((key, _history(ctx, stream, consumer, after, request.count)))
+            ctx.db.changed_beside(key)
+        elif stream.last_entry_id > group.last_id:
+            entries = stream.range(group.last_id + 1, MAX_ID, request.count)
+            _deliver(ctx, request, key, stream, group, consumer, entries, logged)
+            found.append((key, entries_reply(entries)))
+        elif ctx.retrying:
+            # Woken by a change that brought nothing is no sign of the consumer's life.
+            continue
+        consumer.seen_time = ctx.now
+    ctx.log_as(*logged)
+    if found or not ctx.retrying:
+        for key in request.keys:
+            if key.startswith(QUEUE_PREFIX):
+                note_reader(ctx, key, request.group, request.consumer)
+    if found:
+        return Couples(found)
+    if not request.blocking:
+        return NULL_ARRAY
+    return effects.Block(request.keys, request.deadline, Stream, on_loss=True)
+
+
+def _history(
+    ctx: Context, stream: Stream, consumer: Consumer, after: int, count: int | None
+) -> Reply:
+    """What the consumer was given beyond an id and has not confirmed, given once more."""
+    replies: list[Reply] = []
+    for entry_id in consumer.pending.irange(after + 1):
+        if len(replies) == count:
+            break
+        row = stream.get(entry_id)
+        if row is not None:
+            pending = consumer.pending[entry_id]
+            pending.delivery_time = ctx.now
+            pending.deliveries += 1
+        replies.append((format_id(entry_id), NULL_ARRAY if row is None else row))
+    return replies
+
+
+def _deliver(
+    ctx: Context,
+    request: _Request,
+    key: bytes,
+    stream: Stream,
+    group: Group,
+    consumer: Consumer,
+    entries: Sequence[Entry],
+    logged: list[list[bytes]],
+) -> None:
+    """Move the group past the entries, which are pending for the consumer from now on."""
+    assert request.group is not None
+    now = ctx.now
+    for entry_id, _ in entries:
+        group.advance(stream, entry_id)
+        if not request.no_ack:
+            group.deliver(entry_id, consumer, now)
+            logged.append(claim_request(key, request.group, group, entry_id))
+            consumer.active_time = now
+    ctx.db.changed_beside(key)
+    logged.append(group_id_request(key, request.group, group))

@@ -1,0 +1,21 @@
+"""Offsets of bits, as SETBIT, GETBIT and BITFIELD read them."""
+
+from __future__ import annotations
+
+from commands.engine.errors import CommandError
+from commands.engine.numbers import read_integer
+from commands.instance.context import Context
+
+
+def parse_bit_offset(ctx: Context, text: bytes, width: int = 0) -> int:
+    """The place of a bit. With a width, `#n` is the n-th field of so many bits."""
+    if width and text[:1] == b"#":
+        offset = read_integer(text[1:])
+        if offset is not None:
+            offset *= width
+    else:
+        offset = read_integer(text)
+    limit = ctx.instance.settings["proto-max-bulk-len"]
+    if offset is None or offset < 0 or offset >> 3 >= limit:
+        raise CommandError("ERR bit offset is not an integer or out of range")
+    return offset

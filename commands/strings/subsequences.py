@@ -1,0 +1,156 @@
+"""LCS: the longest common subsequence of two strings.
+
+The usual table of lengths takes a step and four bytes per pair of positions. Here a whole
+row of it is one integer with a bit per position, set where the length grows, and comes out
+of the row before by a handful of big-integer operations (Hyyrö, 2004). That is a sixtieth
+of the steps and a thirty-second of the memory, which is what makes it bearable in Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.numbers import parse_integer
+from commands.engine.registry import Integer, Key, KeySpec, Token, command
+from commands.engine.replies import Reply
+from commands.instance.context import Context
+from storage.errors import WrongType
+
+_NOT_STRINGS = "ERR The specified keys must contain string values"
+_BOTH = "ERR If you want both the length and indexes, please just use IDX."
+_TOO_LARGE = "ERR Insufficient memory, failed allocating transient memory for LCS"
+
+
+@dataclass(slots=True)
+class _Match:
+    """A stretch that both strings have: where it begins in each, and how long it is."""
+
+    first: int
+    second: int
+    length: int
+
+
+@command(
+    "LCS",
+    group="string",
+    since="7.0.0",
+    flags="readonly",
+    complexity="O(N*M) for strings of the lengths N and M.",
+    summary="Finds the longest common subsequence of two strings.",
+    arguments=[
+        Key("key1", "RO access"),
+        Key("key2", "RO access"),
+        Token("LEN", optional=True),
+        Token("IDX", optional=True),
+        Integer("min-match-len", "MINMATCHLEN", optional=True),
+        Token("WITHMATCHLEN", optional=True),
+    ],
+    keys=[KeySpec("RO access", index=1, last=1)],
+)
+def lcs(ctx: Context, argv: list[bytes]) -> Reply:
+    try:
+        first, second = (bytes(ctx.db.read_string(key) or b"") for key in argv[1:3])
+    except WrongType:
+        raise CommandError(_NOT_STRINGS) from None
+    only_length = indexes = with_lengths = False
+    least = 0
+    at = 3
+    while at < len(argv):
+        word = argv[at].upper()
+        at += 1
+        if word == b"IDX":
+            indexes = True
+        elif word == b"LEN":
+            only_length = True
+        elif word == b"WITHMATCHLEN":
+            with_lengths = True
+        elif word == b"MINMATCHLEN" and at < len(argv):
+            least = max(parse_integer(argv[at]), 0)
+            at += 1
+        else:
+            raise CommandError(SYNTAX)
+    if only_length and indexes:
+        raise CommandError(_BOTH)
+    # One bit per pair of positions is kept; that shall not be more than one string may be.
+    if (len(first) + 1) * (len(second) + 1) // 8 > ctx.instance.settings["proto-max-bulk-len"]:
+        raise CommandError(_TOO_LARGE)
+    if only_length:
+        rows = _rows(*sorted((first, second), key=len))
+        return rows[-1].bit_count()
+    matches = _matches(first, second)
+    if not indexes:
+        return b"".join([first[m.first : m.first + m.length] for m in reversed(matches)])
+    shown: list[Reply] = []
+    for match in matches:
+        if match.length >= least:
+            ranges: list[Reply] = [
+                [match.first, match.first + match.length - 1],
+                [match.second, match.second + match.length - 1],
+            ]
+            shown.append([*ranges, match.length] if with_lengths else ranges)
+    return {b"matches": shown, b"len": sum(match.length for match in matches)}
+
+
+def _rows(short: bytes, long: bytes) -> list[int]:
+    """For each prefix of `short`, the positions of `long` where its common length grows."""
+    places: dict[int, int] = {}
+    for letter in set(short):
+        # Letter by letter through the other string, as binary digits, last place first.
+        table = bytes(0x31 if byte == letter else 0x30 for byte in range(256))
+        places[letter] = int(long[::-1].translate(table) or b"0", 2)
+    full = (1 << len(long)) - 1
+    level = full
+    rows = [0]
+    for letter in short:
+        met = level & places[letter]
+        level = ((level + met) | (level - met)) & full
+        rows.append(level ^ full)
+    return rows
+
+
+def _matches(first: bytes, second: bytes) -> list[_Match]:
+    """The stretches of the subsequence that Redis picks among equally long ones, last first.
+
+    It walks back from the ends of both strings, over equal letters together and otherwise
+    giving up a letter of the first string only where that keeps strictly more.
+    """
+    swapped = len(first) > len(second)
+    short, long = (second, first) if swapped else (first, second)
+    rows = _rows(short, long)
+    matches: list[_Match] = []
+    going_on = False
+    i, j = len(short), len(long)
+    new_row = True
+    while i and j:
+        if new_row:
+            mask = (1 << j) - 1
+            growth, growth_above = rows[i] & mask, rows[i - 1] & mask
+            # The common lengths here, and with one letter less of the short string.
+            here, above = growth.bit_count(), growth_above.bit_count()
+            width = j + 7 >> 3
+            row, upper = growth.to_bytes(width, "little"), growth_above.to_bytes(width, "little")
+        new_row = True
+        if short[i - 1] == long[j - 1]:
+            i -= 1
+            j -= 1
+            a, b = (j, i) if swapped else (i, j)
+            if going_on:
+                match = matches[-1]
+                match.first, match.second = a, b
+                match.length += 1
+            else:
+                matches.append(_Match(a, b, 1))
+            going_on = True
+            continue
+        going_on = False
+        at, bit = j - 1 >> 3, j - 1 & 7
+        left = here - (row[at] >> bit & 1)
+        if above > left or (swapped and above == left):
+            i -= 1
+        else:
+            j -= 1
+            here = left
+            above -= upper[at] >> bit & 1
+            new_row = False
+    return matches

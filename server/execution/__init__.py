@@ -1,0 +1,1 @@
+"""From a request to its reply: dispatch, refusals, effects, blocked clients."""

@@ -1,0 +1,1 @@
+"""Sockets, connections, and the turn of the loop that serves them."""

@@ -1,0 +1,138 @@
+"""Which sockets are ready: the small module between Trio and the connections.
+
+`EpollReactor` is one Trio task that owns a private epoll object. An epoll object is itself
+pollable, so the task awaits *its* readability and then serves every ready client in a plain
+loop: Trio's cost is paid once per turn, not once per client. While there is more to do it
+polls again at once and only now and then lets Trio run its timers.
+
+`TaskReactor` is for platforms without epoll: a task per client, each awaiting its socket.
+Both offer the same few methods, and neither knows a request from a reply.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+import trio
+
+from server.net.connection import Connection
+
+# How long ready clients may keep Trio's timers waiting.
+_YIELD_AFTER = 0.002
+
+
+class Reactor(Protocol):
+    def add(self, connection: Connection) -> None: ...
+
+    def remove(self, connection: Connection) -> None: ...
+
+    def watch_writable(self, connection: Connection, wanted: bool) -> None: ...
+
+    async def run(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class EpollReactor:
+    def __init__(self, begin_turn: Callable[[], None], end_turn: Callable[[], None]) -> None:
+        self._begin_turn = begin_turn
+        self._end_turn = end_turn
+        self._epoll = select.epoll()
+        self._connections: dict[int, Connection] = {}
+
+    def add(self, connection: Connection) -> None:
+        self._connections[connection.fd] = connection
+        self._epoll.register(connection.fd, select.EPOLLIN)
+
+    def remove(self, connection: Connection) -> None:
+        if self._connections.pop(connection.fd, None) is not None:
+            self._epoll.unregister(connection.fd)
+
+    def watch_writable(self, connection: Connection, wanted: bool) -> None:
+        events = select.EPOLLIN | select.EPOLLOUT if wanted else select.EPOLLIN
+        self._epoll.modify(connection.fd, events)
+
+    def close(self) -> None:
+        self._epoll.close()
+
+    async def run(self) -> None:
+        poll, connections = self._epoll.poll, self._connections
+        begin_turn, end_turn = self._begin_turn, self._end_turn
+        writable = select.EPOLLOUT
+        while True:
+            await trio.lowlevel.wait_readable(self._epoll.fileno())
+            yield_at = monotonic() + _YIELD_AFTER
+            while events := poll(0, 1024):
+                begin_turn()
+                for fd, event in events:
+                    connection = connections.get(fd)
+                    # A client may have been closed by one served before it in this turn.
+                    if connection is None:
+                        continue
+                    if event & writable:
+                        connection.flush()
+                    if event != writable:
+                        connection.receive()
+                end_turn()
+                if monotonic() > yield_at:
+                    break
+
+
+class TaskReactor:
+    def __init__(self, begin_turn: Callable[[], None], end_turn: Callable[[], None]) -> None:
+        self._begin_turn = begin_turn
+        self._end_turn = end_turn
+        self._nursery: trio.Nursery | None = None
+        # Taken on before `run` had begun.
+        self._early: list[Connection] = []
+
+    def add(self, connection: Connection) -> None:
+        if self._nursery is None:
+            self._early.append(connection)
+        else:
+            self._nursery.start_soon(self._read, connection)
+
+    def remove(self, connection: Connection) -> None:
+        trio.lowlevel.notify_closing(connection.socket)
+
+    def watch_writable(self, connection: Connection, wanted: bool) -> None:
+        if wanted and self._nursery is not None:
+            self._nursery.start_soon(self._write, connection)
+
+    def close(self) -> None:
+        self._nursery = None
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as self._nursery:
+            for connection in self._early:
+                self._nursery.start_soon(self._read, connection)
+            self._early.clear()
+            await trio.sleep_forever()
+
+    async def _read(self, connection: Connection) -> None:
+        while not connection.closed:
+            try:
+                await trio.lowlevel.wait_readable(connection.socket)
+            except trio.ClosedResourceError:
+                return
+            self._begin_turn()
+            connection.receive()
+            self._end_turn()
+
+    async def _write(self, connection: Connection) -> None:
+        while connection.wants_write and not connection.closed:
+            try:
+                await trio.lowlevel.wait_writable(connection.socket)
+            except trio.ClosedResourceError:
+                return
+            connection.flush()
+
+
+def make_reactor(begin_turn: Callable[[], None], end_turn: Callable[[], None]) -> Reactor:
+    """The best reactor of this platform."""
+    if hasattr(select, "epoll"):
+        return EpollReactor(begin_turn, end_turn)
+    return TaskReactor(begin_turn, end_turn)

@@ -1,0 +1,146 @@
+"""A server process in the foreground: log, signals, start-up line, exit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import trio
+
+from commands.instance.instance import Instance
+from commands.settings.settings import Settings
+from server.collector import schedule_collections
+from server.persistence.files import make_directory
+from server.persistence.loading import LoadError
+from server.progress import LoadProgress
+from server.server import ListenError, Server
+
+logger = logging.getLogger("redkeep")
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "verbose": logging.INFO,
+    "notice": logging.INFO,
+    "warning": logging.WARNING,
+    "nothing": logging.CRITICAL + 1,
+}
+
+
+# Where `redkeep serve` keeps its data; made if it is missing, unlike one that was named.
+DEFAULT_DIRECTORY = "./redkeep-data"
+
+
+class StartError(Exception):
+    """Why the server cannot start, for a person to read."""
+
+
+def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve one instance until a signal or SHUTDOWN; StartError if it cannot begin.
+
+    `announce` gets the line that says where clients can connect and where the data is
+    kept, once everything is served.
+    """
+    start_logging(settings)
+    made = _enter_data_directory(settings)
+    server = Server(Instance(settings))
+    try:
+        server.listen()
+    except ListenError as error:
+        if made:
+            os.rmdir(settings["dir"])
+        raise StartError(str(error)) from None
+    pidfile = settings["pidfile"]
+    if pidfile:
+        _write_pidfile(pidfile)
+    try:
+        trio.run(_run, server, announce)
+    except* LoadError as group:
+        raise StartError(str(group.exceptions[0])) from None
+    finally:
+        if pidfile:
+            Path(pidfile).unlink(missing_ok=True)
+
+
+async def _run(server: Server, announce: Callable[[str], None]) -> None:
+    settings = server.instance.settings
+    async with trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            nursery.start_soon(_stop_on_signal, server, signals)
+            nursery.start_soon(schedule_collections)
+            progress = LoadProgress()
+            server.keeper.on_progress = progress.show
+
+            def ready() -> None:
+                progress.close()
+                announce(f"listening on {', '.join(server.addresses)}; {_where_data_is(settings)}")
+
+            server.on_ready = ready
+            try:
+                await server.run()
+            finally:
+                progress.close()
+            nursery.cancel_scope.cancel()
+
+
+def _where_data_is(settings: Settings) -> str:
+    """For the start-up line: what of the data outlives the process, and where."""
+    if settings["appendonly"]:
+        return f"data is kept in {settings['dir']}, logged ({settings['appendfsync']})"
+    if settings["save"]:
+        return f"data is kept in {settings['dir']}, in snapshots"
+    return "data is kept in memory only"
+
+
+async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
+    async for number in signals:
+        name = signal.Signals(number).name
+        logger.info("Received %s, stopping", name)
+        if not server.stop_on_signal(server.instance.settings[f"shutdown-on-{name.lower()}"]):
+            logger.error("Received %s, but the data is not safe: still running", name)
+
+
+def start_logging(settings: Settings) -> None:
+    """Send the log to the file the settings name, or to standard error."""
+    target = settings["logfile"]
+    try:
+        handler: logging.Handler = (
+            logging.FileHandler(target, encoding="utf-8")
+            if target
+            else logging.StreamHandler(sys.stderr)
+        )
+    except OSError as error:
+        raise StartError(f"cannot write the log file {target}: {error.strerror}") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    settings.on_change("loglevel", lambda level: logger.setLevel(_LEVELS[level]))
+
+
+def _enter_data_directory(settings: Settings) -> bool:
+    """Go where the data is; whether that had to be made."""
+    path = settings["dir"]
+    makes = path == DEFAULT_DIRECTORY and not os.path.exists(path)
+    try:
+        if makes:
+            if not settings["appendonly"] and not settings["save"]:
+                # A pure cache leaves no traces.
+                settings.set("dir", os.path.abspath(path))
+                return False
+            make_directory(Path(path))
+        os.chdir(path)
+    except OSError as error:
+        raise StartError(f"cannot use the data directory {path}: {error.strerror}") from None
+    # Where it is must not depend on where somebody was when the server started.
+    settings.set("dir", os.getcwd())
+    return makes
+
+
+def _write_pidfile(path: str) -> None:
+    try:
+        Path(path).write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise StartError(f"cannot write the pid file {path}: {error.strerror}") from None

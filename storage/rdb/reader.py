@@ -1,0 +1,213 @@
+"""Reading a snapshot into a keyspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from storage.keyspace import Database, Keyspace
+from storage.rdb import codes
+from storage.rdb.errors import RdbError
+from storage.rdb.modules import skip_module_facts
+from storage.rdb.source import Readable, Source
+from storage.rdb.value_reader import read_value
+
+# `read` pauses about so often.
+_STEP = 1 << 17
+_CHECKSUM_WIDTH = 8
+_FIRST_WITH_CHECKSUM = 5
+_LATEST = 1 << 63
+# Redis keeps the seconds since the last use in 24 bits.
+_LONGEST_IDLE = (1 << 24) - 1
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a snapshot held besides its keys."""
+
+    version: int = 0
+    # What the program that wrote it said of itself: b"redis-ver", b"ctime", b"aof-base" ...
+    facts: dict[bytes, bytes] = field(default_factory=dict)
+    # The source texts of libraries of functions.
+    libraries: list[bytes] = field(default_factory=list)
+    keys: int = 0
+    # Keys that were left out because they had run out, or were collections of nothing.
+    expired: int = 0
+    empty: int = 0
+    # Where the snapshot ends. Something else may follow it in the same file.
+    end: int = 0
+
+
+def load(
+    source: Readable,
+    keyspace: Keyspace,
+    progress: Callable[[int], None] | None = None,
+    *,
+    keep_expired: bool = False,
+    replace: bool = False,
+    checksum: bool = True,
+) -> Loaded:
+    """Read a snapshot from a binary file into the keyspace; `RdbError` if it is damaged.
+
+    `progress` is told now and then how many bytes were read. See `SnapshotReader` for the
+    rest, and for doing it in steps. After an error, what was read so far is in the keyspace.
+    """
+    reader = SnapshotReader(
+        source, keyspace, keep_expired=keep_expired, replace=replace, checksum=checksum
+    )
+    for done in reader.steps():
+        if progress is not None:
+            progress(done)
+    return reader.loaded
+
+
+class SnapshotReader:
+    """Reads a snapshot a step at a time, so that a server can answer in between.
+
+    Nobody is told of the keys: there are no events, and nothing counts as dirty. Keys that
+    have run out are left out, as by any server that is not a replica, unless `keep_expired`:
+    under a log that goes on from there, a later command may have saved them. A key that is
+    there already is an error unless `replace`.
+    """
+
+    __slots__ = ("_keep_expired", "_keyspace", "_replace", "_source", "loaded")
+
+    def __init__(
+        self,
+        source: Readable,
+        keyspace: Keyspace,
+        *,
+        keep_expired: bool = False,
+        replace: bool = False,
+        checksum: bool = True,
+    ) -> None:
+        self._source = Source(source)
+        self._source.checks = checksum
+        self._keyspace = keyspace
+        self._keep_expired = keep_expired
+        self._replace = replace
+        self.loaded = Loaded()
+
+    def steps(self) -> Iterator[int]:
+        """Read everything, pausing after each step to say how many bytes were read."""
+        source, keyspace, loaded = self._source, self._keyspace, self.loaded
+        version = loaded.version = self._read_head()
+        limits, now = keyspace.limits, keyspace.now
+        database = keyspace.databases[0]
+        deadline: int | None = None
+        accessed: int | None = None
+        pause_at = _STEP
+        while True:
+            started = source.offset
+            code = source.byte()
+            if code < codes.SLOT_IMPORT:
+                key = source.string()
+                value = read_value(source, code, version, limits)
+                if deadline is not None and deadline < now and not self._keep_expired:
+                    loaded.expired += 1
+                elif value is None:
+                    loaded.empty += 1
+                else:
+                    self._put(database, key, value, deadline, accessed, started)
+                    loaded.keys += 1
+                deadline = accessed = None
+                if source.offset >= pause_at:
+                    pause_at = source.offset + _STEP
+                    yield source.offset
+            elif code == codes.EXPIRES_MS:
+                deadline = self._within_range(source.signed(8), started)
+            elif code == codes.EXPIRES_S:
+                deadline = self._within_range(source.signed(4) * 1000, started)
+            elif code == codes.IDLE:
+                accessed = now - min(source.length(), _LONGEST_IDLE) * 1000
+            elif code == codes.FREQUENCY:
+                source.byte()
+            elif code == codes.SELECT:
+                database = self._select(source.length(), started)
+            elif code == codes.SIZES:
+                source.length()
+                source.length()
+            elif code == codes.FACT:
+                name = source.string()
+                loaded.facts[name] = source.string()
+            elif code == codes.FUNCTION:
+                loaded.libraries.append(source.string())
+            elif code == codes.END:
+                break
+            else:
+                self._skip(code, started)
+        self._check_end(version)
+        loaded.end = source.offset
+        yield source.offset
+
+    def _read_head(self) -> int:
+        head = self._source.take(codes.MAGIC_LENGTH)
+        for magic in (codes.REDIS_MAGIC, codes.VALKEY_MAGIC):
+            digits = head[len(magic) :]
+            if head.startswith(magic) and digits.isdigit():
+                version = int(digits)
+                if codes.is_readable(version) and (version >= codes.VALKEY) == (
+                    magic == codes.VALKEY_MAGIC
+                ):
+                    return version
+                raise RdbError(f"version {version} of the format is not known", 0)
+        raise RdbError("this is no snapshot: it does not begin with REDIS or VALKEY", 0)
+
+    def _put(
+        self,
+        database: Database,
+        key: bytes,
+        value: object,
+        deadline: int | None,
+        accessed: int | None,
+        started: int,
+    ) -> None:
+        if not database.load(key, value, deadline, accessed):
+            if not self._replace:
+                raise RdbError(f"the key {key[:100]!r} is there twice", started)
+            database.discard(key)
+            database.load(key, value, deadline, accessed)
+
+    def _within_range(self, deadline: int, started: int) -> int:
+        # Redis itself keeps deadlines from before 1970, which have simply run out.
+        if not -_LATEST <= deadline < _LATEST:
+            raise RdbError("a deadline that is out of range", started)
+        return deadline
+
+    def _select(self, index: int, started: int) -> Database:
+        databases = self._keyspace.databases
+        if index >= len(databases):
+            raise RdbError(
+                f"keys for database {index}, where there are only {len(databases)}: "
+                "see the setting 'databases'",
+                started,
+            )
+        return databases[index]
+
+    def _skip(self, code: int, started: int) -> None:
+        """Pass over an item that says nothing about keys."""
+        source = self._source
+        if code == codes.SLOT_INFO:
+            for _ in range(3):
+                source.length()
+        elif code == codes.SLOT_IMPORT:
+            source.string()
+            for _ in range(source.length()):
+                source.length()
+                source.length()
+        elif code == codes.MODULE_AUX:
+            skip_module_facts(source)
+        else:
+            # All that is left: Redis 7.0 before its release.
+            raise RdbError("functions in a form that was never released", started)
+
+    def _check_end(self, version: int) -> None:
+        if version < _FIRST_WITH_CHECKSUM:
+            return
+        source = self._source
+        found = source.checksum()
+        started = source.offset
+        said = source.unsigned(_CHECKSUM_WIDTH)
+        # Zero says that none was made.
+        if source.checks and said and said != found:
+            raise RdbError("the checksum does not match: the file is damaged", started)

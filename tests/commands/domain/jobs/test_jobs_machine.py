@@ -1,0 +1,521 @@
+"""Jobs under random work: workers, leases that run out, retries, dependencies, restarts.
+
+The machine speaks to a dispatcher in process, with a clock that only it moves. After every
+step it reads all keys with plain commands and recounts from the jobs alone what every index
+and every figure has to be. What it keeps in mind itself is who holds a lease, how ended
+jobs looked, and which jobs must be there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+
+from commands.engine.sweeps import sweeps
+from commands.instance.instance import Instance
+from commands.settings.settings import Settings
+from server.execution.dispatch import Dispatcher
+from server.wire.encoder import encode2, encode3
+from storage.journal import Journal
+from tests.support.resp import Error, Word, parse_all, word
+
+NOW = 1_700_000_000_000
+POOL = "work"
+JOB = b"redkeep:job:{work}:"
+INDEX = b"redkeep:jobs:{work}:"
+DUE = b"redkeep:jobs-due:{work}"
+KINDS = ("train", "backfill", "feature_refresh", "drift_compute")
+STATUSES = ("queued", "running", "completed", "failed", "cancelled")
+TERMINAL = STATUSES[2:]
+
+# The usual run plays the same sessions each time, so that it fails only for a reason.
+QUICK = settings(
+    max_examples=100,
+    stateful_step_count=40,
+    derandomize=True,
+    deadline=None,
+    database=None,
+)
+DEEP = settings(max_examples=2000, stateful_step_count=60, deadline=None)
+
+workers = st.sampled_from(["w1", "w2"])
+# Below zero is for a worker that has nothing to do with the job.
+picks = st.integers(-1, 5)
+kinds = st.sampled_from(KINDS[:2])
+moments = st.sampled_from([0, 1, 50, 1000])
+
+
+class Server:
+    """An instance without sockets, at a moment."""
+
+    def __init__(self, now: int) -> None:
+        self.instance = Instance(Settings())
+        self.instance.clock.freeze(now)
+        self.instance.keyspace.refresh_now()
+        self.instance.keyspace.journal = Journal()
+        self.log: list[list[bytes]] = []
+        self.dispatcher = Dispatcher(self.instance)
+        self.client = self.instance.new_client()
+        self.client.encoders = {2: encode2, 3: encode3}
+        self.client.speak(2)
+
+    def __call__(self, *words: Word) -> Any:
+        self.dispatcher.run(self.client, [[word(value) for value in words]])
+        assert self.client.waiting is None
+        data = b"".join(self.client.outbox)
+        self.client.outbox.clear()
+        (reply,) = parse_all(data)
+        return reply
+
+    def advance(self, ms: int) -> None:
+        self.instance.clock.advance(ms)
+        self.instance.keyspace.refresh_now()
+
+    def sweep(self) -> None:
+        (database, *_) = self.instance.keyspace.databases
+        for sweep in sweeps():
+            while self.dispatcher.run_sweep(database, sweep.run):
+                pass
+
+    def take_log(self) -> list[list[bytes]]:
+        """All that was written so far, as it is logged."""
+        journal = self.instance.keyspace.journal
+        assert journal is not None
+        self.log += journal.take()
+        return self.log
+
+    def replay(self, log: list[list[bytes]]) -> None:
+        for request in log:
+            assert not request[0].startswith(b"JOB"), "a stock server cannot run this"
+            self(*request)
+
+    def contents(self) -> dict[bytes, Any]:
+        """All keys with their values, read as any client would."""
+        found: dict[bytes, Any] = {}
+        for key in self("KEYS", "*"):
+            kind = self("TYPE", key)
+            if kind == "hash":
+                flat = self("HGETALL", key)
+                found[key] = dict(zip(flat[::2], flat[1::2], strict=True))
+            elif kind == "zset":
+                flat = self("ZRANGE", key, 0, -1, "WITHSCORES")
+                found[key] = {m: int(s) for m, s in zip(flat[::2], flat[1::2], strict=True)}
+            else:
+                assert kind == "set", (key, kind)
+                found[key] = set(self("SMEMBERS", key))
+        return found
+
+    def restore(self, contents: dict[bytes, Any]) -> None:
+        for key, value in contents.items():
+            if isinstance(value, set):
+                self("SADD", key, *value)
+            elif key == INDEX + b"unique" or key.startswith(JOB):
+                self("HSET", key, *(word for pair in value.items() for word in pair))
+            else:
+                self("ZADD", key, *(word for m, s in value.items() for word in (s, m)))
+
+
+def expected_indexes(jobs: dict[bytes, dict[bytes, bytes]]) -> dict[bytes, Any]:
+    """What stands around these jobs, by the table in `commands/domain/jobs/rows.py`."""
+    zsets: dict[bytes, dict[bytes, int]] = defaultdict(dict)
+    sets: dict[bytes, Any] = defaultdict(set)
+    unique = {}
+    for ident, fields in jobs.items():
+        row = json.loads(fields[b"row"])
+        status, kind, created = row["status"], row["kind"].encode(), row["created_at"]
+        zsets[INDEX + b"all"][ident] = created
+        zsets[INDEX + b"status:" + status.encode()][ident] = created
+        zsets[INDEX + b"kind:" + kind][ident] = created
+        zsets[INDEX + b"target:" + row["target"].encode()][ident] = created
+        if b"worker" in fields:
+            zsets[INDEX + b"worker:" + fields[b"worker"]][ident] = created
+        if b"expires_at" in fields:
+            zsets[DUE][b"gone:" + ident] = int(fields[b"expires_at"])
+        if status == "running":
+            zsets[DUE][b"lease:" + ident] = int(fields[b"lease_until"])
+        elif status == "queued":
+            if b"delayed" in fields:
+                zsets[DUE][b"start:" + ident] = int(fields[b"ready_at"])
+            elif b"waiting_for" not in fields:
+                member = b"%016d:%b" % (created, ident)
+                zsets[INDEX + b"ready:" + kind][member] = -int(fields.get(b"priority", 0))
+        else:
+            zsets[INDEX + b"finished:" + status.encode()][ident] = row["finished_at"]
+            duration = duration_of(row)
+            if duration is not None:
+                zsets[INDEX + b"durations"][ident] = duration
+        for awaited in fields.get(b"waiting_for", b"").split():
+            sets[INDEX + b"dependents:" + awaited].add(ident)
+        if b"unique" in fields and status not in TERMINAL:
+            unique[fields[b"unique"]] = ident
+    return {**zsets, **sets, **({INDEX + b"unique": unique} if unique else {})}
+
+
+def duration_of(row: dict[str, Any]) -> int | None:
+    if not row["started_at"] or not row["finished_at"]:
+        return None
+    return int(row["finished_at"] - row["started_at"])
+
+
+def percentile(durations: list[int], percent: int) -> int | None:
+    ordered = sorted(durations)
+    return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
+
+
+def as_map(flat: list[Any]) -> dict[str, Any]:
+    return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+class Jobs(RuleBasedStateMachine):
+    jobs = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = Server(NOW)
+        self.held: dict[bytes, tuple[str, int]] = {}
+        self.starts: dict[bytes, int] = {}
+        self.ended: dict[bytes, bytes] = {}
+        self.needed: set[bytes] = set()
+
+    @property
+    def now(self) -> int:
+        return self.server.instance.keyspace.now
+
+    def status(self, ident: bytes) -> str | None:
+        row = self.server("JOB.GET", POOL, ident)
+        return None if row is None else json.loads(row)["status"]
+
+    def chosen(self, ident: bytes, worker: str, pick: int) -> tuple[bytes, str]:
+        """A job and a worker that claimed it, whether or not it holds it still; or a stranger."""
+        if pick < 0 or not self.held:
+            return ident, worker
+        ident = sorted(self.held)[pick % len(self.held)]
+        return ident, self.held[ident][0]
+
+    def holds(self, ident: bytes, worker: str) -> bool:
+        holder, until = self.held.get(ident, ("", 0))
+        return holder == worker and until > self.now
+
+    # --- submitting ---------------------------------------------------------------------
+
+    @initialize(target=jobs, options=st.lists(st.sampled_from([2, 3, 4]), min_size=4, max_size=6))
+    def begin(self, options: list[int]) -> Any:
+        """Some jobs to work on, and most of them claimed."""
+        idents = [
+            self.server("JOB.SUBMIT", POOL, "train", "spam", "{}", "ATTEMPTS", attempts)
+            for attempts in options
+        ]
+        words: list[Word] = ["JOB.SUBMIT", POOL, "train", "ham", "{}"]
+        idents += [self.server(*words, "AFTER", 2, *idents[:2])]
+        self.needed.update(idents)
+        idents += [self.server(*words, "TTL", 60, "PRIORITY", 5)]
+        self.claim("w1", None, 2, 1000)
+        self.claim("w2", None, 1, 40)
+        return multiple(*idents)
+
+    @rule(
+        target=jobs,
+        kind=kinds,
+        priority=st.sampled_from([0, 0, 5, -1]),
+        delay=st.sampled_from([0, 0, 0, 1, 50]),
+        attempts=st.integers(1, 3),
+        ttl=st.sampled_from([None, None, None, 60]),
+        unique=st.sampled_from([None, None, "u1", "u2"]),
+    )
+    def submit(
+        self, kind: str, priority: int, delay: int, attempts: int, ttl: int | None, unique: Any
+    ) -> bytes:
+        options: list[Word] = ["PRIORITY", priority, "DELAY", delay, "ATTEMPTS", attempts]
+        holder = None
+        if ttl is not None:
+            options += ["TTL", ttl]
+        if unique is not None:
+            options += ["UNIQUE", unique]
+            holder = self.server("HGET", INDEX + b"unique", unique)
+        ident: bytes = self.server("JOB.SUBMIT", POOL, kind, "spam", "{}", *options)
+        if holder is not None and self.status(holder) is not None:
+            assert ident == holder
+        elif ttl is None:
+            self.needed.add(ident)
+        return ident
+
+    @rule(target=jobs, kind=kinds, awaited=st.lists(jobs, min_size=1, max_size=3))
+    def submit_after(self, kind: str, awaited: list[bytes]) -> bytes:
+        before = [self.status(ident) for ident in awaited]
+        words: list[Word] = ["AFTER", len(awaited), *awaited]
+        reply = self.server("JOB.SUBMIT", POOL, kind, "ham", "{}", *words)
+        if None in before:
+            assert isinstance(reply, Error) and reply.code == "NOTFOUND"
+            return awaited[0]
+        if {"failed", "cancelled"} & set(before):
+            assert self.status(reply) == "cancelled"
+        self.needed.add(reply)
+        return bytes(reply)
+
+    @rule(ident=jobs)
+    def submit_again(self, ident: bytes) -> None:
+        before = self.server("JOB.GET", POOL, ident)
+        assert self.server("JOB.SUBMIT", POOL, "train", "spam", "{}", "ID", ident) == ident
+        if before is None:
+            self.forget(ident)
+        else:
+            assert self.server("JOB.GET", POOL, ident) == before
+
+    # --- working ------------------------------------------------------------------------
+
+    @rule(
+        worker=workers,
+        only=st.none() | kinds,
+        count=st.integers(1, 3),
+        lease=st.sampled_from([40, 1000]),
+    )
+    def claim(self, worker: str, only: str | None, count: int, lease: int) -> None:
+        options: list[Word] = [] if only is None else ["KINDS", 1, only]
+        rows = self.server("JOB.CLAIM", POOL, worker, "COUNT", count, "LEASE", lease, *options)
+        for row in map(json.loads, rows or ()):
+            ident = row["id"].encode()
+            assert self.held.get(ident, ("", 0))[1] <= self.now, "two leases"
+            assert ident not in self.ended
+            assert row["status"] == "running"
+            self.starts[ident] = self.starts.get(ident, 0) + 1
+            assert row["started_at"] == self.now
+            assert only in (None, row["kind"])
+            self.held[ident] = (worker, self.now + lease)
+
+    @rule(ident=jobs, worker=workers, pick=picks, percent=st.integers(0, 120))
+    def progress(self, ident: bytes, worker: str, pick: int, percent: int) -> None:
+        ident, worker = self.chosen(ident, worker, pick)
+        reply = self.server("JOB.PROGRESS", POOL, ident, percent, "WORKER", worker)
+        if self.holds(ident, worker):
+            assert reply == b"running"
+            lease = int(self.server("HGET", JOB + ident, "lease"))
+            until = max(self.held[ident][1], self.now + lease)
+            self.held[ident] = (worker, until)
+            assert json.loads(self.server("JOB.GET", POOL, ident))["progress"] == min(percent, 100)
+        else:
+            assert reply != b"running"
+
+    @rule(ident=jobs, worker=workers, pick=picks, ms=st.sampled_from([1, 100]))
+    def extend(self, ident: bytes, worker: str, pick: int, ms: int) -> None:
+        ident, worker = self.chosen(ident, worker, pick)
+        reply = self.server("JOB.EXTEND", POOL, ident, worker, ms)
+        if self.holds(ident, worker):
+            assert reply == self.now + ms
+            self.held[ident] = (worker, self.now + ms)
+        else:
+            assert isinstance(reply, Error)
+            assert reply.code in ("NOTOWNER", "TERMINAL", "NOTFOUND")
+
+    @rule(ident=jobs, worker=workers, pick=picks)
+    def complete(self, ident: bytes, worker: str, pick: int) -> None:
+        ident, worker = self.chosen(ident, worker, pick)
+        holds, before = self.holds(ident, worker), self.server("JOB.GET", POOL, ident)
+        reply = self.server("JOB.COMPLETE", POOL, ident, "METRICS", "[1]", "WORKER", worker)
+        if holds:
+            assert reply == "OK"
+            assert self.status(ident) == "completed"
+            del self.held[ident]
+        else:
+            assert self.server("JOB.GET", POOL, ident) == before
+
+    @rule(ident=jobs, worker=workers, pick=picks, retry=st.booleans())
+    def fail(self, ident: bytes, worker: str, pick: int, retry: bool) -> None:
+        ident, worker = self.chosen(ident, worker, pick)
+        holds, before = self.holds(ident, worker), self.server("JOB.GET", POOL, ident)
+        words = ["RETRY"] if retry else []
+        reply = self.server("JOB.FAIL", POOL, ident, "oops", *words, "WORKER", worker)
+        if holds:
+            status = "failed" if reply == b"failed" else "queued"
+            assert self.status(ident) == status
+            assert retry or status == "failed"
+            del self.held[ident]
+        else:
+            assert self.server("JOB.GET", POOL, ident) == before
+
+    @rule(ident=jobs)
+    def cancel(self, ident: bytes) -> None:
+        before = self.status(ident)
+        reply = self.server("JOB.CANCEL", POOL, ident)
+        assert reply == (before in ("queued", "running"))
+        if reply:
+            assert self.status(ident) == "cancelled"
+            self.held.pop(ident, None)
+
+    # --- rows -----------------------------------------------------------------------------
+
+    @rule(ident=jobs, status=st.sampled_from(STATUSES))
+    def put(self, ident: bytes, status: str) -> None:
+        before = self.server("JOB.GET", POOL, ident)
+        row = {
+            "id": ident.decode(),
+            "kind": "train",
+            "target": "eggs",
+            "status": status,
+            "progress": 7,
+            "created_at": NOW,
+            "started_at": 0 if status == "queued" else NOW,
+            "finished_at": NOW + 5 if status in TERMINAL else 0,
+            "error": None,
+            "spec": "{}",
+            "metrics": None,
+        }
+        if before is None:
+            # It may have run out and not been swept; what is put is another job.
+            self.forget(ident)
+        else:
+            row = json.loads(before) | {"status": status}
+        if status == "queued":
+            row |= {"progress": 0, "started_at": 0}
+        reply = self.server("JOB.PUT", POOL, ident, json.dumps(row))
+        if before is not None and json.loads(before)["status"] in TERMINAL:
+            assert reply == "OK" if row == json.loads(before) else reply.code == "TERMINAL"
+            return
+        assert reply == "OK"
+        assert json.loads(self.server("JOB.GET", POOL, ident)) == row
+        was = None if before is None else json.loads(before)["status"]
+        if status == "running" and was != "running":
+            self.starts[ident] = self.starts.get(ident, 0) + 1
+        if status != "running":
+            self.held.pop(ident, None)
+
+    @rule(ident=jobs)
+    def delete(self, ident: bytes) -> None:
+        there = self.status(ident) is not None
+        assert self.server("JOB.DEL", POOL, ident) == there
+        if there:
+            self.forget(ident)
+
+    @rule(older=moments)
+    def prune(self, older: int) -> None:
+        gone = self.server("JOB.PRUNE", POOL, "OLDER", older)
+        count = 0
+        for ident, row in list(self.ended.items()):
+            if json.loads(row)["finished_at"] <= self.now - older:
+                count += 1
+                self.forget(ident)
+        assert gone == count
+
+    def forget(self, ident: bytes) -> None:
+        self.needed.discard(ident)
+        self.starts.pop(ident, None)
+        self.ended.pop(ident, None)
+        self.held.pop(ident, None)
+
+    # --- time and restarts ----------------------------------------------------------------
+
+    @rule(
+        ms=st.sampled_from([1, 39, 40, 60, 1000, 2000]), swept=st.sampled_from([False, False, True])
+    )
+    def advance(self, ms: int, swept: bool) -> None:
+        self.server.advance(ms)
+        if swept:
+            self.server.sweep()
+
+    @rule(from_log=st.booleans())
+    def restart(self, from_log: bool) -> None:
+        fresh = Server(self.now)
+        if from_log:
+            fresh.replay(self.server.take_log())
+        else:
+            fresh.restore(self.server.contents())
+        assert fresh("DEBUG", "DIGEST") == self.server("DEBUG", "DIGEST")
+        self.server = fresh
+
+    # --- what always holds ------------------------------------------------------------------
+
+    @invariant()
+    def everything_agrees(self) -> None:
+        contents = self.server.contents()
+        jobs = {k[len(JOB) :]: v for k, v in contents.items() if k.startswith(JOB)}
+        around = {key: value for key, value in contents.items() if not key.startswith(JOB)}
+        self.nothing_is_lost_and_what_ended_stays(jobs)
+        for ident, fields in jobs.items():
+            self.facts_fit_the_row(ident, fields)
+        assert around == expected_indexes(jobs)
+        self.figures_agree([json.loads(fields[b"row"]) for fields in jobs.values()])
+
+    def nothing_is_lost_and_what_ended_stays(self, jobs: dict[bytes, Any]) -> None:
+        assert self.needed <= set(jobs)
+        for ident in {*self.ended, *self.starts} - set(jobs):
+            # Only its TTL can have removed it.
+            assert ident not in self.needed
+            self.forget(ident)
+        for ident, fields in jobs.items():
+            row = fields[b"row"]
+            if ident in self.ended:
+                assert self.ended[ident] == row
+            elif json.loads(row)["status"] in TERMINAL:
+                self.ended[ident] = row
+                self.held.pop(ident, None)
+
+    def facts_fit_the_row(self, ident: bytes, fields: dict[bytes, bytes]) -> None:
+        row = json.loads(fields[b"row"])
+        status, held = row["status"], self.held.get(ident)
+        started = int(fields.get(b"attempts", 0))
+        assert started == self.starts.get(ident, 0)
+        assert started <= int(fields[b"max_attempts"]) or status != "queued"
+        if held is not None and held[1] > self.now:
+            lease = (fields[b"worker"].decode(), int(fields[b"lease_until"]))
+            assert (status, lease) == ("running", held)
+        elif status == "running" and int(fields[b"lease_until"]) > self.now:
+            assert b"worker" not in fields, "somebody holds what nobody claimed"
+        if status == "queued":
+            assert (row["progress"], row["started_at"]) == (0, 0)
+            assert not {b"worker", b"lease", b"lease_until"} & set(fields)
+        else:
+            assert not {b"delayed", b"waiting_for"} & set(fields)
+        rests = status != "running" and not {b"delayed", b"waiting_for"} & set(fields)
+        assert (b"expires_at" in fields) == (b"ttl" in fields and rests)
+
+    def figures_agree(self, rows: list[dict[str, Any]]) -> None:
+        figures = as_map(self.server("JOB.STATS", POOL))
+        by_status = Counter(row["status"] for row in rows)
+        by_kind = Counter(row["kind"] for row in rows)
+        queued = [row["created_at"] for row in rows if row["status"] == "queued"]
+        durations = [
+            duration
+            for row in rows
+            if row["status"] in TERMINAL and (duration := duration_of(row)) is not None
+        ]
+        assert figures["total"] == len(rows)
+        assert as_map(figures["status"]) == {name: by_status[name] for name in STATUSES}
+        assert as_map(figures["kind"]) == {name: by_kind[name] for name in KINDS}
+        assert figures["oldest_queued_ms"] == (self.now - min(queued) if queued else None)
+        assert as_map(figures["duration_ms"]) == {
+            f"p{percent}": percentile(durations, percent) for percent in (50, 95, 99)
+        }
+
+    def teardown(self) -> None:
+        """Whatever happened, diligent workers bring every job to an end."""
+        for _ in range(100):
+            self.server.advance(100_000)
+            self.server.sweep()
+            rows = self.server("JOB.CLAIM", POOL, "w", "COUNT", 1000)
+            for row in rows or ():
+                self.server("JOB.COMPLETE", POOL, json.loads(row)["id"], "WORKER", "w")
+            if not rows:
+                break
+        figures = as_map(as_map(self.server("JOB.STATS", POOL))["status"])
+        assert (figures["queued"], figures["running"]) == (0, 0)
+
+
+class TestJobs(Jobs.TestCase):  # type: ignore[name-defined,misc]
+    settings = QUICK
+
+
+@pytest.mark.deep
+class TestJobsForLong(Jobs.TestCase):  # type: ignore[name-defined,misc]
+    settings = DEEP

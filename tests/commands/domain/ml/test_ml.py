@@ -1,0 +1,207 @@
+"""ML.*: the raw view on the rows of jobs, models and their versions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from commands.domain.models.rows import parse_version_key, version_key
+from tests.support.resp import Connection, Error, Map
+from tests.support.servers import RunningServer
+
+ID = "0123456789abcdef0123456789abcdef"
+NAMESPACES = ("models", "model_versions", "jobs")
+
+
+def job_row(ident: str = ID, **members: Any) -> str:
+    row = {
+        "id": ident,
+        "kind": "train",
+        "target": "spam",
+        "status": "queued",
+        "progress": 0,
+        "created_at": 5,
+        "started_at": 0,
+        "finished_at": 0,
+        "error": None,
+        "spec": "{}",
+        "metrics": None,
+    }
+    return json.dumps(row | members, separators=(",", ":"))
+
+
+KEYS = {"models": "spam", "model_versions": "spam@v42", "jobs": ID}
+VALUES = {"models": '{"name": "spam"}', "model_versions": '{"x": 1}', "jobs": job_row()}
+
+each_namespace = pytest.mark.parametrize("namespace", NAMESPACES)
+
+
+@each_namespace
+def test_put_then_get(client: Connection, namespace: str) -> None:
+    key, value = KEYS[namespace], VALUES[namespace]
+    assert client("ML.PUT", "p", namespace, key, value) == "OK"
+    assert client("ML.GET", "p", namespace, key) == value.encode()
+    before = client("DEBUG", "DIGEST")
+    assert client("ML.PUT", "p", namespace, key, value) == "OK"
+    assert client("DEBUG", "DIGEST") == before
+
+
+@each_namespace
+def test_get_missing_is_nil(client: Connection, namespace: str) -> None:
+    assert client("ML.GET", "p", namespace, KEYS[namespace]) is None
+
+
+@each_namespace
+def test_del_is_idempotent(client: Connection, namespace: str) -> None:
+    assert client("ML.DEL", "p", namespace, KEYS[namespace]) == 0
+    client("ML.PUT", "p", namespace, KEYS[namespace], VALUES[namespace])
+    assert client("ML.DEL", "p", namespace, KEYS[namespace]) == 1
+    assert client("ML.DEL", "p", namespace, KEYS[namespace]) == 0
+    assert client("ML.GET", "p", namespace, KEYS[namespace]) is None
+
+
+def test_list_keeps_to_its_namespace(client: Connection) -> None:
+    other = ID[::-1]
+    client("ML.PUT", "p", "jobs", ID, job_row())
+    client("ML.PUT", "p", "jobs", other, job_row(other, created_at=6))
+    client("ML.PUT", "p", "models", "spam", "{}")
+    assert client("ML.LIST", "p", "jobs") == [
+        b"0",
+        [ID.encode(), job_row().encode(), other.encode(), job_row(other, created_at=6).encode()],
+    ]
+    assert client("ML.LIST", "p", "models") == [b"0", [b"spam", b"{}"]]
+    assert client("ML.LIST", "p", "model_versions") == [b"0", []]
+    assert client("ML.LIST", "q", "jobs") == [b"0", []]
+
+
+def test_job_keys_are_32_lower_case_hex_digits(client: Connection) -> None:
+    assert client("ML.PUT", "p", "jobs", ID, job_row()) == "OK"
+    for key in ("abc", "0" * 31, "0" * 33, ID.upper()):
+        assert client("ML.PUT", "p", "jobs", key, job_row(key)).code == "ERR"
+        assert client("ML.GET", "p", "jobs", key) is None
+
+
+def test_version_keys_are_split_at_the_last_mark() -> None:
+    assert version_key(b"spam_classifier", 42) == b"spam_classifier@v42"
+    assert parse_version_key(b"spam_classifier@v42") == (b"spam_classifier", 42)
+    assert parse_version_key(b"weird@name@v7") == (b"weird@name", 7)
+    assert parse_version_key(b"spam@vfoo") is None
+
+
+def test_version_keys_of_another_form(client: Connection) -> None:
+    assert client("ML.PUT", "p", "model_versions", "weird@name@v7", "{}") == "OK"
+    assert client("ML.LIST", "p", "model_versions") == [b"0", [b"weird@name@v7", b"{}"]]
+    for key in ("spam", "spam@vfoo", "spam@v", "spam@v-1", "spam@v4294967296"):
+        assert client("ML.PUT", "p", "model_versions", key, "{}") == Error(
+            f"ERR a key of model_versions is <model>@v<n>, not '{key}'"
+        )
+        assert client("ML.GET", "p", "model_versions", key) is None
+        assert client("ML.DEL", "p", "model_versions", key) == 0
+
+
+def test_lists_are_paged(client: Connection) -> None:
+    names = [f"m{number:02d}" for number in range(7)]
+    for name in reversed(names):
+        client("ML.PUT", "p", "models", name, "{}")
+        for version in (10, 9, 1):
+            client("ML.PUT", "p", "model_versions", f"{name}@v{version}", "{}")
+    versions = [f"{name}@v{version}" for name in names for version in (1, 9, 10)]
+    for namespace, keys in (("models", names), ("model_versions", versions)):
+        found: list[str] = []
+        cursor: Any = 0
+        while True:
+            cursor, flat = client("ML.LIST", "p", namespace, "CURSOR", cursor, "COUNT", 2)
+            found += [key.decode() for key in flat[::2]]
+            if cursor == b"0":
+                break
+            assert len(flat) == 4
+        assert found == keys
+
+
+def test_what_one_family_writes_the_other_reads(client: Connection, client3: Connection) -> None:
+    client("ML.PUT", "p", "jobs", ID, job_row())
+    assert json.loads(client("JOB.CLAIM", "p", "w"))["id"] == ID
+    assert json.loads(client("ML.GET", "p", "jobs", ID))["status"] == "running"
+    client("JOB.CANCEL", "p", ID)
+    assert client("ML.PUT", "p", "jobs", ID, job_row()).code == "TERMINAL"
+    assert client("MODEL.REGISTER", "spam", "METRICS", '{"auc": 1}') == 1
+    row = json.loads(client("ML.GET", "p", "model_versions", "spam@v1"))
+    assert row["metrics"] == '{"auc": 1}'
+    assert json.loads(client("ML.GET", "p", "models", "spam"))["active"] == 1
+    client("ML.PUT", "p", "model_versions", "spam@v5", json.dumps(row | {"version": 5}))
+    assert client("MODEL.REGISTER", "spam") == 6
+    cursor, rows = client3("ML.LIST", "p", "model_versions")
+    assert cursor == b"0"
+    assert isinstance(rows, Map)
+    assert [key for key, _ in rows.items] == [b"spam@v1", b"spam@v5", b"spam@v6"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ML.PUT", "p", "Models", "spam", "{}"),
+        ("ML.PUT", "p", "models", "spam", "{"),
+        ("ML.PUT", "p", "models", "spam", "[]"),
+        ("ML.PUT", "p", "models", "{}", "{"),
+        ("ML.PUT", "p", "models", "", "{}"),
+        ("ML.PUT", "p", "model_versions", "spam@v1", "nope"),
+        ("ML.PUT", "p", "model_versions", "spam", "{}"),
+        ("ML.PUT", "p", "jobs", ID, "{}"),
+        ("ML.PUT", "p", "jobs", "abc", job_row()),
+        ("ML.PUT", "", "jobs", ID, job_row()),
+        ("ML.DEL", "p", "nothing", "spam"),
+        ("ML.LIST", "p", "models", "CURSOR", "5"),
+        ("ML.LIST", "p", "model_versions", "CURSOR", "+x"),
+        ("ML.LIST", "p", "jobs", "CURSOR", "+x"),
+        ("ML.LIST", "p", "jobs", "COUNT", "0"),
+        ("ML.LIST", "p", "jobs", "NOPE"),
+    ],
+)
+def test_an_error_changes_nothing(client: Connection, words: tuple[str, ...]) -> None:
+    client("MODEL.REGISTER", "spam")
+    before = client("DEBUG", "DIGEST")
+    assert isinstance(client(*words), Error)
+    assert client("DEBUG", "DIGEST") == before
+
+
+def test_errors_begin_with_their_word(client: Connection) -> None:
+    assert client("ML.GET", "p", "dogs", "x") == Error(
+        "NAMESPACE 'dogs' is none of models, model_versions and jobs"
+    )
+    assert client("ML.PUT", "p", "models", "spam", "{") == Error(
+        "BADRECORD the value of spam is not valid JSON"
+    )
+    client("SET", "redkeep:model_versions:{spam}", "x")
+    assert client("ML.GET", "p", "model_versions", "spam@v1").code == "WRONGTYPE"
+
+
+def test_poison_is_passed_over(server: RunningServer, client: Connection) -> None:
+    for name in ("a", "b", "c"):
+        client("MODEL.REGISTER", name)
+        client("JOB.SUBMIT", "p", "train", name, "{}", "ID", name * 32)
+    client("SET", "redkeep:models:{a}", "{")
+    client("DEL", "redkeep:models:{b}")
+    client("LPUSH", "redkeep:models:{b}", "x")
+    client("HSET", "redkeep:model_versions:{a}", "1", "[")
+    client("HSET", f"redkeep:job:{{p}}:{'a' * 32}", "row", "x")
+    for namespace, expected in (("models", b"c"), ("model_versions", b"b@v1"), ("jobs", b"b" * 32)):
+        _, flat = client("ML.LIST", "p", namespace)
+        assert flat[0] == expected
+    assert server.call(lambda: server.instance.statistics.bad_records) >= 4
+    assert client("ML.GET", "p", "models", "a") == Error("BADRECORD a of models is not valid JSON")
+    assert client("ML.GET", "p", "model_versions", "a@v1").code == "BADRECORD"
+    assert client("ML.GET", "p", "jobs", "a" * 32).code == "BADRECORD"
+
+
+def test_inside_a_transaction(client: Connection) -> None:
+    client("MULTI")
+    client("ML.PUT", "p", "jobs", ID, job_row())
+    client("ML.LIST", "p", "jobs")
+    client("ML.DEL", "p", "jobs", ID)
+    assert client("EXEC") == ["OK", [b"0", [ID.encode(), job_row().encode()]], 1]
+
+
+def test_the_family_describes_itself(client: Connection) -> None:
+    assert client("ML.HELP")[1].startswith("ML.PUT pool namespace key json")

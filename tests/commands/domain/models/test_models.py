@@ -1,0 +1,351 @@
+"""MODEL.* through the wire: versions, what ML.* shares with it, errors."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+
+from commands.domain.models.rows import (
+    VERSIONS,
+    delete_model,
+    delete_version,
+    get_model,
+    get_version,
+    model_names,
+    parse_version_key,
+    put_model,
+    put_version,
+    version_key,
+)
+from commands.engine.errors import CommandError
+from commands.instance.context import Context
+from tests.support.resp import Connection, Error, Map
+from tests.support.servers import RunningServer
+
+NOW = 1_700_000_000_000
+
+
+def pairs(reply: Any) -> dict[str, Any]:
+    """A flat RESP2 map, or a RESP3 one, by name."""
+    items = reply.items if isinstance(reply, Map) else zip(reply[::2], reply[1::2], strict=True)
+    return {name.decode(): value for name, value in items}
+
+
+def listed(client: Connection, *options: str) -> list[tuple[Any, ...]]:
+    return [tuple(pairs(one).values()) for one in client("MODEL.LIST", *options)]
+
+
+# --- versions ----------------------------------------------------------------------------------
+
+
+def test_what_is_registered_is_answered(
+    server: RunningServer, client: Connection, client3: Connection
+) -> None:
+    server.freeze(NOW)
+    weights = bytes(range(256))
+    assert client("MODEL.REGISTER", "m") == 1
+    reply = client(
+        *("MODEL.REGISTER", "m", "WEIGHTS", weights, "HYPERPARAMS", ' {"lr": 0.10}'),
+        *("METRICS", '{"auc":1}', "DATAHASH", "h", "SQL", "SELECT 1", "PARENT", 1, "BY", "ada"),
+    )
+    assert reply == 2
+    expected = {
+        "model": b"m",
+        "version": 2,
+        "active": 1,
+        "archived": 0,
+        "hyperparams": b' {"lr": 0.10}',
+        "metrics": b'{"auc":1}',
+        "data_hash": b"h",
+        "sql": b"SELECT 1",
+        "parent": 1,
+        "created_at": NOW,
+        "created_by": b"ada",
+        "weights": weights,
+    }
+    for connection in (client, client3):
+        found = pairs(connection("MODEL.GET", "m", 2))
+        assert found == expected
+        assert list(found) == list(expected)
+    first = pairs(client("MODEL.GET", "m", 1))
+    assert first["active"] == 0
+    assert {first[name] for name in ("hyperparams", "parent", "created_by", "weights")} == {None}
+
+
+def test_the_layout(server: RunningServer, client: Connection) -> None:
+    server.freeze(NOW)
+    client("MODEL.REGISTER", "m", "WEIGHTS", "w", "METRICS", "1")
+    client("MODEL.REGISTER", "m")
+    client("MODEL.ARCHIVE", "m", 1)
+    assert client("GET", "redkeep:models:{m}") == b'{"name":"m","active":2,"latest":2}'
+    assert json.loads(client("HGET", "redkeep:model_versions:{m}", 1)) == {
+        "model": "m",
+        "version": 1,
+        "hyperparams": None,
+        "metrics": "1",
+        "data_hash": None,
+        "sql": None,
+        "parent": None,
+        "created_at": NOW,
+        "created_by": None,
+    }
+    assert client("HGETALL", "redkeep:model_weights:{m}") == [b"1", b"w"]
+    assert client("SMEMBERS", "redkeep:model_archive:{m}") == [b"1"]
+    slots = {client("CLUSTER", "KEYSLOT", key) for key in client("KEYS", "*")}
+    assert slots == {client("CLUSTER", "KEYSLOT", "m")}
+
+
+def test_the_active_version(client: Connection) -> None:
+    def active() -> int | None:
+        reply = client("MODEL.GET", "m")
+        return None if reply is None else pairs(reply)["version"]
+
+    assert active() is None
+    client("MODEL.REGISTER", "m", "INACTIVE")
+    assert active() is None
+    client("MODEL.REGISTER", "m")
+    assert active() == 2
+    assert client("MODEL.ACTIVATE", "m", 1) == "OK"
+    assert client("MODEL.ACTIVATE", "m", 1) == "OK"
+    assert active() == 1
+    client("MODEL.REGISTER", "m", "INACTIVE")
+    assert active() == 1
+    for _ in range(2):
+        assert client("MODEL.ARCHIVE", "m", 1) == "OK"
+        assert active() is None
+    assert client("MODEL.ACTIVATE", "m", 1) == Error("ARCHIVED version 1 of model 'm' is archived")
+    for _ in range(2):
+        assert client("MODEL.UNARCHIVE", "m", 1) == "OK"
+        assert active() is None
+    assert client("MODEL.ACTIVATE", "m", 1) == "OK"
+    assert client("MODEL.ARCHIVE", "m", 2) == "OK"
+    assert active() == 1
+
+
+def test_versions_are_listed_in_order(client: Connection) -> None:
+    assert client("MODEL.VERSIONS", "m") == []
+    for _ in range(11):
+        client("MODEL.REGISTER", "m", "WEIGHTS", "w")
+    client("MODEL.ARCHIVE", "m", 10)
+    found = [pairs(one) for one in client("MODEL.VERSIONS", "m")]
+    assert [one["version"] for one in found] == list(range(1, 12))
+    assert [one["version"] for one in found if one["active"]] == [11]
+    assert [one["version"] for one in found if one["archived"]] == [10]
+    assert all("weights" not in one for one in found)
+
+
+def test_models_are_listed(client: Connection) -> None:
+    for name in ("ham", "spam", "spam2", "sp:am", "spam"):
+        client("MODEL.REGISTER", name)
+    client("MODEL.ARCHIVE", "spam", 2)
+    client("SET", "redkeep:models:{spam", "no row")
+    assert sorted(listed(client), key=lambda one: bytes(one[0])) == [
+        (b"ham", 1, 1, 0),
+        (b"sp:am", 1, 1, 0),
+        (b"spam", None, 2, 1),
+        (b"spam2", 1, 1, 0),
+    ]
+    assert len(listed(client, "PREFIX", "spam")) == 2
+    assert listed(client, "PREFIX", "x") == []
+
+
+def test_del(client: Connection) -> None:
+    client("MODEL.REGISTER", "m", "WEIGHTS", "w")
+    client("MODEL.ARCHIVE", "m", 1)
+    assert client("MODEL.DEL", "m") == 1
+    assert client("MODEL.DEL", "m") == 0
+    assert client("DBSIZE") == 0
+    assert client("MODEL.REGISTER", "m") == 1
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+ERRORS = f"""
+MODEL.REGISTER '' => ERR no model can be named ''
+MODEL.REGISTER }}x => ERR no model can be named '}}x'
+MODEL.REGISTER \udcff => ERR the name of model '\udcff' is not UTF-8
+MODEL.REGISTER m METRICS [ => BADRECORD METRICS is not valid JSON
+MODEL.REGISTER m HYPERPARAMS x => BADRECORD HYPERPARAMS is not valid JSON
+MODEL.REGISTER m SQL \udcff => BADRECORD SQL is not UTF-8
+MODEL.REGISTER m PARENT 2 => NOTFOUND no version 2 of model 'm'
+MODEL.REGISTER m PARENT x => ERR value is not an integer or out of range
+MODEL.REGISTER m PARENT -1 => ERR value is not an integer or out of range
+MODEL.REGISTER m WEIGHTS => ERR syntax error
+MODEL.REGISTER m ACTIVE => ERR syntax error
+MODEL.ACTIVATE m 2 => NOTFOUND no version 2 of model 'm'
+MODEL.ACTIVATE m x => ERR value is not an integer or out of range
+MODEL.ARCHIVE m 2 => NOTFOUND no version 2 of model 'm'
+MODEL.UNARCHIVE m 2 => NOTFOUND no version 2 of model 'm'
+MODEL.GET m 01 => ERR value is not an integer or out of range
+MODEL.GET m 1 x => ERR syntax error
+MODEL.LIST PREFIX => ERR syntax error
+MODEL.LIST SUFFIX m => ERR syntax error
+MODEL.REGISTER broken => BADRECORD the row of model 'broken' cannot be read
+MODEL.GET broken => BADRECORD the row of model 'broken' cannot be read
+MODEL.VERSIONS broken => BADRECORD the row of model 'broken' cannot be read
+MODEL.GET m 7 => BADRECORD the row of version 7 of model 'm' cannot be read
+MODEL.REGISTER w => {WRONGTYPE}
+MODEL.REGISTER v => {WRONGTYPE}
+MODEL.REGISTER u WEIGHTS x => {WRONGTYPE}
+"""
+
+
+@pytest.mark.parametrize("line", ERRORS.strip().splitlines(), ids=ascii)
+def test_errors_change_nothing(client: Connection, line: str) -> None:
+    client("MODEL.REGISTER", "m")
+    client("HSET", "redkeep:model_versions:{m}", 7, "[" * 400 + "]" * 400)
+    client("SET", "redkeep:models:{broken}", "no JSON")
+    client("RPUSH", "redkeep:models:{w}", "no string")
+    client("SET", "redkeep:model_versions:{v}", "no hash")
+    client("SET", "redkeep:model_weights:{u}", "no hash")
+    before = client("DEBUG", "DIGEST")
+    request, text = line.split(" => ")
+    assert client(*shlex.split(request)) == Error(text)
+    assert client("DEBUG", "DIGEST") == before
+
+
+def test_poison_is_passed_over(server: RunningServer, client: Connection) -> None:
+    client("MODEL.REGISTER", "m")
+    client("HSET", "redkeep:model_versions:{m}", 2, "no JSON", "x", "{}")
+    client("SET", "redkeep:models:{broken}", '{"name":' + "[" * 400 + "]" * 400 + "}")
+    client("RPUSH", "redkeep:models:{list}", 1)
+    assert [pairs(one)["version"] for one in client("MODEL.VERSIONS", "m")] == [1]
+    assert [one[0] for one in listed(client)] == [b"m"]
+    assert server.call(lambda: server.instance.statistics.bad_records) == 3
+
+
+@pytest.mark.parametrize("active", ['"1"', "true", "-1", "1.0", "[]", "99", "4294967296"])
+def test_a_row_may_name_what_cannot_be_active(client: Connection, active: str) -> None:
+    client("MODEL.REGISTER", "m")
+    client("SET", "redkeep:models:{m}", f'{{"active":{active},"owner":"ada"}}')
+    assert client("MODEL.GET", "m") is None
+    assert listed(client) == [(b"m", None, 1, 0)]
+    assert client("MODEL.REGISTER", "m") == 2
+    row = json.loads(client("GET", "redkeep:models:{m}"))
+    assert row == {"active": 2, "owner": "ada", "latest": 2}
+
+
+def test_rows_of_others_are_shown(client: Connection) -> None:
+    row = {"hyperparams": {"lr": 1}, "created_at": 2**64 - 1, "parent": True, "sql": 1.5}
+    client("HSET", "redkeep:model_versions:{m}", 3, json.dumps(row))
+    found = pairs(client("MODEL.GET", "m", 3))
+    assert found["hyperparams"] == b'{"lr":1}'
+    assert (found["created_at"], found["parent"]) == (b"18446744073709551615", b"true")
+    assert (found["sql"], found["metrics"]) == (b"1.5", None)
+    assert client("MODEL.REGISTER", "m") == 4
+
+
+# --- what ML.* shares ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ctx(server: RunningServer) -> Context:
+    return server.call(lambda: server.instance.new_client().ctx)
+
+
+def test_version_keys() -> None:
+    assert version_key(b"spam_classifier", 42) == b"spam_classifier@v42"
+    assert parse_version_key(b"spam_classifier@v42") == (b"spam_classifier", 42)
+    assert parse_version_key(b"weird@name@v7") == (b"weird@name", 7)
+    assert parse_version_key(b"a@v1@v2") == (b"a@v1", 2)
+    assert parse_version_key(b"a@v4294967295") == (b"a", 4294967295)
+    for malformed in (b"spam@vfoo", b"spam", b"spam@v", b"spam@v-1", b"a@v007", b"a@v4294967296"):
+        assert parse_version_key(malformed) is None
+
+
+def test_rows_put_from_outside(server: RunningServer, client: Connection, ctx: Context) -> None:
+    server.call(put_model, ctx, b"m", b"{}")
+    assert server.call(get_model, ctx, b"m") == b"{}"
+    assert client("MODEL.REGISTER", "m") == 1
+    server.call(put_version, ctx, b"m", 7, b'{"metrics":"x"}')
+    assert server.call(get_version, ctx, b"m", 7) == b'{"metrics":"x"}'
+    assert pairs(client("MODEL.GET", "m", 7))["metrics"] == b"x"
+    assert client("MODEL.REGISTER", "m", "INACTIVE", "WEIGHTS", "w") == 8
+    assert client("MODEL.ACTIVATE", "m", 8) == "OK"
+    client("MODEL.ARCHIVE", "m", 7)
+    assert server.call(delete_version, ctx, b"m", 7)
+    assert server.call(delete_version, ctx, b"m", 8)
+    assert not server.call(delete_version, ctx, b"m", 8)
+    assert client("MODEL.GET", "m") is None
+    assert client("EXISTS", "redkeep:model_weights:{m}", "redkeep:model_archive:{m}") == 0
+    assert client("MODEL.REGISTER", "m") == 9
+    assert server.call(delete_model, ctx, b"m")
+    assert not server.call(delete_model, ctx, b"m")
+    assert client("MODEL.LIST") == []
+    assert client("MODEL.REGISTER", "m") == 10
+
+
+def test_a_version_makes_its_model(server: RunningServer, client: Connection, ctx: Context) -> None:
+    server.call(put_version, ctx, b"m", 5, b"{}")
+    assert listed(client) == [(b"m", None, 1, 0)]
+    server.call(put_version, ctx, b"m", 3, b"{}")
+    assert client("MODEL.REGISTER", "m") == 6
+    with pytest.raises(CommandError, match="no model can be named"):
+        server.call(put_version, ctx, b"", 1, b"{}")
+
+
+def test_names_are_walked_in_order(server: RunningServer, client: Connection, ctx: Context) -> None:
+    for name in ("a", "b", "b:c", "c"):
+        client("MODEL.REGISTER", name)
+    names = server.call(lambda: list(model_names(ctx)))
+    assert sorted(names) == [b"a", b"b", b"b:c", b"c"]
+    assert server.call(lambda: list(model_names(ctx, after=names[1]))) == names[2:]
+    assert server.call(lambda: list(model_names(ctx, among=VERSIONS))) == names
+
+
+# --- transactions, copies, events -----------------------------------------------------------
+
+
+def test_in_a_transaction(client: Connection) -> None:
+    client("MULTI")
+    for request in (("MODEL.REGISTER", "m"), ("MODEL.GET", "m"), ("MODEL.GET", "m", 9)):
+        assert client(*request) == "QUEUED"
+    version, found, absent = client("EXEC")
+    assert (version, pairs(found)["version"], absent) == (1, 1, None)
+
+
+def test_a_copy_of_the_keys_is_a_copy_of_the_registry(
+    loop: Any, server: RunningServer, client: Connection
+) -> None:
+    for _ in range(3):
+        client("MODEL.REGISTER", "m", "WEIGHTS", b"\x00\xff", "METRICS", "{}")
+    client("MODEL.ARCHIVE", "m", 2)
+    second = loop.start_server()
+    try:
+        other = second.connect()
+        for key in client("KEYS", "*"):
+            assert other("RESTORE", key, 0, client("DUMP", key)) == "OK"
+        for request in (
+            ("MODEL.GET", "m"),
+            ("MODEL.GET", "m", 2),
+            ("MODEL.VERSIONS", "m"),
+            ("MODEL.LIST",),
+            ("MODEL.REGISTER", "m", "INACTIVE"),
+        ):
+            assert other(*request) == client(*request)
+    finally:
+        second.close()
+
+
+def test_changes_are_published(client: Connection, client3: Connection) -> None:
+    client3("SUBSCRIBE", "__redkeep__:model:m")
+    client("MODEL.REGISTER", "m")
+    assert json.loads(client3.read_push().items[2]) == {
+        "event": "register",
+        "model": "m",
+        "active": True,
+        "version": 1,
+    }
+    client("MODEL.ARCHIVE", "m", 1)
+    client("MODEL.ARCHIVE", "m", 1)
+    client("MODEL.DEL", "m")
+    events = [json.loads(client3.read_push().items[2])["event"] for _ in range(2)]
+    assert events == ["archive", "del"]
+
+
+def test_help(client: Connection) -> None:
+    assert "MODEL.GET name [version]" in client("MODEL.HELP")

@@ -1,0 +1,135 @@
+"""Numbers as text, and back."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from commands.engine.errors import CommandError
+from commands.engine.numbers import (
+    INT64_MAX,
+    INT64_MIN,
+    format_float,
+    parse_float,
+    parse_integer,
+    read_float,
+    read_integer,
+)
+from tests.support.oracles import Oracle
+
+numeric_texts = st.one_of(
+    st.text("0123456789+-.eE xXinfnaNINF_p\0", max_size=12),
+    st.integers(-(2**66), 2**66).map(str),
+    st.floats(allow_nan=False).map(repr),
+    st.floats(allow_nan=False, allow_infinity=False).map(float.hex),
+).map(str.encode)
+
+
+# --- integers ---------------------------------------------------------------------------
+
+
+@given(st.integers(INT64_MIN, INT64_MAX))
+def test_integers_have_one_spelling(number: int) -> None:
+    text = b"%d" % number
+    assert parse_integer(text) == number
+    for other in (b"+" + text, b" " + text, text + b" ", b"0" + text, text + b"\n", text + b".0"):
+        assert read_integer(other) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"-", b"-0", b"00", b"1_000", b"\xd9\xa1", b"0x10", b"1e3", b"9223372036854775808",
+     b"-9223372036854775809", b"1" * 5000],
+)  # fmt: skip
+def test_what_is_no_integer(text: bytes) -> None:
+    assert read_integer(text) is None
+    with pytest.raises(CommandError, match="value is not an integer or out of range"):
+        parse_integer(text)
+
+
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=numeric_texts)
+def test_integers_like_the_oracle(text: bytes, running_valkey: Oracle) -> None:
+    running_valkey("DEL", "n")
+    accepted = running_valkey("INCRBY", "n", text)
+    # INCRBY refuses no integer on an empty key.
+    assert read_integer(text) == (accepted if isinstance(accepted, int) else None)
+
+
+# --- doubles ----------------------------------------------------------------------------
+
+
+@given(st.floats(allow_nan=False))
+def test_doubles_are_read_back_the_same(number: float) -> None:
+    text = format_float(number)
+    back = parse_float(text)
+    assert back == number
+    assert math.copysign(1, back) == math.copysign(1, number)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_doubles_are_written_as_short_as_can_be(number: float) -> None:
+    text = format_float(number)
+    if abs(number) <= 2**62 and number == int(number):
+        assert text == b"%d" % number or text == b"-0"
+    else:
+        assert strip_zeros(text) == strip_zeros(repr(number).encode())
+
+
+def strip_zeros(text: bytes) -> str:
+    """The digits that say something."""
+    return "".join(map(str, Decimal(text.decode()).as_tuple().digits)).strip("0")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.1, b"0.1"), (1e-5, b"0.00001"), (1e-7, b"1e-7"), (1.5e-7, b"1.5e-7"),
+     (1e17, b"1" + b"0" * 17), (1e19, b"1e+19"), (123456789012345680000, b"123456789012345680000"),
+     (-0.0, b"-0"),
+     (5e-324, b"5e-324"), (math.inf, b"inf"), (math.nan, b"nan"), (1e300, b"1e+300")],
+)  # fmt: skip
+def test_doubles_as_text(number: float, text: bytes) -> None:
+    assert format_float(number) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b" ", b"nan", b"NaN", b"-nan", b"1 ", b" 1", b"1_0", b"1e", b"e1", b".", b"--1",
+     b"1e400", b"-1e400", b"1e-400", b"0x1p-1080", b"infinit", b"0x", b"1\0", b"\xd9\xa1"],
+)  # fmt: skip
+def test_what_is_no_double(text: bytes) -> None:
+    assert read_float(text) is None
+    with pytest.raises(CommandError, match="value is not a valid float"):
+        parse_float(text)
+
+
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=numeric_texts)
+def test_doubles_are_read_like_the_oracle(text: bytes, running_valkey: Oracle) -> None:
+    if b"x" in text.lower():
+        return  # Valkey reads no hexadecimal; Redis does
+    running_valkey("DEL", "z")
+    accepted = running_valkey("ZADD", "z", text, "m") == 1
+    assert (read_float(text) is not None) == accepted
+    if accepted:
+        score = running_valkey("ZSCORE", "z", "m")
+        # A compact sorted set keeps whole scores as integers, which have one zero.
+        assert format_float(parse_float(text) or 0.0) == score
+
+
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    number=st.one_of(
+        st.floats(allow_nan=False),
+        st.floats(-1e6, 1e6),
+        st.integers(-(2**70), 2**70).map(float),
+        st.decimals(-1000, 1000, places=3, allow_nan=False).map(float),
+    )
+)
+def test_doubles_are_written_like_the_oracle(number: float, running_valkey: Oracle) -> None:
+    running_valkey("ZADD", "z", number, "m")
+    assert running_valkey("ZSCORE", "z", "m") == format_float(number or 0.0)

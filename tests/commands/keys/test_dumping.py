@@ -1,0 +1,141 @@
+"""DUMP and RESTORE, where events, other clients and the log matter.
+
+What a request alone decides is compared with real servers in tests/differential, and the
+payloads of all values in tests/storage/rdb.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.journal import Journal
+from storage.rdb import dump_value
+from tests.commands.keys.test_keys import dirty, listen
+from tests.support.resp import Connection, Error
+from tests.support.servers import RunningServer
+
+ONE = dump_value(b"1")
+
+
+def keep_journal(server: RunningServer) -> Journal:
+    """Where the server notes what is to be logged from now on."""
+    journal = Journal()
+    server.call(setattr, server.instance.keyspace, "journal", journal)
+    return journal
+
+
+def test_a_value_of_every_type_can_be_taken_elsewhere(client: Connection) -> None:
+    client("SET", "string", "value")
+    client("RPUSH", "list", "a", "b")
+    client("SADD", "set", "a", "b")
+    client("HSET", "hash", "f", "v")
+    client("ZADD", "zset", 1.5, "a")
+    client("XADD", "stream", "1-1", "f", "v")
+    client("XGROUP", "CREATE", "stream", "g", 0)
+    for key in ("string", "list", "set", "hash", "zset", "stream"):
+        assert client("RESTORE", "copy", 0, client("DUMP", key), "REPLACE") == "OK"
+        assert client("TYPE", "copy") == client("TYPE", key)
+        assert client("DEBUG", "DIGEST-VALUE", "copy") == client("DEBUG", "DIGEST-VALUE", key)
+
+
+def test_restoring_tells_of_itself(server: RunningServer, client: Connection) -> None:
+    heard = listen(server)
+    before = dirty(server)
+    client("RESTORE", "k", 0, ONE)
+    client("RESTORE", "k", 0, ONE, "REPLACE")
+    assert heard == [
+        (0, b"k", "new", False),
+        (0, b"k", "restore", True),
+        (0, b"k", "new", False),
+        (0, b"k", "restore", True),
+    ]
+    assert dirty(server) == before + 2
+
+
+def test_restoring_what_has_run_out_deletes(server: RunningServer, client: Connection) -> None:
+    heard = listen(server)
+    before = dirty(server)
+    client("RESTORE", "k", 1, ONE, "ABSTTL")
+    assert heard == []
+    assert dirty(server) == before
+    client("SET", "k", "old")
+    heard.clear()
+    client("RESTORE", "k", 1, ONE, "ABSTTL", "REPLACE")
+    assert heard == [(0, b"k", "del", True)]
+    assert dirty(server) == before + 2
+
+
+def test_a_refused_restore_changes_nothing(server: RunningServer, client: Connection) -> None:
+    client("SET", "k", "old", "EX", 100)
+    before = dirty(server)
+    for words in (("x", ONE), (-1, ONE), (0, "bad"), (0, ONE[:-1] + b"?"), (0, ONE, "FREQ", 256)):
+        assert isinstance(client("RESTORE", "k", *words, "REPLACE"), Error)
+    assert client("GET", "k") == b"old"
+    assert client("TTL", "k") == 100
+    assert dirty(server) == before
+
+
+def test_a_restored_key_runs_out(server: RunningServer, client: Connection) -> None:
+    server.freeze()
+    client("RESTORE", "k", 500, ONE)
+    assert client("PEXPIRETIME", "k") == server.now_ms() + 500
+    server.advance(500)
+    assert client("GET", "k") == b"1"
+    server.advance(1)
+    assert client("GET", "k") is None
+
+
+def test_fields_of_a_restored_hash_run_out(server: RunningServer, client: Connection) -> None:
+    server.freeze()
+    client("HSET", "h", "f", "v", "g", "w")
+    client("HPEXPIRE", "h", 500, "FIELDS", 1, "f")
+    payload = client("DUMP", "h")
+    client("RESTORE", "copy", 0, payload)
+    assert client("HPTTL", "copy", "FIELDS", 2, "f", "g") == [500, -1]
+    server.advance(501)
+    assert client("HGETALL", "copy") == [b"g", b"w"]
+    client("RESTORE", "late", 0, payload)
+    assert client("HGETALL", "late") == [b"g", b"w"]
+
+
+def test_strings_are_compressed_as_the_setting_says(client: Connection) -> None:
+    pytest.importorskip("lzf")
+    client("SET", "k", "abc" * 1000)
+    client("CONFIG", "SET", "rdbcompression", "no")
+    plain = client("DUMP", "k")
+    client("CONFIG", "SET", "rdbcompression", "yes")
+    packed = client("DUMP", "k")
+    assert len(plain) > 3000 > 300 > len(packed)
+    for payload in (plain, packed):
+        client("RESTORE", "copy", 0, payload, "REPLACE")
+        assert client("GET", "copy") == b"abc" * 1000
+
+
+def test_restoring_wakes_who_waits(server: RunningServer, client: Connection) -> None:
+    client("RPUSH", "list", "item")
+    payload = client("DUMP", "list")
+    waiting = server.connect()
+    waiting.send("BLPOP", "k", 0)
+    client("RESTORE", "k", 0, payload)
+    assert waiting.read() == [b"k", b"item"]
+
+
+def test_what_is_logged_runs_out_at_the_same_moment(
+    server: RunningServer, client: Connection
+) -> None:
+    server.freeze()
+    at = b"%d" % (server.now_ms() + 500)
+    journal = keep_journal(server)
+    client("RESTORE", "k", 500, ONE)
+    client("RESTORE", "k", 500, ONE, "REPLACE", "IDLETIME", 7)
+    client("RESTORE", "k", 0, ONE, "REPLACE")
+    client("RESTORE", "k", at, ONE, "REPLACE", "ABSTTL")
+    client("RESTORE", "k", 1, ONE, "REPLACE", "ABSTTL")
+    client("RESTORE", "k", 1, ONE, "REPLACE", "ABSTTL")
+    assert [request for request in server.call(journal.take) if request[0] != b"SELECT"] == [
+        [b"RESTORE", b"k", at, ONE, b"ABSTTL"],
+        [b"RESTORE", b"k", at, ONE, b"REPLACE", b"IDLETIME", b"7", b"ABSTTL"],
+        [b"RESTORE", b"k", b"0", ONE, b"REPLACE"],
+        [b"RESTORE", b"k", at, ONE, b"REPLACE", b"ABSTTL"],
+        [b"DEL", b"k"],
+    ]

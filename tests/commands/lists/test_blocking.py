@@ -1,0 +1,32 @@
+"""Only what these commands decide; blocking itself: tests/server/execution/test_blocking.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.resp import Connection, Error
+
+
+@pytest.mark.parametrize("timeout", ["-1", "-0.001", "-inf"], ids=["whole", "fraction", "infinite"])
+def test_negative_timeouts(client: Connection, timeout: str) -> None:
+    assert client("BLPOP", "k", timeout) == Error("ERR timeout is negative")
+
+
+@pytest.mark.parametrize("timeout", ["inf", "1e300", "9223372036854775"])
+def test_timeouts_beyond_time(client: Connection, timeout: str) -> None:
+    assert client("BRPOP", "k", timeout) == Error("ERR timeout is out of range")
+
+
+def test_a_refused_wait_takes_nothing(client: Connection) -> None:
+    client("RPUSH", "k", "a")
+    client("SET", "s", "text")
+    for words in [
+        ("BLPOP", "k", "x"),
+        ("BLPOP", "s", "k", 0),
+        ("BLMOVE", "k", "s", "LEFT", "LEFT", 0),
+        ("BLMOVE", "k", "j", "LEFT", "DOWN", 0),
+        ("BRPOPLPUSH", "k", "s", 0),
+        ("BLMPOP", 0, 1, "k", "LEFT", "COUNT", 0),
+    ]:
+        assert isinstance(client(*words), Error), words
+    assert client("LRANGE", "k", 0, -1) == [b"a"]

@@ -1,0 +1,181 @@
+"""SLOWLOG, COMMANDLOG and LATENCY. Errors are compared in tests/differential."""
+
+from __future__ import annotations
+
+import pytest
+
+from commands.instance.latency import LatencyMonitor
+from commands.instance.redaction import redacted
+from tests.support.resp import Connection, Map, Verbatim
+from tests.support.servers import RunningServer
+
+NOW = 1_700_000_000
+
+
+@pytest.fixture
+def logging_all(server: RunningServer, client: Connection) -> Connection:
+    server.freeze(NOW * 1000)
+    client("CONFIG", "SET", "slowlog-log-slower-than", 0)
+    client("SLOWLOG", "RESET")
+    return client
+
+
+def test_an_entry_says_what_when_and_who(logging_all: Connection) -> None:
+    logging_all("CLIENT", "SETNAME", "me")
+    logging_all("SET", "k", "x" * 200, *["more"] * 40)
+    newest = logging_all("SLOWLOG", "GET", 1)[0]
+    ident, at, microseconds, words, address, name = newest
+    assert (at, name) == (NOW, b"me")
+    assert ident > 0
+    assert microseconds >= 0
+    assert address.startswith(b"127.0.0.1:")
+    assert words[:3] == [b"SET", b"k", b"x" * 128 + b"... (72 more bytes)"]
+    assert len(words) == 32
+    assert words[-1] == b"... (12 more arguments)"
+
+
+def test_newest_entries_come_first_and_ten_unless_asked(logging_all: Connection) -> None:
+    for number in range(12):
+        logging_all("ECHO", number)
+    assert [entry[3][1] for entry in logging_all("SLOWLOG", "GET", 2)] == [b"11", b"10"]
+    assert len(logging_all("SLOWLOG", "GET")) == 10
+    assert len(logging_all("SLOWLOG", "GET", -1)) > 12
+
+
+def test_the_slow_log_has_a_limit(logging_all: Connection) -> None:
+    logging_all("CONFIG", "SET", "slowlog-max-len", 3)
+    for _ in range(5):
+        logging_all("PING")
+    assert logging_all("SLOWLOG", "LEN") == 3
+
+
+def test_passwords_are_not_logged(logging_all: Connection) -> None:
+    logging_all("CONFIG", "SET", "timeout", 0, "MASTERAUTH", "secret")
+    assert logging_all("SLOWLOG", "GET", 1)[0][3] == [
+        b"CONFIG", b"SET", b"timeout", b"0", b"MASTERAUTH", b"(redacted)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("request_", "shown"),
+    [
+        ("auth pw", "auth (redacted)"),
+        ("AUTH u pw", "AUTH (redacted) (redacted)"),
+        ("hello 2 auth u pw setname x", "hello 2 auth (redacted) (redacted) setname x"),
+        ("hello 2", "hello 2"),
+        ("hello 2 auth", "hello 2 auth"),
+        ("config get requirepass", "config get requirepass"),
+        ("config set foo bar requirepass pw", "config set foo bar requirepass (redacted)"),
+        ("config set requirepass", "config set requirepass"),
+        ("acl setuser me >pw", "acl setuser (redacted) (redacted)"),
+        ("acl list", "acl list"),
+        ("migrate h 1 k 0 1 auth pw", "migrate h 1 k 0 1 auth (redacted)"),
+        ("migrate h 1 k 0 1 auth2 u pw", "migrate h 1 k 0 1 auth2 (redacted) (redacted)"),
+        ("migrate h 1 k 0 1 keys auth a", "migrate h 1 k 0 1 keys auth a"),
+        ("get auth", "get auth"),
+    ],
+)
+def test_what_is_shown_of_a_request(request_: str, shown: str) -> None:
+    assert b" ".join(redacted(request_.encode().split())).decode() == shown
+
+
+def test_large_requests_and_replies_have_logs(server: RunningServer, client: Connection) -> None:
+    client("CONFIG", "SET", "commandlog-request-larger-than", 5000)
+    client("CONFIG", "SET", "commandlog-reply-larger-than", 5000)
+    client("RPUSH", "list", *["x" * 100] * 60)
+    client("LRANGE", "list", 0, -1)
+    client("SET", "small", "x")
+    requests = client("COMMANDLOG", "GET", 10, "large-request")
+    replies = client("COMMANDLOG", "GET", -1, "LARGE-REPLY")
+    assert [(entry[3][0], entry[2]) for entry in requests] == [(b"RPUSH", 6009)]
+    assert [(entry[3][0], entry[2] > 6000) for entry in replies] == [(b"LRANGE", True)]
+    assert client("COMMANDLOG", "LEN", "slow") == client("SLOWLOG", "LEN")
+    assert client("COMMANDLOG", "RESET", "large-request") == "OK"
+    assert client("COMMANDLOG", "LEN", "large-request") == 0
+    assert client("COMMANDLOG", "LEN", "large-reply") == 1
+
+
+# --- the latency monitor ----------------------------------------------------------------
+
+
+def test_slow_commands_are_monitored(server: RunningServer, client: Connection) -> None:
+    server.freeze(NOW * 1000)
+    client("CONFIG", "SET", "latency-monitor-threshold", 1)
+    client("DEBUG", "SLEEP", 0.003)
+    ((name, at, latest, worst),) = client("LATENCY", "LATEST")
+    assert (name, at) == (b"command", NOW)
+    assert latest == worst >= 3
+    assert client("LATENCY", "HISTORY", "command") == [[NOW, latest]]
+    assert client("LATENCY", "RESET", "command", "other") == 1
+    assert client("LATENCY", "LATEST") == []
+
+
+def test_of_one_second_the_worst_is_kept() -> None:
+    monitor = LatencyMonitor()
+    monitor.follow_threshold(5)
+    for at, milliseconds in ((1, 7), (1, 9), (1, 6), (2, 4), (3, 8)):
+        monitor.record("event", milliseconds, at)
+    event = monitor.events["event"]
+    assert list(event.samples) == [(1, 9), (3, 8)]
+    assert event.worst_ms == 9
+
+
+def test_samples_have_a_limit() -> None:
+    monitor = LatencyMonitor()
+    monitor.follow_threshold(1)
+    for second in range(1000):
+        monitor.record("event", 5, second)
+    assert len(monitor.events["event"].samples) == 160
+
+
+def test_a_graph_scales_between_the_lowest_and_the_highest(
+    server: RunningServer, client3: Connection
+) -> None:
+    server.freeze(NOW * 1000)
+    client3("CONFIG", "SET", "latency-monitor-threshold", 1)
+    monitor = server.instance.latency
+    for ago, milliseconds in ((7200, 10), (90, 80), (5, 40)):
+        server.call(monitor.record, "event", milliseconds, NOW - ago)
+    graph = client3("LATENCY", "GRAPH", "event")
+    assert isinstance(graph, Verbatim)
+    assert graph.text.decode().split("\n") == [
+        "event - high 80 ms, low 10 ms (all time high 80 ms)",
+        "-" * 80,
+        " # ",
+        " # ",
+        " ##",
+        "_##",
+        "   ",
+        "215",
+        "hms",
+        "",
+    ]
+
+
+def test_the_doctor_speaks_of_what_it_saw(server: RunningServer, client: Connection) -> None:
+    assert b"latency-monitor-threshold" in client("LATENCY", "DOCTOR")
+    client("CONFIG", "SET", "latency-monitor-threshold", 20)
+    assert b"20 ms" in client("LATENCY", "DOCTOR")
+    server.call(server.instance.latency.record, "expire-cycle", 50, NOW)
+    assert b"expire-cycle: 1 samples, mean 50 ms, worst 50 ms" in client("LATENCY", "DOCTOR")
+
+
+def test_histograms_are_cumulative(client3: Connection) -> None:
+    for _ in range(5):
+        client3("GET", "a")
+    client3("CONFIG", "GET", "port")
+    both = client3("LATENCY", "HISTOGRAM", "GET", "config")
+    assert [name for name, _ in both.items] == [b"get", b"config|get"]
+    facts = both[b"get"]
+    assert isinstance(facts, Map)
+    assert facts[b"calls"] == 5
+    buckets = facts[b"histogram_usec"].items
+    assert buckets[-1][1] == 5
+    assert [count for _, count in buckets] == sorted(count for _, count in buckets)
+    assert all(limit & (limit - 1) == 0 for limit, _ in buckets)
+
+
+def test_without_tracking_there_are_no_histograms(client3: Connection) -> None:
+    client3("CONFIG", "SET", "latency-tracking", "no")
+    assert client3("LATENCY", "HISTOGRAM") == Map([])
+    assert client3("INFO", "latencystats") == Verbatim("txt", b"# Latencystats\r\n")

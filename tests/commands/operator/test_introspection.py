@@ -1,0 +1,59 @@
+"""COMMAND as clients read it. Shapes and errors are compared in tests/differential."""
+
+from __future__ import annotations
+
+from commands.engine.registry import commands
+from tests.support.resp import Connection, Map, Set
+
+
+def test_command_and_info_without_names_tell_of_all(client: Connection) -> None:
+    every = client("COMMAND")
+    assert len(every) == client("COMMAND", "COUNT") == len(commands())
+    assert client("COMMAND", "INFO") == every
+    assert set(client("COMMAND", "LIST")) == {entry[0] for entry in every}
+
+
+def test_docs_of_all_and_of_some(client3: Connection) -> None:
+    every = client3("COMMAND", "DOCS")
+    assert len(every.items) == len(commands())
+    some = client3("COMMAND", "DOCS", "config|get", "nothing", "GETSET")
+    assert [name for name, _ in some.items] == [b"config|get", b"getset"]
+    facts = some[b"config|get"]
+    assert facts[b"group"] == b"server"
+    assert facts[b"since"] == b"2.0.0"
+    assert facts[b"summary"].endswith(b".")
+
+
+def test_docs_tell_of_subcommands_and_keys(client3: Connection) -> None:
+    docs = client3("COMMAND", "DOCS", "memory", "smove")
+    subcommands = dict(docs[b"memory"][b"subcommands"].items)
+    assert b"memory|usage" in subcommands
+    source, destination, member = docs[b"smove"][b"arguments"]
+    assert source[b"key_spec_index"] == 0
+    assert destination[b"key_spec_index"] == 1
+    assert b"key_spec_index" not in dict(member.items)
+
+
+def test_docs_say_what_is_deprecated(client3: Connection) -> None:
+    docs = client3("COMMAND", "DOCS", "slaveof")[b"slaveof"]
+    assert docs[b"doc_flags"] == Set(["deprecated"])
+    assert docs[b"deprecated_since"] == b"5.0.0"
+    assert docs[b"replaced_by"] == b"`REPLICAOF`"
+
+
+def test_redis_py_understands_both_protocols(client: Connection, client3: Connection) -> None:
+    # The first six fields are what clients route by.
+    for connection in (client, client3):
+        (entry,) = connection("COMMAND", "INFO", "mset")
+        assert entry[:2] == [b"mset", -3]
+        assert entry[3:6] == [1, -1, 2]
+    assert client("COMMAND", "DOCS", "get")[0] == b"get"
+    assert isinstance(client3("COMMAND", "DOCS", "get"), Map)
+
+
+def test_keys_and_how_they_are_used(client: Connection) -> None:
+    assert client("COMMAND", "GETKEYS", "ZUNIONSTORE", "d", 2, "a", "b") == [b"d", b"a", b"b"]
+    assert client("COMMAND", "GETKEYSANDFLAGS", "LMOVE", "a", "b", "LEFT", "LEFT") == [
+        [b"a", ["RW", "access", "delete"]],
+        [b"b", ["RW", "insert"]],
+    ]

@@ -1,0 +1,140 @@
+"""Files in the form of redis.conf: reading, applying, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from commands.settings import config_file
+from commands.settings.config_file import ConfigError
+from commands.settings.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a b  c", ["a", "b", "c"]),
+        ("a \"b c\" 'd e'", ["a", "b c", "d e"]),
+        (r'a "\x41\n\t\"\\"', ["a", 'A\n\t"\\']),
+        (r"a 'it\'s \n'", ["a", r"it's \n"]),
+        ('save ""', ["save", ""]),
+        ('x"y z"', ["xy z"]),
+        ('a "b', None),
+        ("a 'b", None),
+        ('a "b"c', None),
+        (r'a "b\"', None),
+    ],
+)
+def test_words_of_a_line(line: str, words: list[str] | None) -> None:
+    assert config_file.split_words(line) == words
+
+
+@pytest.mark.parametrize("word", ["plain", "", "a b", 'a"b\\', "#x", "it's", "\x00\udcff\n", "é"])
+def test_a_quoted_word_reads_back_as_itself(word: str) -> None:
+    assert config_file.split_words(config_file.quoted(word)) == [word]
+
+
+def _load(path: Path, text: str) -> Settings:
+    path.write_text(text)
+    settings = Settings()
+    config_file.load(settings, str(path))
+    return settings
+
+
+def test_several_lines_of_a_setting_add_up(tmp_path: Path) -> None:
+    settings = _load(
+        tmp_path / "a.conf",
+        "save 60 1\nSAVE 30 5\n"
+        "client-output-buffer-limit pubsub 1mb 0 0\nclient-output-buffer-limit normal 5 4 3\n",
+    )
+    assert settings.text("save") == "60 1 30 5"
+    assert settings.text("client-output-buffer-limit") == (
+        "normal 5 4 3 slave 268435456 67108864 60 pubsub 1048576 0 0"
+    )
+
+
+def test_an_empty_save_takes_back_those_before_it(tmp_path: Path) -> None:
+    assert _load(tmp_path / "a.conf", 'save 60 1\nsave ""\n').text("save") == ""
+    assert _load(tmp_path / "b.conf", 'save ""\nsave 5 1\n').text("save") == "5 1"
+
+
+def test_files_can_include_others(tmp_path: Path) -> None:
+    (tmp_path / "one.inc").write_text("timeout 5\n")
+    (tmp_path / "two.inc").write_text("hz 20\n")
+    settings = _load(tmp_path / "a.conf", f"timeout 3\ninclude {tmp_path}/*.inc\nmaxclients 7\n")
+    assert [settings[name] for name in ("timeout", "hz", "maxclients")] == [5, 20, 7]
+    assert settings.config_file == str(tmp_path / "a.conf")
+
+
+def test_a_circle_of_includes_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    with pytest.raises(ConfigError, match="include each other"):
+        _load(path, f"include {path}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("port 1\n\ntimeout x\n", "line 3: timeout x: argument couldn't be parsed into an integer"),
+        ("timeout 1 2\n", "line 1: timeout 1 2: wrong number of arguments"),
+        ("timeout\n", "line 1: timeout: wrong number of arguments"),
+        ('port "1\n', 'line 1: port "1: Unbalanced quotes'),
+        ("include /no/such.conf\n", "/no/such.conf: No such file or directory"),
+        ("include\n", "line 1: include: wrong number of arguments"),
+    ],
+)
+def test_mistakes_name_their_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        _load(tmp_path / "a.conf", text)
+    assert str(raised.value).endswith(message)
+
+
+def test_what_is_no_setting_is_handed_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text("user alice on >secret ~*\nport 1\nfoo bar\n")
+    others = config_file.load(Settings(), str(path))
+    assert [directive.words for directive in others] == [
+        ("user", "alice", "on", ">secret", "~*"),
+        ("foo", "bar"),
+    ]
+
+
+def test_a_command_line_is_read_like_a_file() -> None:
+    settings = Settings()
+    words = ["--save", "10", "1", "--maxmemory", "1gb", "--save", "20", "2"]
+    config_file.apply(settings, config_file.from_arguments(words))
+    assert settings.text("save") == "10 1 20 2"
+    assert settings["maxmemory"] == 1 << 30
+    with pytest.raises(ConfigError, match="stray"):
+        config_file.from_arguments(["stray"])
+
+
+def test_a_rewritten_file_says_the_same(tmp_path: Path) -> None:
+    settings = Settings()
+    for name, text in (
+        ("save", ""),
+        ("maxmemory", "5mb"),
+        ("notify-keyspace-events", "KEA"),
+        ("logfile", 'odd "name" #1'),
+        ("latency-tracking-info-percentiles", "50 99.5"),
+        ("client-output-buffer-limit", "pubsub 1 2 3"),
+        ("unixsocketperm", "700"),
+    ):
+        settings.set_text(name, text)
+    path = tmp_path / "new.conf"
+    config_file.rewrite(settings, str(path), everything=True)
+    again = Settings()
+    config_file.load(again, str(path))
+    assert all(again[setting.name] == settings[setting.name] for setting in settings)
+
+
+def test_a_rewrite_keeps_the_files_permissions_and_links(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.conf", tmp_path / "link.conf"
+    target.write_text("timeout 3\n")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    config_file.rewrite(Settings(), str(link))
+    assert link.is_symlink()
+    assert target.read_text() == "timeout 0\n"
+    assert target.stat().st_mode & 0o777 == 0o640

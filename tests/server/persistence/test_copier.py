@@ -1,0 +1,174 @@
+"""A copy of the data is what the data was when it began, whatever is done meanwhile."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import hiredis
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from commands.instance.client import Client
+from commands.instance.instance import Instance
+from commands.operator.dataset_digest import keyspace_digest
+from server.execution.dispatch import Dispatcher
+from server.wire.encoder import ENCODERS
+from storage import rdb
+from storage.aof.writer import RequestWriter
+from storage.copying import Copy
+from storage.keyspace import Keyspace
+from tests.support.fuzzing import PREPARATION, Commands
+
+NOW = 1_700_000_000_000
+
+# Every kind of change of every kind of value: in place, out of its place, and beside it.
+CHANGES = [
+    line.encode().split()
+    for line in """
+    SET number 11|INCR number|APPEND string more|SETRANGE string 1 x|SETBIT bitmap 3 1
+    RPUSH list x|LPOP list|LSET list 0 y|LTRIM list 1 -1|LMOVE list list LEFT RIGHT|LREM list 1 a
+    SADD set x|SREM set a|SPOP set|SADD intset 9|SMOVE set intset b|SINTERSTORE new set set
+    ZADD zset 9 x|ZINCRBY zset 1 a|ZPOPMIN zset|ZREM zset b|ZUNIONSTORE zset 1 geo
+    HSET hash a 2 f 3|HDEL hash b|HINCRBY hash a 1|HPERSIST hash FIELDS 1 f|HGETALL hash
+    HPEXPIRE hash 5 FIELDS 1 f|HPEXPIRE hash 8 FIELDS 2 a f
+    XADD stream 9-9 f v|XDEL stream 1-1|XTRIM stream MAXLEN 0|XSETID stream 99-0
+    XREADGROUP GROUP group other STREAMS stream >|XREADGROUP GROUP group consumer STREAMS stream 0
+    XACK stream group 1-1|XCLAIM stream group new 0 1-1|XAUTOCLAIM stream group new 0 0
+    XGROUP CREATE stream second 0|XGROUP DESTROY stream group|XGROUP SETID stream group 0
+    XGROUP CREATECONSUMER stream group c|XGROUP DELCONSUMER stream group consumer
+    PFADD hll x y z|PFMERGE hll hll|GEOADD geo 1 1 c|PEXPIRE list 5|PERSIST list|EXPIRE set 100
+    RENAME list new|RENAME stream zset|RENAME hash new|RENAMENX new list|COPY zset new REPLACE
+    DEL list|UNLINK stream|GETDEL string|MOVE hash 1|MOVE set 1|SWAPDB 0 1|SELECT 0|SELECT 1
+    FLUSHDB|FLUSHALL|SORT list ALPHA STORE new|GETEX string PX 5|SET number 5 PX 5
+    """.replace("\n", "|").split("|")
+    if line.strip()
+]
+
+
+class Arena:
+    """An instance without sockets, in which no client waits."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.instance = Instance()
+        self.instance.clock.freeze(NOW)
+        self.keyspace = self.instance.keyspace
+        self.keyspace.refresh_now()
+        self._dispatcher = Dispatcher(self.instance)
+        self._client = Client(self.instance, 1)
+        self._client.resp, self._client.encode = 2, ENCODERS[2]
+        fuzz = Commands(self.rng)
+        self._writes = [
+            command
+            for command in fuzz.commands
+            if command.writes and "blocking" not in command.flags
+        ]
+        self._fuzz = fuzz
+        for number in b"10":
+            self.ask([b"SELECT", b"%c" % number])
+            for request in PREPARATION:
+                self.ask(request)
+
+    def ask(self, argv: list[bytes]) -> None:
+        self._dispatcher.run(self._client, [argv])
+        self._client.outbox.clear()
+
+    def change(self) -> None:
+        """Do something, mostly a write that mostly fits."""
+        rng = self.rng
+        if rng.random() < 0.1:
+            self.instance.clock.advance(rng.choice((1, 10)))
+            self.keyspace.refresh_now()
+            self.keyspace.sweep_expired(100)
+        elif rng.random() < 0.6:
+            request = rng.choice(CHANGES)
+            # Else mostly nothing would be left to be changed.
+            if not request[0].startswith(b"FLUSH") or rng.random() < 0.1:
+                self.ask(request)
+        else:
+            self.ask(self._fuzz.of(rng.choice(self._writes)))
+
+    def changes(self, most: int) -> None:
+        for _ in range(self.rng.randrange(most)):
+            self.change()
+
+
+def loaded(snapshot: bytes) -> Keyspace:
+    instance = Instance()
+    # Long before anything runs out.
+    instance.clock.freeze(0)
+    keyspace = instance.keyspace
+    keyspace.refresh_now()
+    rdb.load(io.BytesIO(snapshot), keyspace, keep_expired=True)
+    return keyspace
+
+
+def contents(keyspace: Keyspace) -> dict[tuple[int, bytes], tuple[bytes, int | None]]:
+    """Everything, with the groups of streams, which are no part of a digest."""
+    return {
+        (database.index, key): (rdb.dump_value(value), database.expires.get(key))
+        for database in keyspace.databases
+        for key, value in database.data.items()
+    }
+
+
+def test_a_value_that_goes_on_under_another_key_is_not_changed_in_the_copy() -> None:
+    arena = Arena(0)
+    database = arena.keyspace.databases[0]
+    expected = rdb.dump_value(database.data[b"list"])
+    writer = rdb.SnapshotWriter(rdb.needed_version(arena.keyspace))
+    writer.begin({})
+    copy = Copy(arena.keyspace, writer)
+    value = database.discard(b"list")
+    database.store(b"new", value, "rename_to")
+    arena.ask([b"RPUSH", b"new", b"more"])
+    found = loaded(copy.slice(60)).databases[0]
+    assert copy.finished
+    assert rdb.dump_value(found.data[b"list"]) == expected
+    assert b"new" not in found.data
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=20, deadline=None, phases=[Phase.generate])
+def test_a_log_has_what_was_there_when_it_began(seed: int) -> None:
+    arena = Arena(seed)
+    arena.changes(30)
+    digest = keyspace_digest(arena.keyspace)
+    copy = Copy(arena.keyspace, RequestWriter())
+    written = []
+    while not copy.finished:
+        arena.changes(8)
+        written.append(copy.slice(0))
+    replayed = Arena(seed)
+    # Time stands before anything runs out, as it does when a log is loaded.
+    replayed.instance.clock.freeze(0)
+    replayed.keyspace.refresh_now()
+    replayed.keyspace.flush_all()
+    reader = hiredis.Reader()
+    reader.feed(b"".join(written))
+    while (request := reader.gets()) is not False:
+        replayed.ask(request)
+    assert keyspace_digest(replayed.keyspace) == digest
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=100, deadline=None, phases=[Phase.generate])
+def test_a_snapshot_has_what_was_there_when_it_began(seed: int) -> None:
+    arena = Arena(seed)
+    keyspace = arena.keyspace
+    arena.changes(30)
+    digest, expected = keyspace_digest(keyspace), b"".join(rdb.save(keyspace, {}))
+    writer = rdb.SnapshotWriter(rdb.needed_version(keyspace))
+    writer.begin({})
+    copy = Copy(keyspace, writer)
+    written = []
+    while not copy.finished:
+        arena.changes(8)
+        # No time is enough for one key.
+        written.append(copy.slice(0))
+    assert keyspace.copying is None
+    arena.changes(8)
+    found = loaded(b"".join(written))
+    assert contents(found) == contents(loaded(expected))
+    assert keyspace_digest(found) == digest
