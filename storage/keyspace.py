@@ -12,8 +12,8 @@ never be forgotten:
 Values are plain objects: `bytes` (a string as it was set), `bytearray` (a string that
 was modified in place, which Redis calls "raw"), and the classes of `storage.values`.
 Handlers may mutate a value they fetched (or one they read, after `will_change`), and then
-must say so with `changed` or `settle`. An empty collection is never left in a database:
-`settle` removes it.
+must say so with `changed` or `finish_change`. An empty collection is never left in a database:
+`finish_change` removes it.
 
 Time stands still while a command runs: `keyspace.now` is set by the dispatcher.
 """
@@ -332,7 +332,7 @@ class Database:
             for observe in keyspace.observers:
                 observe(self, key, event, True)
 
-    def settle(self, key: bytes, value: Value, event: str, count: int = 1) -> None:
+    def finish_change(self, key: bytes, value: Value, event: str, count: int = 1) -> None:
         """`changed`, and remove the key if that left its collection empty."""
         self.changed(key, event, count)
         if not value:

@@ -14,11 +14,11 @@ from commands.engine.replies import NULL_ARRAY, Reply
 
 
 @dataclass(slots=True)
-class Block:
-    """Wait until one of `keys` is worth trying again, then run the command anew.
+class BlockOn:
+    """WaitUntil until one of `keys` is worth trying again, then run the command anew.
 
     The command is run again, from its own argv, whenever one of the keys was changed and
-    holds a value of `kind`; it may well answer `Block` again, and then keeps its place in
+    holds a value of `kind`; it may well answer `BlockOn` again, and then keeps its place in
     the queue. Waiters of a key are served first come, first served. Where waiting is not
     possible (in a transaction or script) the client gets `otherwise`, and when `deadline`
     (epoch ms on the instance's clock; None is never) passes, `timed_out`.
@@ -36,7 +36,7 @@ class Block:
 
 
 @dataclass(slots=True)
-class Wait:
+class WaitUntil:
     """Answer what `reply` says by then when the deadline passes: for WAIT and WAITAOF.
 
     `satisfied`, if there is one, is asked whenever more of the log has come to be on disk,

@@ -7,7 +7,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from commands.engine.registry import Argument, Command
+    from commands.engine.grammar import Argument
+    from commands.engine.registry import Command
 
 _INDENT = "    "
 _WIDTH = 79

@@ -23,7 +23,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from commands.engine.grammar import Argument
 from commands.engine.help import family_help_lines, help_lines
+from commands.engine.key_specs import KeySpec, derive_key_specs
 
 if TYPE_CHECKING:
     from commands.instance.context import Context
@@ -64,212 +66,6 @@ CATEGORIES = frozenset(
     "admin fast slow blocking dangerous connection transaction scripting "
     "job model checkpoint store queue".split()
 )
-_KEY_ACCESS = frozenset(
-    "RO RW OW RM access update insert delete not_key incomplete variable_flags".split()
-)
-
-
-# --- arguments ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One argument, or a group of them, as COMMAND DOCS describes it."""
-
-    name: str
-    kind: str
-    token: str | None = None
-    optional: bool = False
-    multiple: bool = False
-    multiple_token: bool = False
-    since: str | None = None
-    access: str = ""
-    parts: tuple[Argument, ...] = ()
-
-    @property
-    def least(self) -> int:
-        """The fewest words this can be."""
-        if self.optional:
-            return 0
-        words = 1 if self.token is not None else 0
-        if self.kind == "oneof":
-            words += min(part.least for part in self.parts)
-        elif self.kind == "block":
-            words += sum(part.least for part in self.parts)
-        elif self.kind != "pure-token":
-            words += 1
-        return words
-
-    @property
-    def fixed(self) -> bool:
-        """Whether it is always the same number of words."""
-        if self.optional or self.multiple:
-            return False
-        if self.kind == "oneof":
-            return (
-                all(part.fixed for part in self.parts) and len({p.least for p in self.parts}) == 1
-            )
-        return all(part.fixed for part in self.parts)
-
-
-def _leaf(kind: str) -> Callable[..., Argument]:
-    def make(
-        name: str,
-        token: str | None = None,
-        *,
-        optional: bool = False,
-        multiple: bool = False,
-        multiple_token: bool = False,
-        since: str | None = None,
-    ) -> Argument:
-        return Argument(name, kind, token, optional, multiple, multiple_token, since)
-
-    return make
-
-
-String = _leaf("string")
-Integer = _leaf("integer")
-Double = _leaf("double")
-Pattern = _leaf("pattern")
-UnixTime = _leaf("unix-time")
-
-
-def Key(  # noqa: N802 - it reads as a type in declarations
-    name: str,
-    access: str,
-    token: str | None = None,
-    *,
-    optional: bool = False,
-    multiple: bool = False,
-    since: str | None = None,
-) -> Argument:
-    """A key. `access` is RO, RW, OW or RM with access, update, insert or delete."""
-    unknown = set(access.split()) - _KEY_ACCESS
-    if unknown:
-        raise ValueError(f"unknown key access: {unknown}")
-    return Argument(name, "key", token, optional, multiple, False, since, access)
-
-
-def Token(  # noqa: N802
-    word: str, *, name: str | None = None, optional: bool = False, since: str | None = None
-) -> Argument:
-    """A word that stands for itself. Redis calls a few by another name than the word."""
-    name = name or word.lower().replace(" ", "-")
-    return Argument(name, "pure-token", word, optional, False, False, since)
-
-
-def OneOf(  # noqa: N802
-    name: str,
-    *parts: Argument,
-    token: str | None = None,
-    optional: bool = False,
-    multiple: bool = False,
-    since: str | None = None,
-) -> Argument:
-    return Argument(name, "oneof", token, optional, multiple, False, since, "", parts)
-
-
-def Block(  # noqa: N802
-    name: str,
-    *parts: Argument,
-    token: str | None = None,
-    optional: bool = False,
-    multiple: bool = False,
-    multiple_token: bool = False,
-    since: str | None = None,
-) -> Argument:
-    return Argument(name, "block", token, optional, multiple, multiple_token, since, "", parts)
-
-
-# --- where the keys are -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class KeySpec:
-    """Where some keys of a command stand, in the terms of COMMAND INFO.
-
-    The search begins at the word `index`, or after the word `keyword` (looked for from
-    `start` on, backwards where that is negative). What is found is a range, `last` and
-    `limit` counted as Redis does, or a count of keys followed by them.
-    """
-
-    access: str
-    index: int | None = 1
-    keyword: str | None = None
-    start: int = 0
-    last: int = 0
-    step: int = 1
-    limit: int = 0
-    numkeys: bool = False
-    # The spec says something that cannot be relied on to find the keys.
-    unknown: bool = False
-
-    def begin(self, argv: Sequence[bytes]) -> int | None:
-        """The index of the first word of the search's result, or None."""
-        if self.unknown:
-            return None
-        if self.keyword is None:
-            assert self.index is not None
-            return self.index if self.index < len(argv) else None
-        wanted = self.keyword.upper().encode()
-        if self.start >= 0:
-            places = range(self.start, len(argv) - 1)
-        else:
-            places = range(len(argv) + self.start, 0, -1)
-        for place in places:
-            if argv[place].upper() == wanted:
-                return place + 1
-        return None
-
-    def find(self, argv: Sequence[bytes]) -> list[int]:
-        """Indexes of the keys in argv. Empty where a count does not fit."""
-        first = self.begin(argv)
-        if first is None:
-            return []
-        if self.numkeys:
-            try:
-                count = int(argv[first])
-            except ValueError:
-                return []
-            if count < 1 or first + count * self.step >= len(argv) + (self.step - 1):
-                return []
-            return [first + 1 + i * self.step for i in range(count)]
-        if self.last >= 0:
-            end = first + self.last
-        elif self.limit <= 1:
-            end = len(argv) + self.last
-        else:
-            end = first + (len(argv) - first) // self.limit + self.last
-        return list(range(first, min(end, len(argv) - 1) + 1, self.step))
-
-
-def _derived_keys(arguments: Sequence[Argument], offset: int) -> tuple[KeySpec, ...]:
-    """Key specs for the plain shapes: keys at fixed places, counted, or all the rest."""
-    specs: list[KeySpec] = []
-    at = offset
-    for place, argument in enumerate(arguments):
-        if argument.kind == "key" and argument.token is None:
-            counted = place > 0 and arguments[place - 1].name == "numkeys"
-            if counted:
-                specs.append(KeySpec(argument.access, index=at - 1, numkeys=True))
-                break
-            if argument.multiple:
-                after = sum(a.least for a in arguments[place + 1 :])
-                specs.append(KeySpec(argument.access, index=at, last=-1 - after))
-                break
-            specs.append(KeySpec(argument.access, index=at))
-            if argument.optional:
-                break
-        elif argument.kind == "block" and argument.multiple and not argument.optional:
-            keyed = [part for part in argument.parts if part.kind == "key"]
-            if keyed and argument.parts[0] is keyed[0]:
-                width = len(argument.parts)
-                specs.append(KeySpec(keyed[0].access, index=at, last=-1, step=width))
-                break
-        if not argument.fixed:
-            break
-        at += argument.least
-    return tuple(specs)
 
 
 # --- commands --------------------------------------------------------------------------------
@@ -384,7 +180,7 @@ def command(
     derived_arity = len(words) + sum(a.least for a in arguments)
     if not all(a.fixed for a in arguments):
         derived_arity = -derived_arity
-    specs = tuple(keys) if keys is not None else _derived_keys(arguments, len(words))
+    specs = tuple(keys) if keys is not None else derive_key_specs(arguments, len(words))
     if any(s.keyword is not None or s.numkeys or s.unknown for s in specs) or key_finder:
         flag_set |= {"movablekeys"}
     effective = _categories(group, flag_set, categories) - set(without.split())

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import CommandError, invalid_expire, wrong_arity
-from commands.engine.numbers import INT64_MAX, parse_in_range, parse_integer
-from commands.engine.registry import (
+from commands.engine.grammar import (
     Argument,
-    Block,
+    ArgumentGroup,
     Integer,
     Key,
     OneOf,
     String,
     Token,
     UnixTime,
-    command,
 )
+from commands.engine.numbers import INT64_MAX, parse_in_range, parse_integer
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.hashes.log_entries import counted, expire_requests, log_fields, set_request
 from commands.instance.context import Context
@@ -38,7 +38,9 @@ _COUNT_MISMATCH = "ERR The `numfields` parameter must match the number of argume
 _NO_COUNT = "ERR Number of fields must be a positive integer"
 _NO_EXPIRE_COUNT = "ERR Parameter `numFields` should be greater than 0"
 
-_FIELDS = Block("fields", Integer("numfields"), String("field", multiple=True), token="FIELDS")
+_FIELDS = ArgumentGroup(
+    "fields", Integer("numfields"), String("field", multiple=True), token="FIELDS"
+)
 _CONDITION = OneOf("condition", Token("NX"), Token("XX"), Token("GT"), Token("LT"), optional=True)
 
 
@@ -123,7 +125,7 @@ def _given(
     if not expiring and not removed:
         return
     ctx.db.note_field_deadlines(key, value)
-    ctx.db.settle(key, value, "hdel" if removed else "hexpire", len(expiring) + len(removed))
+    ctx.db.finish_change(key, value, "hdel" if removed else "hexpire", len(expiring) + len(removed))
     requests = expire_requests(key, value, dict.fromkeys(expiring))
     if removed:
         requests.append([b"HDEL", key, *dict.fromkeys(removed)])
@@ -320,7 +322,7 @@ def hgetdel(ctx: Context, argv: list[bytes]) -> Reply:
         if value.remove(field):
             removed.append(field)
     if removed:
-        ctx.db.settle(key, value, "hdel", len(removed))
+        ctx.db.finish_change(key, value, "hdel", len(removed))
         ctx.log_as([b"HDEL", key, *removed])
     return answers
 
@@ -427,10 +429,10 @@ def _parse_set_options(argv: list[bytes], now: int) -> _SetOptions:
         OneOf("key-condition", Token("NX"), Token("XX"), optional=True),
         OneOf("fields-condition", Token("FNX"), Token("FXX"), optional=True),
         _expiration(Token("KEEPTTL")),
-        Block(
+        ArgumentGroup(
             "fields",
             Integer("numfields"),
-            Block("data", String("field"), String("value"), multiple=True),
+            ArgumentGroup("data", String("field"), String("value"), multiple=True),
             token="FIELDS",
         ),
     ],
@@ -478,5 +480,5 @@ def _set_in_the_past(ctx: Context, key: bytes, value: Hash | None, fields: list[
     if value is None or not gone:
         return
     ctx.db.notify(key, "hset")
-    ctx.db.settle(key, value, "hdel", len(gone))
+    ctx.db.finish_change(key, value, "hdel", len(gone))
     ctx.log_as([b"HDEL", key, *gone])

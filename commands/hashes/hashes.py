@@ -10,10 +10,11 @@ from commands.engine.errors import (
     CommandError,
     wrong_arity,
 )
+from commands.engine.grammar import ArgumentGroup, Double, Integer, Key, Pattern, String, Token
 from commands.engine.long_doubles import add_long_doubles, read_long_double
 from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_integer, read_integer
 from commands.engine.random_counts import parse_random_count
-from commands.engine.registry import Block, Double, Integer, Key, Pattern, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import OK, Pairs, Reply
 from commands.engine.scan_options import parse_cursor, parse_scan_options
 from commands.hashes.log_entries import log_fields
@@ -37,7 +38,7 @@ _NOT_FINITE = "ERR value is NaN or Infinity"
     summary="Sets fields of a hash, and answers how many of them are new.",
     arguments=[
         Key("key", "RW update"),
-        Block("data", String("field"), String("value"), multiple=True),
+        ArgumentGroup("data", String("field"), String("value"), multiple=True),
     ],
     history=[("4.0.0", "Takes several fields.")],
 )
@@ -68,7 +69,7 @@ def hset(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Sets fields of a hash.",
     arguments=[
         Key("key", "RW update"),
-        Block("data", String("field"), String("value"), multiple=True),
+        ArgumentGroup("data", String("field"), String("value"), multiple=True),
     ],
     deprecated=("4.0.0", "`HSET` with several fields"),
 )
@@ -192,7 +193,7 @@ def hdel(ctx: Context, argv: list[bytes]) -> Reply:
         return 0
     removed = sum(map(value.remove, argv[2:]))
     if removed:
-        ctx.db.settle(argv[1], value, "hdel", removed)
+        ctx.db.finish_change(argv[1], value, "hdel", removed)
     return removed
 
 
@@ -321,7 +322,9 @@ def hstrlen(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Answers random fields of a hash.",
     arguments=[
         Key("key", "RO access"),
-        Block("options", Integer("count"), Token("WITHVALUES", optional=True), optional=True),
+        ArgumentGroup(
+            "options", Integer("count"), Token("WITHVALUES", optional=True), optional=True
+        ),
     ],
     tips=["nondeterministic_output"],
 )

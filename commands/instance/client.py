@@ -9,9 +9,9 @@ from commands.engine.replies import Reply
 from commands.instance.context import Context
 
 if TYPE_CHECKING:
-    from commands.engine.effects import Block, Wait
+    from commands.engine.effects import BlockOn, WaitUntil
     from commands.instance.instance import Instance
-    from commands.instance.statistics import CommandStatistics
+    from commands.instance.statistics import BoundCommand
     from storage.keyspace import Database
 
 
@@ -32,7 +32,9 @@ class Waiting:
 
     __slots__ = ("argv", "db", "effect", "since_ms")
 
-    def __init__(self, effect: Block | Wait, argv: list[bytes], db: Database, now: int) -> None:
+    def __init__(
+        self, effect: BlockOn | WaitUntil, argv: list[bytes], db: Database, now: int
+    ) -> None:
         self.effect = effect
         self.argv = argv
         self.db = db
@@ -101,7 +103,7 @@ class Client:
         self.user = b"default"
         self.authenticated = not instance.settings["requirepass"]
         self.created_ms = self.last_seen_ms = instance.keyspace.now
-        self.last_command: CommandStatistics | None = None
+        self.last_command: BoundCommand | None = None
         # Letters for what the client can do beyond the protocol (CLIENT CAPA).
         self.capabilities = b""
         self.transaction: Transaction | None = None

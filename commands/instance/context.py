@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Context:
     """The door of a handler: keys, time, chance, settings, and who is asking."""
 
-    __slots__ = ("atomic", "client", "db", "effects", "instance", "keyspace", "retrying")
+    __slots__ = ("atomic", "client", "db", "instance", "keyspace", "log_entries", "retrying")
 
     def __init__(self, instance: Instance, client: Client) -> None:
         self.instance = instance
@@ -30,10 +30,10 @@ class Context:
         self.db: Database = instance.keyspace.databases[0]
         # Inside EXEC or a script: nothing may wait, and time stands still throughout.
         self.atomic = False
-        # The command waited (`Block`) and is being run again.
+        # The command waited (`BlockOn`) and is being run again.
         self.retrying = False
         # What is logged in place of the request; see `log_as`.
-        self.effects: list[list[bytes]] | None = None
+        self.log_entries: list[list[bytes]] | None = None
 
     @property
     def now(self) -> int:
@@ -60,7 +60,7 @@ class Context:
         instance = self.instance
         found = instance.spellings.get(words[0]) or instance.find_command(argv)
         assert found is not None, words[0]
-        effects, self.effects = self.effects or [], None
+        entries, self.log_entries = self.log_entries or [], None
         atomic, self.atomic = self.atomic, True
         dirty = self.keyspace.dirty
         try:
@@ -69,8 +69,8 @@ class Context:
             self.atomic = atomic
             # What a read finds to have run out is logged as it goes.
             if found.writes and self.keyspace.dirty != dirty:
-                effects += [argv] if self.effects is None else self.effects
-            self.effects = effects
+                entries += [argv] if self.log_entries is None else self.log_entries
+            self.log_entries = entries
 
     def log_as(self, *requests: list[bytes]) -> None:
         """Have these logged in place of the request itself.
@@ -79,4 +79,4 @@ class Context:
         become absolute, random choices the ones that were made, generated ids explicit.
         Call it once, after the change; with nothing, to log nothing.
         """
-        self.effects = list(requests)
+        self.log_entries = list(requests)

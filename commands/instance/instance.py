@@ -18,7 +18,7 @@ from commands.instance.persistence import Persistence
 from commands.instance.process import memory_use
 from commands.instance.pubsub import PubSub
 from commands.instance.slow_log import SlowLog
-from commands.instance.statistics import CommandStatistics, Rate, Statistics
+from commands.instance.statistics import BoundCommand, Rate, Statistics
 from commands.settings.settings import Settings
 from storage.clock import Clock
 from storage.keyspace import Keyspace
@@ -85,8 +85,8 @@ class Instance:
             _no_dispatcher
         )
         # Spelling to statistics, filled as commands are first used.
-        self._by_spelling: dict[bytes, CommandStatistics] = {}
-        self._by_command: dict[Command, CommandStatistics] = {}
+        self._by_spelling: dict[bytes, BoundCommand] = {}
+        self._by_command: dict[Command, BoundCommand] = {}
         self._follow_limits()
         self.settings.on_change("requirepass", self._follow_password)
         self.settings.on_change("latency-monitor-threshold", self.latency.follow_threshold)
@@ -154,11 +154,11 @@ class Instance:
     # --- commands -------------------------------------------------------------------------
 
     @property
-    def spellings(self) -> dict[bytes, CommandStatistics]:
+    def spellings(self) -> dict[bytes, BoundCommand]:
         """Names as clients have spelled them: the dispatcher's first look-up."""
         return self._by_spelling
 
-    def find_command(self, argv: list[bytes]) -> CommandStatistics | None:
+    def find_command(self, argv: list[bytes]) -> BoundCommand | None:
         """What a request calls, subcommands resolved; None if there is no such command."""
         name = argv[0]
         found = commands().get(name.upper().decode("latin-1"))
@@ -173,14 +173,14 @@ class Instance:
             self._by_spelling[name] = statistics
         return statistics
 
-    def statistics_of(self, command: Command) -> CommandStatistics:
+    def statistics_of(self, command: Command) -> BoundCommand:
         statistics = self._by_command.get(command)
         if statistics is None:
-            self._by_command[command] = statistics = CommandStatistics(command)
+            self._by_command[command] = statistics = BoundCommand(command)
         return statistics
 
     @property
-    def used_commands(self) -> list[CommandStatistics]:
+    def used_commands(self) -> list[BoundCommand]:
         return list(self._by_command.values())
 
     # --- what INFO and MEMORY tell --------------------------------------------------------

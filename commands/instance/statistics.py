@@ -13,7 +13,7 @@ HISTOGRAM_BUCKETS = 64
 _MOST_ERROR_CODES = 128
 
 
-class CommandStatistics:
+class BoundCommand:
     """Calls and time of one command in one instance, and its handler within reach.
 
     The dispatcher looks commands up in a table of these: one lookup gives all it needs.

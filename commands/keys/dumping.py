@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Integer, Key, String, Token
 from commands.engine.numbers import INT64_MAX
-from commands.engine.registry import Integer, Key, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.rdb import PayloadMismatch, RdbError, dump_value, load_value

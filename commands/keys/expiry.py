@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from commands.engine.errors import CommandError, invalid_expire
+from commands.engine.grammar import Argument, Integer, Key, OneOf, Token, UnixTime
 from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_integer
-from commands.engine.registry import Argument, Integer, Key, OneOf, Token, UnixTime, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 

@@ -10,9 +10,10 @@ from commands.engine.errors import (
     SYNTAX,
     CommandError,
 )
+from commands.engine.grammar import Integer, Key, OneOf, Pattern, Token
 from commands.engine.numbers import parse_int32
 from commands.engine.patterns import glob_matcher
-from commands.engine.registry import Integer, Key, OneOf, Pattern, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.keyspace import Database, Value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from commands.engine.errors import CommandError
-from commands.engine.registry import Key, command, container
+from commands.engine.grammar import Key
+from commands.engine.registry import command, container
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.values.kinds import encoding_of, is_integer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from commands.engine.registry import Integer, Pattern, String, command
+from commands.engine.grammar import Integer, Pattern, String
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.engine.scan_options import parse_cursor, parse_scan_options
 from commands.instance.context import Context

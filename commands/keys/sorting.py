@@ -8,18 +8,10 @@ from typing import Any
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Argument, ArgumentGroup, Integer, Key, OneOf, Pattern, Token
+from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import read_float
-from commands.engine.registry import (
-    Argument,
-    Block,
-    Integer,
-    Key,
-    KeySpec,
-    OneOf,
-    Pattern,
-    Token,
-    command,
-)
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.errors import WrongType
@@ -38,7 +30,7 @@ _COMPLEXITY = (
 _ARGUMENTS: tuple[Argument, ...] = (
     Key("key", "RO access"),
     Pattern("by-pattern", "BY", optional=True),
-    Block("limit", Integer("offset"), Integer("count"), token="LIMIT", optional=True),
+    ArgumentGroup("limit", Integer("offset"), Integer("count"), token="LIMIT", optional=True),
     Pattern("get-pattern", "GET", optional=True, multiple=True, multiple_token=True),
     OneOf("order", Token("ASC"), Token("DESC"), optional=True),
     Token("ALPHA", name="sorting", optional=True),

@@ -7,8 +7,10 @@ that does not wait would do.
 from __future__ import annotations
 
 from commands.engine.arguments import Arguments, parse_timeout
-from commands.engine.effects import Block
-from commands.engine.registry import Double, Key, KeySpec, command
+from commands.engine.effects import BlockOn
+from commands.engine.grammar import Double, Key
+from commands.engine.key_specs import KeySpec
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, Reply
 from commands.instance.context import Context
 from commands.lists.lists import (
@@ -68,7 +70,7 @@ def _pop(ctx: Context, argv: list[bytes], end: bytes) -> Reply:
             (element,) = pop_elements(ctx, key, value, end, 1)
             ctx.log_as([POP_COMMANDS[end], key])
             return [key, element]
-    return Block(keys, deadline, List)
+    return BlockOn(keys, deadline, List)
 
 
 @command(
@@ -84,7 +86,7 @@ def blmpop(ctx: Context, argv: list[bytes]) -> Reply:
     asked = parse_take(Arguments(argv, 2))
     deadline = parse_timeout(argv[1], ctx.now)
     reply = take(ctx, asked)
-    return Block(asked.keys, deadline, List) if reply is NULL_ARRAY else reply
+    return BlockOn(asked.keys, deadline, List) if reply is NULL_ARRAY else reply
 
 
 @command(
@@ -120,6 +122,6 @@ def _move(ctx: Context, argv: list[bytes], taken: bytes, put: bytes, plain: list
     deadline = parse_timeout(argv[-1], ctx.now)
     element = move(ctx, argv[1], argv[2], taken, put)
     if element is None:
-        return Block([argv[1]], deadline, List, otherwise=None)
+        return BlockOn([argv[1]], deadline, List, otherwise=None)
     ctx.log_as(plain)
     return element

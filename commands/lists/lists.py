@@ -13,8 +13,10 @@ from commands.engine.errors import (
     CommandError,
     wrong_arity,
 )
+from commands.engine.grammar import Argument, Integer, Key, OneOf, String, Token
+from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import INT64_MIN, parse_integer, read_integer
-from commands.engine.registry import Argument, Integer, Key, KeySpec, OneOf, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
 from commands.instance.context import Context
 from storage.errors import WrongType
@@ -167,7 +169,7 @@ def lpop(ctx: Context, argv: list[bytes]) -> Reply:
     element = value.pop_left()
     if value.nodes:
         value.shrunk(db.keyspace.limits)
-    db.settle(key, value, "lpop")
+    db.finish_change(key, value, "lpop")
     return element
 
 
@@ -194,7 +196,7 @@ def rpop(ctx: Context, argv: list[bytes]) -> Reply:
     element = value.pop_right()
     if value.nodes:
         value.shrunk(db.keyspace.limits)
-    db.settle(key, value, "rpop")
+    db.finish_change(key, value, "rpop")
     return element
 
 
@@ -216,7 +218,7 @@ def pop_elements(ctx: Context, key: bytes, value: List, end: bytes, count: int) 
     pop = value.pop_left if end == LEFT else value.pop_right
     elements = [pop() for _ in range(count)]
     value.shrunk(ctx.limits)
-    ctx.db.settle(key, value, "lpop" if end == LEFT else "rpop", count)
+    ctx.db.finish_change(key, value, "lpop" if end == LEFT else "rpop", count)
     return elements
 
 
@@ -514,7 +516,7 @@ def lrem(ctx: Context, argv: list[bytes]) -> Reply:
     removed = value.remove(argv[3], count)
     if removed:
         value.shrunk(ctx.limits)
-        ctx.db.settle(argv[1], value, "lrem", removed)
+        ctx.db.finish_change(argv[1], value, "lrem", removed)
     return removed
 
 
@@ -535,7 +537,7 @@ def ltrim(ctx: Context, argv: list[bytes]) -> Reply:
     length = len(value)
     value.trim(*_bounds(start, stop, length))
     value.shrunk(ctx.limits)
-    ctx.db.settle(argv[1], value, "ltrim", length - len(value))
+    ctx.db.finish_change(argv[1], value, "ltrim", length - len(value))
     return OK
 
 
@@ -591,5 +593,5 @@ def move(ctx: Context, source: bytes, destination: bytes, taken: bytes, put: byt
         db.store(destination, target, event)
     else:
         db.changed(destination, event)
-    db.settle(source, value, "lpop" if taken == LEFT else "rpop", 0)
+    db.finish_change(source, value, "lpop" if taken == LEFT else "rpop", 0)
     return element

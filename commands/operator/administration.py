@@ -7,8 +7,9 @@ from random import Random
 from commands.engine.arguments import Arguments
 from commands.engine.effects import Shutdown
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import ArgumentGroup, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer, read_integer
-from commands.engine.registry import Block, Integer, OneOf, String, Token, command, container
+from commands.engine.registry import command, container
 from commands.engine.replies import OK, Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION
@@ -24,7 +25,7 @@ from commands.instance.instance import COMPATIBLE_VERSION
     arguments=[
         OneOf(
             "abort-selector",
-            Block(
+            ArgumentGroup(
                 "save-selector-block",
                 OneOf("save-selector", Token("NOSAVE"), Token("SAVE"), optional=True),
                 Token("NOW", optional=True),
@@ -118,8 +119,8 @@ def role(ctx: Context, argv: list[bytes]) -> Reply:
 
 _MASTER = OneOf(
     "args",
-    Block("host-port", String("host"), Integer("port")),
-    Block("no-one", Token("NO"), Token("ONE")),
+    ArgumentGroup("host-port", String("host"), Integer("port")),
+    ArgumentGroup("no-one", Token("NO"), Token("ONE")),
 )
 
 
@@ -160,7 +161,7 @@ def slaveof(ctx: Context, argv: list[bytes]) -> Reply:
     flags="admin noscript stale",
     summary="Hands over to a replica; there is none, so it always fails.",
     arguments=[
-        Block(
+        ArgumentGroup(
             "target",
             String("host"),
             Integer("port"),
@@ -230,7 +231,7 @@ _LOADS = "admin noscript no_async_loading"
     summary="Fails, as MODULE LOAD does.",
     arguments=[
         String("path"),
-        Block(
+        ArgumentGroup(
             "configs",
             String("name"),
             String("value"),

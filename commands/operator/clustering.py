@@ -9,16 +9,8 @@ from __future__ import annotations
 from binascii import crc_hqx
 
 from commands.engine.errors import CommandError
-from commands.engine.registry import (
-    Argument,
-    Block,
-    Integer,
-    OneOf,
-    String,
-    Token,
-    command,
-    container,
-)
+from commands.engine.grammar import Argument, ArgumentGroup, Integer, OneOf, String, Token
+from commands.engine.registry import command, container
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 
@@ -38,7 +30,7 @@ _SEES = "admin stale"
 _CHANGES = "admin stale no_async_loading"
 _UNSTEADY = ("nondeterministic_output",)
 
-_RANGES = Block("range", Integer("start-slot"), Integer("end-slot"), multiple=True)
+_RANGES = ArgumentGroup("range", Integer("start-slot"), Integer("end-slot"), multiple=True)
 _NODE = String("node-id")
 
 

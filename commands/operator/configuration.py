@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import ArgumentGroup, String
 from commands.engine.patterns import glob_matcher, has_glob
-from commands.engine.registry import Block, String, command, container
+from commands.engine.registry import command, container
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from commands.settings import config_file
@@ -74,7 +75,7 @@ def _decode(word: bytes) -> str:
     flags="admin noscript loading stale",
     complexity="O(N) where N is the number of settings given",
     summary="Changes settings, all of them or, if one is refused, none.",
-    arguments=[Block("data", String("parameter"), String("value"), multiple=True)],
+    arguments=[ArgumentGroup("data", String("parameter"), String("value"), multiple=True)],
     tips=_TO_ALL_NODES,
 )
 def config_set(ctx: Context, argv: list[bytes]) -> Reply:

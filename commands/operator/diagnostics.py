@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from commands.engine.errors import CommandError
+from commands.engine.grammar import Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Integer, OneOf, String, Token, command, commands, container
+from commands.engine.registry import command, commands, container
 from commands.engine.replies import OK, Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.latency import LatencyEvent
 from commands.instance.slow_log import SlowLog
-from commands.instance.statistics import CommandStatistics
+from commands.instance.statistics import BoundCommand
 
 _ADMIN = "admin loading stale"
 _DEFAULT_COUNT = 10
@@ -355,7 +356,7 @@ def latency_histogram(ctx: Context, argv: list[bytes]) -> Reply:
     }
 
 
-def _cumulative(statistics: CommandStatistics) -> dict[int, int]:
+def _cumulative(statistics: BoundCommand) -> dict[int, int]:
     """Bucket limits in microseconds to the number of calls that took no longer.
 
     Durations are counted by powers of two nanoseconds, so a limit of 2^n us is in truth

@@ -16,12 +16,13 @@ from functools import cache
 from itertools import islice
 from time import monotonic
 
-from commands.engine.registry import String, command
+from commands.engine.grammar import String
+from commands.engine.registry import command
 from commands.engine.replies import Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION, Instance
 from commands.instance.process import machine_memory, memory_use
-from commands.instance.statistics import CommandStatistics
+from commands.instance.statistics import BoundCommand
 from storage.keyspace import Database
 
 Fields = Iterable[tuple[str, object]]
@@ -389,7 +390,7 @@ def _latencystats(instance: Instance) -> Fields:
             )
 
 
-def _percentile(used: CommandStatistics, part: float) -> float:
+def _percentile(used: BoundCommand, part: float) -> float:
     """The microseconds within which so many percent of the calls were done."""
     needed = used.calls * part / 100
     calls = 0

@@ -6,18 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Argument, OneOf, Pattern, String
+from commands.engine.key_specs import KeySpec
 from commands.engine.patterns import glob_matcher
-from commands.engine.registry import (
-    Argument,
-    Command,
-    KeySpec,
-    OneOf,
-    Pattern,
-    String,
-    command,
-    commands,
-    declare_help,
-)
+from commands.engine.registry import Command, command, commands, declare_help
 from commands.engine.replies import Reply, SetReply
 from commands.instance.context import Context
 

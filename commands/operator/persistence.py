@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from commands.engine.effects import CancelSave, RewriteLog, Save
 from commands.engine.errors import SYNTAX, CommandError
-from commands.engine.registry import OneOf, Token, command
+from commands.engine.grammar import OneOf, Token
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 

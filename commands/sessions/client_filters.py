@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Argument, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer, read_integer
-from commands.engine.registry import Argument, Integer, OneOf, String, Token
 from commands.instance.client import Client
 from commands.instance.context import Context
 

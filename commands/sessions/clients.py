@@ -5,8 +5,9 @@ from __future__ import annotations
 from commands.engine.arguments import Arguments, parse_duration
 from commands.engine.effects import Close
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Argument, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Argument, Integer, OneOf, String, Token, command, container
+from commands.engine.registry import command, container
 from commands.engine.replies import OK, Reply, SetReply, Verbatim
 from commands.instance.context import Context
 from commands.sessions.client_filters import (

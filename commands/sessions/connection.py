@@ -7,8 +7,9 @@ import hmac
 from commands.engine.arguments import Arguments
 from commands.engine.effects import Close
 from commands.engine.errors import DB_INDEX_OUT_OF_RANGE, SYNTAX, CommandError, wrong_arity
+from commands.engine.grammar import ArgumentGroup, Integer, String
 from commands.engine.numbers import parse_int32, parse_integer
-from commands.engine.registry import Block, Integer, String, command
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION
@@ -142,10 +143,12 @@ def _is_right(ctx: Context, username: bytes, password: bytes) -> bool:
     flags="noscript loading stale fast no_auth allow_busy",
     summary="Chooses the protocol, and tells about the server and the connection.",
     arguments=[
-        Block(
+        ArgumentGroup(
             "arguments",
             Integer("protover"),
-            Block("auth", String("username"), String("password"), token="AUTH", optional=True),
+            ArgumentGroup(
+                "auth", String("username"), String("password"), token="AUTH", optional=True
+            ),
             String("clientname", "SETNAME", optional=True),
             optional=True,
         )

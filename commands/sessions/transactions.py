@@ -7,7 +7,8 @@ which it sets. Nothing runs in between, nothing waits, and time stands still.
 from __future__ import annotations
 
 from commands.engine.errors import CommandError
-from commands.engine.registry import Key, command
+from commands.engine.grammar import Key
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
 from commands.instance.client import Transaction
 from commands.instance.context import Context

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from commands.engine.arguments import parse_duration
-from commands.engine.effects import Wait
+from commands.engine.effects import WaitUntil
 from commands.engine.errors import MUST_BE_POSITIVE, CommandError
+from commands.engine.grammar import Integer
 from commands.engine.numbers import INT64_MAX, parse_in_range, parse_integer
-from commands.engine.registry import Integer, command
+from commands.engine.registry import command
 from commands.engine.replies import ErrorReply, Reply
 from commands.instance.context import Context
 
@@ -30,7 +31,7 @@ def wait(ctx: Context, argv: list[bytes]) -> Reply:
     duration = parse_duration(argv[2], ctx.now)
     if replicas <= 0 or ctx.atomic:
         return 0
-    return Wait(_deadline(ctx, duration), lambda: 0)
+    return WaitUntil(_deadline(ctx, duration), lambda: 0)
 
 
 @command(
@@ -69,7 +70,7 @@ def waitaof(ctx: Context, argv: list[bytes]) -> Reply:
 
     if satisfied() or ctx.atomic:
         return reply()
-    return Wait(_deadline(ctx, duration), reply, satisfied)
+    return WaitUntil(_deadline(ctx, duration), reply, satisfied)
 
 
 def _deadline(ctx: Context, duration: int) -> int | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Integer, Key
 from commands.engine.numbers import INT64_MAX, parse_in_range
-from commands.engine.registry import Integer, Key, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply, SetReply
 from commands.instance.context import Context
 from storage.values.limits import Limits

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError
+from commands.engine.grammar import Integer, Key, Pattern, String
 from commands.engine.numbers import INT64_MAX, parse_in_range
 from commands.engine.random_counts import parse_random_count
-from commands.engine.registry import Integer, Key, Pattern, String, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply, SetReply
 from commands.engine.scan_options import parse_cursor, parse_scan_options
 from commands.instance.context import Context
@@ -64,7 +65,7 @@ def srem(ctx: Context, argv: list[bytes]) -> Reply:
         return 0
     removed = sum(map(value.remove, argv[2:]))
     if removed:
-        ctx.db.settle(argv[1], value, "srem", removed)
+        ctx.db.finish_change(argv[1], value, "srem", removed)
     return removed
 
 
@@ -90,7 +91,7 @@ def smove(ctx: Context, argv: list[bytes]) -> Reply:
         return 1 if member in value else 0
     if not value.remove(member):
         return 0
-    db.settle(origin, value, "srem")
+    db.finish_change(origin, value, "srem")
     if other is None:
         other = Set.expecting(member, 1, ctx.limits)
         other.add(member, ctx.limits)
@@ -118,7 +119,7 @@ def spop(ctx: Context, argv: list[bytes]) -> Reply:
         if value is None:
             return None
         member = value.pop(ctx.rng)
-        db.settle(key, value, "spop")
+        db.finish_change(key, value, "spop")
         ctx.log_as([b"SREM", key, member])
         return member
     if len(argv) > 3:

@@ -9,8 +9,10 @@ from typing import Any
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Integer, Key, OneOf, Token
+from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Integer, Key, KeySpec, OneOf, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import Pairs, Reply
 from commands.instance.context import Context
 from commands.sorted_sets.ranges import store_result

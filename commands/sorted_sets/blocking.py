@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.engine.arguments import Arguments, parse_timeout
-from commands.engine.effects import Block as Wait
+from commands.engine.effects import BlockOn
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Double, Integer, Key, OneOf, Token
 from commands.engine.numbers import read_integer
-from commands.engine.registry import Double, Integer, Key, OneOf, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, Reply
 from commands.instance.context import Context
 from commands.sorted_sets.sorted_sets import pop
@@ -33,7 +34,7 @@ def _pop_or_wait(ctx: Context, argv: list[bytes], from_top: bool) -> Reply:
     keys = argv[1:-1]
     found = _first_filled(ctx, keys)
     if found is None:
-        return Wait(keys, deadline, SortedSet)
+        return BlockOn(keys, deadline, SortedSet)
     key, value = found
     [(member, score)] = pop(ctx, key, value, 1, from_top)
     _log_pop(ctx, key, 1, from_top)
@@ -148,4 +149,4 @@ def bzmpop(ctx: Context, argv: list[bytes]) -> Reply:
     wanted = _parse_multi(argv, 2)
     deadline = parse_timeout(argv[1], ctx.now)
     reply = _pop_several(ctx, wanted)
-    return Wait(wanted.keys, deadline, SortedSet) if reply is None else reply
+    return BlockOn(wanted.keys, deadline, SortedSet) if reply is None else reply

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import ArgumentGroup, Double, Key, OneOf, String, Token
 from commands.engine.numbers import format_long_double, parse_float
-from commands.engine.registry import Block, Double, Key, OneOf, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, DoubleText, Reply
 from commands.instance.context import Context
 from commands.sorted_sets.sorted_sets import AddOptions, add_members
@@ -55,7 +56,7 @@ def show_point(point: Point) -> list[DoubleText]:
         Key("key", "RW update"),
         OneOf("condition", Token("NX"), Token("XX"), optional=True, since="6.2.0"),
         Token("CH", name="change", optional=True, since="6.2.0"),
-        Block(
+        ArgumentGroup(
             "data",
             Double("longitude"),
             Double("latitude"),

@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
-from commands.engine.registry import (
+from commands.engine.grammar import (
     Argument,
-    Block,
+    ArgumentGroup,
     Double,
     Integer,
     Key,
-    KeySpec,
     OneOf,
     String,
     Token,
-    command,
 )
+from commands.engine.key_specs import KeySpec
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.sorted_sets.geo import UNIT_TOKENS, parse_point, parse_unit, show_distance, show_point
@@ -224,13 +224,13 @@ def _signed(bits: int) -> int:
 
 # --- GEOSEARCH -----------------------------------------------------------------------------
 
-_CIRCLE = Block("circle", Double("radius", "BYRADIUS"), OneOf("unit", *UNIT_TOKENS))
-_BOX = Block("box", Double("width", "BYBOX"), Double("height"), OneOf("unit", *UNIT_TOKENS))
+_CIRCLE = ArgumentGroup("circle", Double("radius", "BYRADIUS"), OneOf("unit", *UNIT_TOKENS))
+_BOX = ArgumentGroup("box", Double("width", "BYBOX"), Double("height"), OneOf("unit", *UNIT_TOKENS))
 _AREA = [
     OneOf(
         "from",
         String("member", "FROMMEMBER"),
-        Block("fromlonlat", Double("longitude"), Double("latitude"), token="FROMLONLAT"),
+        ArgumentGroup("fromlonlat", Double("longitude"), Double("latitude"), token="FROMLONLAT"),
     ),
     OneOf("by", _CIRCLE, _BOX),
 ]
@@ -247,7 +247,7 @@ _COMPLEXITY = (
 
 
 def _count(any_since: str | None = None) -> Argument:
-    return Block(
+    return ArgumentGroup(
         "count-block",
         Integer("count", "COUNT"),
         Token("ANY", optional=True, since=any_since),

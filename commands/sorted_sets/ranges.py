@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import ArgumentGroup, Double, Integer, Key, OneOf, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Block, Double, Integer, Key, OneOf, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import Pairs, Reply
 from commands.instance.context import Context
 from commands.sorted_sets.bounds import member_bounds, score_bounds
@@ -136,7 +137,7 @@ def _by_rank(ctx: Context, argv: list[bytes], *, reverse: bool) -> list[bytes]:
     return [member for _, member in reversed(value.pairs(size - stop, size - start))]
 
 
-_LIMIT = Block("limit", Integer("offset"), Integer("count"), token="LIMIT", optional=True)
+_LIMIT = ArgumentGroup("limit", Integer("offset"), Integer("count"), token="LIMIT", optional=True)
 _WITH_SCORES = Token("WITHSCORES", optional=True)
 _READ = Key("key", "RO access")
 _COMPLEXITY = "O(log(N)+M) to answer M members out of N."
@@ -155,7 +156,7 @@ _COMPLEXITY = "O(log(N)+M) to answer M members out of N."
         String("stop"),
         OneOf("sortby", Token("BYSCORE"), Token("BYLEX"), optional=True, since="6.2.0"),
         Token("REV", optional=True, since="6.2.0"),
-        Block(
+        ArgumentGroup(
             "limit",
             Integer("offset"),
             Integer("count"),
@@ -299,7 +300,7 @@ def _remove(ctx: Context, key: bytes, value: SortedSet, span: Span, event: str) 
     if start >= stop:
         return 0
     removed = len(value.remove_span(start, stop))
-    ctx.db.settle(key, value, event, removed)
+    ctx.db.finish_change(key, value, event, removed)
     return removed
 
 

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError, wrong_arity
-from commands.engine.numbers import INT64_MAX, INT64_MIN, format_float, parse_float, parse_integer
-from commands.engine.registry import (
-    Block,
+from commands.engine.grammar import (
+    ArgumentGroup,
     Double,
     Integer,
     Key,
@@ -16,8 +15,9 @@ from commands.engine.registry import (
     Pattern,
     String,
     Token,
-    command,
 )
+from commands.engine.numbers import INT64_MAX, INT64_MIN, format_float, parse_float, parse_integer
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, Pairs, Reply
 from commands.engine.scan_options import parse_cursor, parse_scan_options
 from commands.instance.context import Context
@@ -64,7 +64,7 @@ _ADD_OPTIONS = {
         OneOf("comparison", Token("GT"), Token("LT"), optional=True, since="6.2.0"),
         Token("CH", name="change", optional=True, since="3.0.2"),
         Token("INCR", name="increment", optional=True, since="3.0.2"),
-        Block("data", Double("score"), String("member"), multiple=True),
+        ArgumentGroup("data", Double("score"), String("member"), multiple=True),
     ],
     history=[
         ("2.4.0", "Takes several members."),
@@ -196,7 +196,7 @@ def zrem(ctx: Context, argv: list[bytes]) -> Reply:
         return 0
     removed = sum(map(value.remove, argv[2:]))
     if removed:
-        ctx.db.settle(argv[1], value, "zrem", removed)
+        ctx.db.finish_change(argv[1], value, "zrem", removed)
     return removed
 
 
@@ -345,7 +345,7 @@ def pop(
         pairs.reverse()
     else:
         pairs = value.remove_span(0, count)
-    ctx.db.settle(key, value, "zpopmax" if from_top else "zpopmin", len(pairs))
+    ctx.db.finish_change(key, value, "zpopmax" if from_top else "zpopmin", len(pairs))
     return [(member, score) for score, member in pairs]
 
 
@@ -405,7 +405,7 @@ def zpopmax(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Answers random members of a sorted set.",
     arguments=[
         Key("key", "RO access"),
-        Block(
+        ArgumentGroup(
             "options",
             Integer("count"),
             Token("WITHSCORES", optional=True),

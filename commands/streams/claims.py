@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import islice
 
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Integer, Key, String, Token, UnixTime
 from commands.engine.numbers import INT64_MAX, parse_integer, read_integer
-from commands.engine.registry import Integer, Key, String, Token, UnixTime, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.streams.groups import (

@@ -6,18 +6,9 @@ from itertools import islice
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError, wrong_subcommand
+from commands.engine.grammar import Argument, ArgumentGroup, Integer, Key, OneOf, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import (
-    Argument,
-    Block,
-    Integer,
-    Key,
-    OneOf,
-    String,
-    Token,
-    command,
-    container,
-)
+from commands.engine.registry import command, container
 from commands.engine.replies import NULL_ARRAY, OK, Reply
 from commands.instance.context import Context
 from commands.streams.ids import format_id, parse_edge, parse_end, parse_id, parse_start
@@ -273,7 +264,7 @@ def xack(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[
         Key("key", "RO access"),
         String("group"),
-        Block(
+        ArgumentGroup(
             "filters",
             Integer("min-idle-time", "IDLE", optional=True, since="6.2.0"),
             String("start"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import islice
 
 from commands.engine.errors import NO_SUCH_KEY, CommandError, wrong_subcommand
+from commands.engine.grammar import ArgumentGroup, Integer, Key, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Block, Integer, Key, String, Token, command, container
+from commands.engine.registry import command, container
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.streams.groups import no_such_group
@@ -45,7 +46,7 @@ def _find_stream(ctx: Context, key: bytes) -> Stream:
     summary="Describes a stream, with FULL down to its entries and pending deliveries.",
     arguments=[
         Key("key", "RO access"),
-        Block(
+        ArgumentGroup(
             "full-block",
             Token("FULL"),
             Integer("count", "COUNT", optional=True),

@@ -13,8 +13,10 @@ from commands.engine.errors import (
     TIMEOUT_NOT_AN_INTEGER,
     CommandError,
 )
+from commands.engine.grammar import Argument, ArgumentGroup, Integer, Key, String, Token
+from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import INT64_MAX, parse_integer
-from commands.engine.registry import Argument, Block, Integer, Key, KeySpec, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, Couples, Reply
 from commands.instance.context import Context
 from commands.streams.groups import claim_request, find_or_add_consumer, group_id_request
@@ -102,7 +104,7 @@ def _parse_block(text: bytes, now: int) -> int | None:
 
 
 def _read_arguments(*options: Argument) -> list[Argument]:
-    streams = Block(
+    streams = ArgumentGroup(
         "streams",
         Key("key", "RO access", multiple=True),
         String("id", multiple=True),
@@ -152,7 +154,7 @@ def xread(ctx: Context, argv: list[bytes]) -> Reply:
         return Couples(found)
     if not request.blocking:
         return NULL_ARRAY
-    return effects.Block(
+    return effects.BlockOn(
         keys,
         request.deadline,
         Stream,
@@ -171,7 +173,7 @@ def xread(ctx: Context, argv: list[bytes]) -> Reply:
     complexity="O(M) for M entries answered.",
     summary="Hands entries of streams to a consumer of a group, waiting for some if asked to.",
     arguments=_read_arguments(
-        Block("group-block", String("group"), String("consumer"), token="GROUP"),
+        ArgumentGroup("group-block", String("group"), String("consumer"), token="GROUP"),
         Integer("count", "COUNT", optional=True),
         Integer("milliseconds", "BLOCK", optional=True),
         Token("NOACK", optional=True),
@@ -218,7 +220,7 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Reply:
         return Couples(found)
     if not request.blocking:
         return NULL_ARRAY
-    return effects.Block(request.keys, request.deadline, Stream, on_loss=True)
+    return effects.BlockOn(request.keys, request.deadline, Stream, on_loss=True)
 
 
 def _history(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import NO_SUCH_KEY, SYNTAX, CommandError, wrong_arity
+from commands.engine.grammar import Argument, ArgumentGroup, Integer, Key, OneOf, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Argument, Block, Integer, Key, OneOf, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
 from commands.instance.context import Context
 from commands.streams.ids import format_id, parse_end, parse_id, parse_start
@@ -28,7 +29,7 @@ def entries_reply(entries: list[Entry]) -> Reply:
 
 
 def _trim_arguments(*, optional: bool) -> Argument:
-    return Block(
+    return ArgumentGroup(
         "trim",
         OneOf("strategy", Token("MAXLEN"), Token("MINID", since="6.2.0")),
         OneOf(
@@ -162,7 +163,7 @@ def _parse_trim(option: bytes, approximate: bool, text: bytes) -> _Trim:
         Token("NOMKSTREAM", optional=True, since="6.2.0"),
         _trim_arguments(optional=True),
         OneOf("id-selector", Token("*", name="auto-id"), String("id")),
-        Block("data", String("field"), String("value"), multiple=True),
+        ArgumentGroup("data", String("field"), String("value"), multiple=True),
     ],
     tips=["nondeterministic_output"],
     history=[
@@ -181,7 +182,7 @@ def xadd(ctx: Context, argv: list[bytes]) -> Reply:
             _append(stream, entry_id, argv[3:], ctx.limits)
             db.changed(key, "xadd")
             written = b"%d-%d" % (entry_id >> 64, entry_id & SEQUENCE_MASK)
-            ctx.effects = [[argv[0], key, written, *argv[3:]]]
+            ctx.log_entries = [[argv[0], key, written, *argv[3:]]]
             return written
     options = _AddOptions(ctx, argv, adding=True)
     id_place = options.id_place

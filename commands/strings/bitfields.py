@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import ArgumentGroup, Integer, Key, OneOf, String, Token
 from commands.engine.numbers import parse_integer, read_integer
-from commands.engine.registry import Block, Integer, Key, OneOf, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.strings.bit_offsets import parse_bit_offset
@@ -79,8 +80,8 @@ class _Operation:
         Key("key", "RW access update variable_flags"),
         OneOf(
             "operation",
-            Block("get-block", String("encoding"), Integer("offset"), token="GET"),
-            Block(
+            ArgumentGroup("get-block", String("encoding"), Integer("offset"), token="GET"),
+            ArgumentGroup(
                 "write",
                 OneOf(
                     "overflow-block",
@@ -92,14 +93,14 @@ class _Operation:
                 ),
                 OneOf(
                     "write-operation",
-                    Block(
+                    ArgumentGroup(
                         "set-block",
                         String("encoding"),
                         Integer("offset"),
                         Integer("value"),
                         token="SET",
                     ),
-                    Block(
+                    ArgumentGroup(
                         "incrby-block",
                         String("encoding"),
                         Integer("offset"),
@@ -160,7 +161,7 @@ def bitfield(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Reads integers of any width inside a string.",
     arguments=[
         Key("key", "RO access"),
-        Block(
+        ArgumentGroup(
             "get-block",
             String("encoding"),
             Integer("offset"),

@@ -12,8 +12,10 @@ from functools import reduce
 from operator import and_, or_, xor
 
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Argument, ArgumentGroup, Integer, Key, OneOf, Token
+from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Argument, Block, Integer, Key, KeySpec, OneOf, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.strings.bit_offsets import parse_bit_offset
@@ -92,7 +94,7 @@ def _unit(since: str) -> Argument:
     summary="Counts the bits that are set in a string or a part of it.",
     arguments=[
         Key("key", "RO access"),
-        Block("range", Integer("start"), Integer("end"), _unit("7.0.0"), optional=True),
+        ArgumentGroup("range", Integer("start"), Integer("end"), _unit("7.0.0"), optional=True),
     ],
     history=[("7.0.0", "Has the options `BYTE` and `BIT`.")],
 )
@@ -121,10 +123,10 @@ def bitcount(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[
         Key("key", "RO access"),
         Integer("bit"),
-        Block(
+        ArgumentGroup(
             "range",
             Integer("start"),
-            Block("end-unit-block", Integer("end"), _unit("7.0.0"), optional=True),
+            ArgumentGroup("end-unit-block", Integer("end"), _unit("7.0.0"), optional=True),
             optional=True,
         ),
     ],

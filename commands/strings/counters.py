@@ -8,9 +8,10 @@ from commands.engine.errors import (
     NOT_A_FLOAT,
     CommandError,
 )
+from commands.engine.grammar import Double, Integer, Key
 from commands.engine.long_doubles import add_long_doubles, read_long_double
 from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_integer
-from commands.engine.registry import Double, Integer, Key, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.keyspace import Database

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from commands.engine.errors import STRING_TOO_LONG, CommandError
+from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Integer, Key, String, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import reduce
 
 from commands.engine.errors import CommandError
-from commands.engine.registry import Key, String, command
+from commands.engine.grammar import Key, String
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.values import hyperloglog as hll

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from commands.engine.errors import SYNTAX, CommandError, invalid_expire
+from commands.engine.grammar import Argument, Integer, Token, UnixTime
 from commands.engine.numbers import INT64_MAX, parse_integer
-from commands.engine.registry import Argument, Integer, Token, UnixTime
 
 CONDITIONS = frozenset([b"NX", b"XX"])
 COMPARISONS = frozenset([b"IFEQ"])

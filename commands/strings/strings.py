@@ -6,8 +6,10 @@ What counts is in `counters`, what edits parts of a string in `string_editing`.
 from __future__ import annotations
 
 from commands.engine.errors import SYNTAX, CommandError, wrong_arity
+from commands.engine.grammar import ArgumentGroup, Integer, Key, OneOf, String, Token
+from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import read_integer
-from commands.engine.registry import Block, Integer, Key, KeySpec, OneOf, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from commands.strings.options import (
@@ -275,7 +277,7 @@ def mget(ctx: Context, argv: list[bytes]) -> Reply:
     ]
 
 
-_PAIRS = Block("data", Key("key", "OW update"), String("value"), multiple=True)
+_PAIRS = ArgumentGroup("data", Key("key", "OW update"), String("value"), multiple=True)
 
 
 @command(
@@ -304,7 +306,7 @@ def mset(ctx: Context, argv: list[bytes]) -> Reply:
     flags="write denyoom",
     complexity="O(N) for N keys.",
     summary="Puts strings under several keys, if none of them exists.",
-    arguments=[Block("data", Key("key", "OW insert"), String("value"), multiple=True)],
+    arguments=[ArgumentGroup("data", Key("key", "OW insert"), String("value"), multiple=True)],
 )
 def msetnx(ctx: Context, argv: list[bytes]) -> Reply:
     if not len(argv) & 1:

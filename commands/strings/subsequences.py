@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import Integer, Key, Token
+from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Integer, Key, KeySpec, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.errors import WrongType

@@ -1,10 +1,10 @@
 """Clients that wait, and whom a write wakes.
 
-A handler that finds nothing returns `Block`; the client is parked here under each key it
+A handler that finds nothing returns `BlockOn`; the client is parked here under each key it
 named. The keyspace tells (through `keyspace.ready`) which awaited keys were changed; after
 every command, transaction or script, `serve` runs the parked commands of those keys again,
 first come first served, until nothing that is ready serves anybody. To add a kind of
-waiting, return `Block` with the type of value it needs: nothing here changes.
+waiting, return `BlockOn` with the type of value it needs: nothing here changes.
 
 Deadlines follow the instance's clock. `next_deadline` tells the server's timer when to
 look; `time_out` answers those whose time has come.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedList
 
-from commands.engine.effects import Block, Wait
+from commands.engine.effects import BlockOn, WaitUntil
 from commands.engine.replies import ErrorReply, Reply
 from commands.instance.client import Client
 from commands.instance.instance import Instance
@@ -68,7 +68,7 @@ class Blocking:
         waiting = client.waiting
         assert waiting is not None
         effect = waiting.effect
-        if isinstance(effect, Block):
+        if isinstance(effect, BlockOn):
             for key in dict.fromkeys(effect.keys):
                 queue = self._queues.setdefault((waiting.db.index, key), Queue())
                 queue[client] = None
@@ -83,7 +83,7 @@ class Blocking:
         waiting = client.waiting
         assert waiting is not None
         effect = waiting.effect
-        if isinstance(effect, Block):
+        if isinstance(effect, BlockOn):
             for key in dict.fromkeys(effect.keys):
                 place = (waiting.db.index, key)
                 queue = self._queues[place]
@@ -120,7 +120,9 @@ class Blocking:
         if with_error:
             self.release(client, ErrorReply(_UNBLOCKED))
         else:
-            self.release(client, effect.timed_out if isinstance(effect, Block) else effect.reply())
+            self.release(
+                client, effect.timed_out if isinstance(effect, BlockOn) else effect.reply()
+            )
         return True
 
     # --- serving ------------------------------------------------------------------------
@@ -150,7 +152,7 @@ class Blocking:
                 # Mostly one waiter in a thousand was served: the others need no look.
                 return
             waiting = client.waiting
-            if waiting is None or not isinstance(waiting.effect, Block):
+            if waiting is None or not isinstance(waiting.effect, BlockOn):
                 continue
             if value.__class__ is waiting.effect.kind or waiting.effect.on_loss:
                 self._retry(client)
@@ -170,7 +172,7 @@ class Blocking:
         finally:
             client.held = None
             ctx.retrying = False
-        if not isinstance(reply, Block):
+        if not isinstance(reply, BlockOn):
             self.release(client, reply)
         if held:
             client.outbox += held
@@ -187,7 +189,7 @@ class Blocking:
             waiting = client.waiting
             assert waiting is not None
             effect = waiting.effect
-            assert isinstance(effect, Wait) and effect.satisfied is not None
+            assert isinstance(effect, WaitUntil) and effect.satisfied is not None
             if effect.satisfied():
                 self.release(client, effect.reply())
 

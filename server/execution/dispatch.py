@@ -17,7 +17,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, Protocol, get_args
 
-from commands.engine.effects import Block, Close, FileEffect, Shutdown, Wait
+from commands.engine.effects import BlockOn, Close, FileEffect, Shutdown, WaitUntil
 from commands.engine.errors import (
     NOT_AUTHENTICATED,
     WRONG_TYPE,
@@ -31,7 +31,7 @@ from commands.instance.context import Context
 from commands.instance.instance import Instance
 from commands.instance.persistence import LOADING
 from commands.instance.redaction import redacted
-from commands.instance.statistics import CommandStatistics
+from commands.instance.statistics import BoundCommand
 from server.execution.blocking import Blocking
 from server.wire.encoder import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, OK_LINE
 from server.wire.wording import monitor_line, unknown_command, unknown_subcommand
@@ -41,7 +41,7 @@ from storage.keyspace import Database
 logger = logging.getLogger("redkeep")
 
 _FILE_EFFECTS = frozenset(get_args(FileEffect))
-_EFFECTS = frozenset((Block, Wait, Close, Shutdown)) | _FILE_EFFECTS
+_EFFECTS = frozenset((BlockOn, WaitUntil, Close, Shutdown)) | _FILE_EFFECTS
 _MESSAGES = (Push, Replies)
 # After this long the cached time is stale, and a command that took longer is worth a
 # look at the slow log.
@@ -107,7 +107,7 @@ class Dispatcher:
         started = began = clock()
         tick = started + self._tick_ns
         # A row of calls of the same command is counted when it ends.
-        row: CommandStatistics | None = None
+        row: BoundCommand | None = None
         calls = 0
         rest = iter(requests)
         for argv in rest:
@@ -142,7 +142,7 @@ class Dispatcher:
             calls += 1
             if journal is not None and statistics.writes:
                 dirty = keyspace.dirty
-                ctx.effects = None
+                ctx.log_entries = None
             try:
                 reply = statistics.handler(ctx, argv)
             except CommandError as error:
@@ -150,10 +150,10 @@ class Dispatcher:
             except WrongType:
                 reply = self._failed(statistics, _WRONG_TYPE)
             if journal is not None and statistics.writes and keyspace.dirty != dirty:
-                if ctx.effects is None:
+                if ctx.log_entries is None:
                     journal.add(ctx.db.index, argv)
                 else:
-                    journal.record(ctx.db.index, ctx.effects)
+                    journal.record(ctx.db.index, ctx.log_entries)
             kind = reply.__class__
             if kind is bytes:
                 length = len(reply)
@@ -200,7 +200,7 @@ class Dispatcher:
             if calls:
                 row.count(calls, started - began)
 
-    def _failed(self, statistics: CommandStatistics, text: bytes) -> ErrorReply:
+    def _failed(self, statistics: BoundCommand, text: bytes) -> ErrorReply:
         statistics.failed += 1
         self.instance.statistics.count_error(text)
         return ErrorReply(text)
@@ -251,9 +251,7 @@ class Dispatcher:
 
     # --- the guarded path ---------------------------------------------------------------
 
-    def _guarded(
-        self, client: Client, argv: list[bytes], statistics: CommandStatistics | None
-    ) -> bool:
+    def _guarded(self, client: Client, argv: list[bytes], statistics: BoundCommand | None) -> bool:
         """Run a request that needs a closer look. False if the client must now wait."""
         if client.waiting is not None or client.closing:
             client.blocked_requests.insert(0, argv)
@@ -266,9 +264,7 @@ class Dispatcher:
                 client.ctx.keyspace.no_touch = False
         return self._checked(client, argv, statistics)
 
-    def _checked(
-        self, client: Client, argv: list[bytes], statistics: CommandStatistics | None
-    ) -> bool:
+    def _checked(self, client: Client, argv: list[bytes], statistics: BoundCommand | None) -> bool:
         instance = self.instance
         if statistics is None:
             statistics = instance.find_command(argv)
@@ -326,7 +322,7 @@ class Dispatcher:
         return going_on
 
     def _refusal(
-        self, client: Client, argv: list[bytes], statistics: CommandStatistics | None
+        self, client: Client, argv: list[bytes], statistics: BoundCommand | None
     ) -> bytes | None:
         """Why the request cannot be run or queued, in Redis' order; None if it can."""
         if statistics is None:
@@ -406,7 +402,7 @@ class Dispatcher:
 
     # --- calling --------------------------------------------------------------------------
 
-    def call(self, client: Client, statistics: CommandStatistics, argv: list[bytes]) -> Reply:
+    def call(self, client: Client, statistics: BoundCommand, argv: list[bytes]) -> Reply:
         """Run a handler and count it; errors come back as replies.
 
         Retries after blocking are no further calls.
@@ -423,27 +419,29 @@ class Dispatcher:
             statistics.count(1, elapsed)
         return reply
 
-    def perform(self, client: Client, statistics: CommandStatistics, argv: list[bytes]) -> Reply:
+    def perform(self, client: Client, statistics: BoundCommand, argv: list[bytes]) -> Reply:
         """`call`, with what it wrote noted in the journal: off the straight path."""
         keyspace, ctx = self.instance.keyspace, client.ctx
         dirty, database = keyspace.dirty, ctx.db.index
-        ctx.effects = None
+        ctx.log_entries = None
         reply = self.call(client, statistics, argv)
         if keyspace.journal is not None and keyspace.dirty != dirty:
-            keyspace.journal.record(database, [argv] if ctx.effects is None else ctx.effects)
+            keyspace.journal.record(
+                database, [argv] if ctx.log_entries is None else ctx.log_entries
+            )
         return reply
 
     def run_sweep(self, database: Database, run: Callable[[Context], bool]) -> bool:
         """Run a piece of regular work on a database, as a client of the server's own."""
         keyspace, ctx = self.instance.keyspace, self._own_client.ctx
         ctx.db = database
-        ctx.effects = None
+        ctx.log_entries = None
         dirty = keyspace.dirty
         try:
             more = run(ctx)
         finally:
             if keyspace.journal is not None and keyspace.dirty != dirty:
-                keyspace.journal.record(database.index, ctx.effects or [])
+                keyspace.journal.record(database.index, ctx.log_entries or [])
         if keyspace.ready:
             self.blocking.serve()
         return more
@@ -458,7 +456,7 @@ class Dispatcher:
         statistics = instance.find_command(argv)
         assert statistics is not None
         ctx = client.ctx
-        ctx.effects = None
+        ctx.log_entries = None
         dirty = keyspace.dirty
         started = perf_counter_ns()
         reply = settle_now(self.call(client, statistics, argv))
@@ -474,8 +472,8 @@ class Dispatcher:
             # What follows in the transaction is for another database.
             effects = [[b"SELECT", b"%d" % ctx.db.index]]
         elif keyspace.dirty != dirty:
-            effects = [argv] if ctx.effects is None else ctx.effects
-        ctx.effects = None
+            effects = [argv] if ctx.log_entries is None else ctx.log_entries
+        ctx.log_entries = None
         return reply, effects
 
     # --- replies and effects ----------------------------------------------------------------
@@ -518,7 +516,7 @@ class Dispatcher:
         return False
 
     def _work_on_files(
-        self, statistics: CommandStatistics, effect: FileEffect, *, atomic: bool
+        self, statistics: BoundCommand, effect: FileEffect, *, atomic: bool
     ) -> Reply:
         try:
             return self.on_files(effect, atomic=atomic)
@@ -530,9 +528,7 @@ class Dispatcher:
         self._answer(client, reply)
         client.flush_soon(client)
 
-    def _show_monitors(
-        self, client: Client, statistics: CommandStatistics, argv: list[bytes]
-    ) -> None:
+    def _show_monitors(self, client: Client, statistics: BoundCommand, argv: list[bytes]) -> None:
         if {"admin", "skip_monitor"} & statistics.command.flags:
             return
         line = monitor_line(self.instance.clock.now_ns(), client, redacted(argv))
@@ -556,8 +552,8 @@ def _may_write(command: Command) -> bool:
 
 def settle_now(reply: Reply) -> Reply:
     """A reply in place of an effect, where nothing may wait."""
-    if isinstance(reply, Block):
+    if isinstance(reply, BlockOn):
         return reply.otherwise
-    if isinstance(reply, Wait):
+    if isinstance(reply, WaitUntil):
         return reply.reply()
     return reply.reply if isinstance(reply, Close) else reply

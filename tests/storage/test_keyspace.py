@@ -172,7 +172,7 @@ def test_an_emptied_collection_is_removed(keyspace: Keyspace, db: Database) -> N
     db.store(b"h", value, "hset")
     heard = Listening(keyspace)
     value.remove(b"a")
-    db.settle(b"h", value, "hdel")
+    db.finish_change(b"h", value, "hdel")
     assert db.peek(b"h") is None
     assert heard.names() == ["hdel", "del"]
 

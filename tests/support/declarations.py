@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from commands.engine.registry import Argument, Command, KeySpec, commands
+from commands.engine.grammar import Argument
+from commands.engine.key_specs import KeySpec
+from commands.engine.registry import Command, commands
 from tests.support.resp import Connection, Map, Set
 
 

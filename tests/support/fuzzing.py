@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from commands.engine.registry import Argument, Command
+from commands.engine.grammar import Argument
+from commands.engine.registry import Command
 from tests.support.declarations import our_commands
 from tests.support.resp import request
 

@@ -22,8 +22,9 @@ from commands.domain.checkpoints.keys import Thread
 from commands.domain.json_filters import Predicate, parse_filter
 from commands.domain.recipes import checked_json, count_poison, failure, publish, uuid7, write_json
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError, invalid_expire
+from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX, UINT64_MAX, parse_in_range, parse_integer
-from commands.engine.registry import Integer, Key, String, command
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 

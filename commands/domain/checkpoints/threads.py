@@ -14,8 +14,9 @@ from commands.engine.errors import (
     SYNTAX,
     CommandError,
 )
+from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX, parse_in_range
-from commands.engine.registry import Integer, Key, String, command, declare_family_help
+from commands.engine.registry import command, declare_family_help
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.key_index import after_prefix

@@ -13,8 +13,9 @@ from commands.domain.checkpoints.keys import Thread
 from commands.domain.namespaces import escape, segment_at, unescape
 from commands.domain.recipes import count_poison
 from commands.engine.errors import wrong_arity
+from commands.engine.grammar import ArgumentGroup, Integer, Key, String
 from commands.engine.numbers import parse_integer, read_integer
-from commands.engine.registry import Block, Integer, Key, String, command, container
+from commands.engine.registry import command, container
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 
@@ -41,7 +42,7 @@ container(
         String("thread"),
         String("id"),
         String("task"),
-        Block("write", Integer("idx"), String("channel"), String("value"), multiple=True),
+        ArgumentGroup("write", Integer("idx"), String("channel"), String("value"), multiple=True),
     ],
 )
 def cp_writes_put(ctx: Context, argv: list[bytes]) -> Reply:

@@ -14,10 +14,11 @@ from commands.domain.jobs.rows import DUE_PREFIX, Job, ready_id, ready_member
 from commands.domain.jobs.table import JobTable
 from commands.domain.recipes import count_poison, failure
 from commands.engine.arguments import Arguments, parse_duration
-from commands.engine.effects import Block as WaitFor
+from commands.engine.effects import BlockOn
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import ArgumentGroup, Integer, Key, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Block, Integer, Key, String, Token, command
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
 from commands.engine.sweeps import BATCH, sweep
 from commands.instance.context import Context
@@ -94,7 +95,7 @@ def settle_pools(ctx: Context) -> bool:
     arguments=[
         _POOL,
         String("worker"),
-        Block(
+        ArgumentGroup(
             "kinds",
             Integer("numkinds"),
             String("kind", multiple=True),
@@ -144,7 +145,7 @@ def job_claim(ctx: Context, argv: list[bytes]) -> Reply:
         nothing = None if count is None else NULL_ARRAY
         if timeout is None:
             return nothing
-        return WaitFor(
+        return BlockOn(
             [table.keys.ready(kind) for kind in kinds],
             ctx.now + timeout if timeout else None,
             SortedSet,

@@ -13,10 +13,11 @@ from commands.domain.jobs.rows import ATTEMPTS, BACKOFF_MS, Job, Row, decode_row
 from commands.domain.jobs.table import JobTable
 from commands.domain.recipes import failure, time_ordered_hex
 from commands.engine.arguments import Arguments, parse_duration
-from commands.engine.effects import Block as WaitFor
+from commands.engine.effects import BlockOn
 from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.grammar import ArgumentGroup, Integer, Key, String
 from commands.engine.numbers import parse_int32
-from commands.engine.registry import Block, Integer, Key, String, command, declare_family_help
+from commands.engine.registry import command, declare_family_help
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.values.hashes import Hash
@@ -91,7 +92,7 @@ def _parse_options(argv: list[bytes]) -> _Options:
         Integer("backoff", token="BACKOFF", optional=True),
         Integer("ttl", token="TTL", optional=True),
         String("unique", token="UNIQUE", optional=True),
-        Block(
+        ArgumentGroup(
             "after",
             Integer("numids"),
             String("after-id", multiple=True),
@@ -374,7 +375,7 @@ def job_wait(ctx: Context, argv: list[bytes]) -> Reply:
         return None
     if job.row.terminal:
         return job.row.encode()
-    return WaitFor(
+    return BlockOn(
         [table.keys.job + argv[2]],
         ctx.now + timeout if timeout else None,
         Hash,

@@ -18,7 +18,8 @@ from commands.domain.jobs.table import JobTable
 from commands.domain.recipes import count_poison, failure
 from commands.engine.arguments import Arguments
 from commands.engine.errors import INVALID_CURSOR, SYNTAX, CommandError
-from commands.engine.registry import Integer, Key, String, Token, command
+from commands.engine.grammar import Integer, Key, String, Token
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.errors import WrongType

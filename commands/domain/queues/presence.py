@@ -17,8 +17,10 @@ from commands.domain.queues.presence_rows import (
 )
 from commands.engine.arguments import Arguments
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError
+from commands.engine.grammar import ArgumentGroup, Integer, Key, String
+from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import Block, Integer, Key, KeySpec, String, command
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 
@@ -134,7 +136,9 @@ _QUEUE_SPEC = [KeySpec("RO access")]
     complexity="O(N*log(N)) for N consumers of the queues looked at.",
     summary="Lists the consumers of queues with how long ago they were last heard of.",
     arguments=[
-        Block("scope", Key("queue", "RO access"), String("group", optional=True), optional=True),
+        ArgumentGroup(
+            "scope", Key("queue", "RO access"), String("group", optional=True), optional=True
+        ),
         Integer("milliseconds", "TTL", optional=True),
     ],
     keys=_QUEUE_SPEC,

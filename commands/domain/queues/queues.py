@@ -34,8 +34,9 @@ from commands.domain.recipes import publish
 from commands.engine import effects
 from commands.engine.arguments import Arguments, parse_duration
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError
+from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX, parse_integer
-from commands.engine.registry import Integer, Key, String, command, declare_family_help
+from commands.engine.registry import command, declare_family_help
 from commands.engine.replies import NULL_ARRAY, Reply
 from commands.instance.context import Context
 from storage.values.streams import Stream
@@ -224,7 +225,7 @@ def queue_read(ctx: Context, argv: list[bytes]) -> Reply:
         if not blocking:
             return NULL_ARRAY
         # Whatever else a reader may wait for wakes those of the first stream.
-        return effects.Block([queue.stream(0)], deadline, Stream, on_loss=True)
+        return effects.BlockOn([queue.stream(0)], deadline, Stream, on_loss=True)
     until = ctx.now + lease
     score = b"%d" % until
     leases = [word for delivery in found for word in (score, delivery.message)]

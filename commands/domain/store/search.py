@@ -9,7 +9,8 @@ from commands.domain.recipes import read_json
 from commands.domain.store.layout import BEYOND, CHILD, END, Namespace, name_at, named_at, walk
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
-from commands.engine.registry import Integer, Key, String, command
+from commands.engine.grammar import Integer, Key, String
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 

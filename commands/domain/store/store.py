@@ -14,17 +14,9 @@ from commands.domain.recipes import STORE_PREFIX, publish
 from commands.domain.store.layout import END, Namespace, walk
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError, invalid_expire, wrong_arity
+from commands.engine.grammar import ArgumentGroup, Integer, Key, OneOf, String, Token
 from commands.engine.numbers import INT64_MAX, parse_integer
-from commands.engine.registry import (
-    Block,
-    Integer,
-    Key,
-    OneOf,
-    String,
-    Token,
-    command,
-    declare_family_help,
-)
+from commands.engine.registry import command, declare_family_help
 from commands.engine.replies import OK, MapReply, Reply
 from commands.instance.context import Context
 
@@ -111,7 +103,7 @@ def store_put(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Puts several values into a namespace at once.",
     arguments=[
         Key("namespace", "RW insert update"),
-        Block("data", String("key"), String("value"), multiple=True),
+        ArgumentGroup("data", String("key"), String("value"), multiple=True),
     ],
 )
 def store_mput(ctx: Context, argv: list[bytes]) -> Reply:

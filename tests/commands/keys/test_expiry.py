@@ -70,6 +70,6 @@ def test_what_is_logged_does_not_depend_on_when(request_: bytes, logged: bytes |
     client = Client(instance, 1)
     dispatcher = Dispatcher(instance)
     dispatcher.run(client, [[b"SET", b"k", b"v"]])
-    client.ctx.effects = None
+    client.ctx.log_entries = None
     dispatcher.run(client, [request_.split()])
-    assert client.ctx.effects == (None if logged is None else [logged.split()])
+    assert client.ctx.log_entries == (None if logged is None else [logged.split()])

@@ -88,7 +88,7 @@ def test_what_is_logged_does_not_wait(
     client("RPUSH", "l", "a", "b", "c")
     client(*words)
     (known,) = server.call(lambda: list(server.instance.clients.values()))
-    assert server.call(lambda: known.ctx.effects) == logged
+    assert server.call(lambda: known.ctx.log_entries) == logged
 
 
 def test_a_key_that_ran_out_is_a_new_list(server: RunningServer, client: Connection) -> None:

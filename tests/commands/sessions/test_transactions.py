@@ -308,7 +308,7 @@ def test_what_is_to_be_logged_is_what_changed(server: RunningServer, client: Con
         ("LPUSH", "k", "fails"),
     )
     (known,) = server.call(lambda: list(server.instance.clients.values()))
-    assert server.call(lambda: known.ctx.effects) == [
+    assert server.call(lambda: known.ctx.log_entries) == [
         [b"SET", b"k", b"v"],
         [b"LPOP", b"l"],
         [b"RPOP", b"l", b"2"],

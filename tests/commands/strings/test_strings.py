@@ -28,7 +28,7 @@ def ctx() -> Context:
 
 
 def run(ctx: Context, *words: bytes) -> object:
-    ctx.effects = None
+    ctx.log_entries = None
     return commands()[words[0].decode()].handler(ctx, list(words))
 
 
@@ -68,7 +68,7 @@ def test_the_log_gets_what_redis_can_repeat(
 ) -> None:
     run(ctx, b"SET", b"k", b"old")
     run(ctx, *request_.encode().split())
-    shown = ctx.effects and b"|".join(b" ".join(words) for words in ctx.effects)
+    shown = ctx.log_entries and b"|".join(b" ".join(words) for words in ctx.log_entries)
     assert shown == logged
 
 

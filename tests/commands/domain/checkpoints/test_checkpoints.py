@@ -606,7 +606,7 @@ def test_it_is_logged_as_plain_commands(server: RunningServer) -> None:
     def run(*words: bytes) -> list[list[bytes]]:
         ctx = server.instance.new_client().ctx
         commands()[words[0].decode()].handler(ctx, list(words))
-        return ctx.effects or []
+        return ctx.log_entries or []
 
     logged = server.call(
         run,

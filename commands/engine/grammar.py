@@ -1,0 +1,125 @@
+"""The grammar of a command: its arguments, as declarations say them and COMMAND DOCS shows them.
+
+    arguments=[Key("key", "RW access delete"), Integer("count", optional=True)]
+
+Arity and key positions are derived from it (`registry`, `key_specs`), and `options` builds
+a parser from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_KEY_ACCESS = frozenset(
+    "RO RW OW RM access update insert delete not_key incomplete variable_flags".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument, or a group of them, as COMMAND DOCS describes it."""
+
+    name: str
+    kind: str
+    token: str | None = None
+    optional: bool = False
+    multiple: bool = False
+    multiple_token: bool = False
+    since: str | None = None
+    access: str = ""
+    parts: tuple[Argument, ...] = ()
+
+    @property
+    def least(self) -> int:
+        """The fewest words this can be."""
+        if self.optional:
+            return 0
+        words = 1 if self.token is not None else 0
+        if self.kind == "oneof":
+            words += min(part.least for part in self.parts)
+        elif self.kind == "block":
+            words += sum(part.least for part in self.parts)
+        elif self.kind != "pure-token":
+            words += 1
+        return words
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it is always the same number of words."""
+        if self.optional or self.multiple:
+            return False
+        if self.kind == "oneof":
+            return (
+                all(part.fixed for part in self.parts) and len({p.least for p in self.parts}) == 1
+            )
+        return all(part.fixed for part in self.parts)
+
+
+def _leaf(kind: str) -> Callable[..., Argument]:
+    def make(
+        name: str,
+        token: str | None = None,
+        *,
+        optional: bool = False,
+        multiple: bool = False,
+        multiple_token: bool = False,
+        since: str | None = None,
+    ) -> Argument:
+        return Argument(name, kind, token, optional, multiple, multiple_token, since)
+
+    return make
+
+
+String = _leaf("string")
+Integer = _leaf("integer")
+Double = _leaf("double")
+Pattern = _leaf("pattern")
+UnixTime = _leaf("unix-time")
+
+
+def Key(  # noqa: N802 - it reads as a type in declarations
+    name: str,
+    access: str,
+    token: str | None = None,
+    *,
+    optional: bool = False,
+    multiple: bool = False,
+    since: str | None = None,
+) -> Argument:
+    """A key. `access` is RO, RW, OW or RM with access, update, insert or delete."""
+    unknown = set(access.split()) - _KEY_ACCESS
+    if unknown:
+        raise ValueError(f"unknown key access: {unknown}")
+    return Argument(name, "key", token, optional, multiple, False, since, access)
+
+
+def Token(  # noqa: N802
+    word: str, *, name: str | None = None, optional: bool = False, since: str | None = None
+) -> Argument:
+    """A word that stands for itself. Redis calls a few by another name than the word."""
+    name = name or word.lower().replace(" ", "-")
+    return Argument(name, "pure-token", word, optional, False, False, since)
+
+
+def OneOf(  # noqa: N802
+    name: str,
+    *parts: Argument,
+    token: str | None = None,
+    optional: bool = False,
+    multiple: bool = False,
+    since: str | None = None,
+) -> Argument:
+    return Argument(name, "oneof", token, optional, multiple, False, since, "", parts)
+
+
+def ArgumentGroup(  # noqa: N802
+    name: str,
+    *parts: Argument,
+    token: str | None = None,
+    optional: bool = False,
+    multiple: bool = False,
+    multiple_token: bool = False,
+    since: str | None = None,
+) -> Argument:
+    return Argument(name, "block", token, optional, multiple, multiple_token, since, "", parts)
