@@ -1,6 +1,14 @@
 """The modules that declare commands, in the order in which the reference lists them."""
 
+from __future__ import annotations
+
+from functools import cache
 from importlib import import_module
+
+from commands.engine.registry import Command, commands
+from commands.instance.instance import Instance
+from commands.settings.settings import Settings
+from storage.clock import Clock
 
 FAMILIES = (
     "sessions.connection",
@@ -62,6 +70,15 @@ FAMILIES = (
 )
 
 
-def load() -> None:
+@cache
+def load() -> dict[str, Command]:
+    """Import every family; return all top-level commands by upper-case name."""
     for name in FAMILIES:
         import_module(f"commands.{name}")
+    return commands()
+
+
+def open_instance(settings: Settings | None = None, clock: Clock | None = None) -> Instance:
+    """An instance that knows every command."""
+    load()
+    return Instance(settings, clock)

@@ -69,8 +69,8 @@ def export(source: Path, target: IO[bytes]) -> int:
 def import_(source: IO[bytes], size: int | None, target: Path) -> int:
     """Make a snapshot of lines; how many keys it has."""
     bundled.use()
-    from commands.instance.client import Client
-    from commands.instance.instance import Instance
+    from commands.families import open_instance
+    from commands.instance.context import Context
     from commands.settings.settings import Settings
     from server.persistence.snapshots import write_snapshot
 
@@ -78,8 +78,8 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
         raise click.ClickException(f"{target} exists; it is not overwritten")
     settings = Settings()
     settings.set_text("databases", "1024")
-    instance = Instance(settings)
-    ctx = Client(instance, 0).ctx
+    instance = open_instance(settings)
+    ctx = Context(instance, instance.internal_client())
     with _bar() as bar:
         task = bar.add_task("Importing", total=size)
         for number, line in enumerate(source, 1):

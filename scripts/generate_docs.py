@@ -15,8 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from commands import families  # noqa: E402
 from commands.engine.help import usage  # noqa: E402
-from commands.engine.registry import Command, commands  # noqa: E402
+from commands.engine.registry import Command  # noqa: E402
 from commands.settings.kinds import Setting  # noqa: E402
 from commands.settings.settings import TABLE  # noqa: E402
 
@@ -48,7 +49,7 @@ TITLES = {
 
 
 def every_command() -> Iterator[Command]:
-    for command in commands().values():
+    for command in families.load().values():
         if command.subcommands:
             yield from command.subcommands.values()
         else:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import trio
 
-from commands.instance.instance import Instance
+from commands.families import open_instance
 from commands.settings.settings import Settings
 from server.collector import schedule_collections
+from server.listeners import ListenError
 from server.persistence.files import make_directory
 from server.persistence.loading import LoadError
 from server.progress import LoadProgress
-from server.server import ListenError, Server
+from server.server import Server, StartObserver
 
 logger = logging.getLogger("redkeep")
 
@@ -46,7 +47,8 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     start_logging(settings)
     made = _enter_data_directory(settings)
-    server = Server(Instance(settings))
+    observer = _Start(settings, announce)
+    server = Server(open_instance(settings), observer)
     try:
         server.listen()
     except ListenError as error:
@@ -57,7 +59,7 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     if pidfile:
         _write_pidfile(pidfile)
     try:
-        trio.run(_run, server, announce)
+        trio.run(_run, server, observer)
     except* LoadError as group:
         raise StartError(str(group.exceptions[0])) from None
     finally:
@@ -65,24 +67,35 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
             Path(pidfile).unlink(missing_ok=True)
 
 
-async def _run(server: Server, announce: Callable[[str], None]) -> None:
-    settings = server.instance.settings
+class _Start(StartObserver):
+    """Shows a person how the start goes."""
+
+    def __init__(self, settings: Settings, announce: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._announce = announce
+        self._progress = LoadProgress()
+
+    def loading(self, done: int, total: int) -> None:
+        self._progress.show(done, total)
+
+    def ready(self, addresses: list[str]) -> None:
+        self.close()
+        where = _where_data_is(self._settings)
+        self._announce(f"listening on {', '.join(addresses)}; {where}")
+
+    def close(self) -> None:
+        self._progress.close()
+
+
+async def _run(server: Server, start: _Start) -> None:
     async with trio.open_nursery() as nursery:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             nursery.start_soon(_stop_on_signal, server, signals)
             nursery.start_soon(schedule_collections)
-            progress = LoadProgress()
-            server.keeper.on_progress = progress.show
-
-            def ready() -> None:
-                progress.close()
-                announce(f"listening on {', '.join(server.addresses)}; {_where_data_is(settings)}")
-
-            server.on_ready = ready
             try:
                 await server.run()
             finally:
-                progress.close()
+                start.close()
             nursery.cancel_scope.cancel()
 
 

@@ -1,14 +1,6 @@
-"""A server: listening sockets, the service behind them, its timers, its end."""
+"""A server: one instance with everything that serves it, put together."""
 
 from __future__ import annotations
-
-import errno
-import logging
-import os
-import socket
-import stat
-from collections.abc import Callable
-from typing import Any
 
 import trio
 
@@ -16,21 +8,28 @@ from commands.engine.effects import Shutdown
 from commands.engine.errors import CommandError
 from commands.engine.replies import NO_REPLY, ErrorReply, Reply
 from commands.instance.instance import Instance
-from commands.settings.kinds import SettingError
-from server.net.turns import Service
+from server.alarm import Alarm
+from server.execution.blocking import Blocking
+from server.execution.dispatch import Dispatcher
+from server.execution.observation import Observation
+from server.listeners import Listeners
+from server.net.connections import Connections
+from server.net.outboxes import Outboxes
+from server.net.reactor import make_reactor
+from server.net.turns import Turns
+from server.persistence.keeper import Keeper
 from server.persistence.loading import LoadError
 from server.timers import Timers
 
-logger = logging.getLogger("redkeep")
 
-# Connections taken from one listening socket before the others get their turn.
-_ACCEPTS_PER_TURN = 1000
-# How long to leave a listening socket alone when the process has no descriptor left.
-_OUT_OF_DESCRIPTORS_PAUSE = 0.1
+class StartObserver:
+    """Told how the start of a server goes; does nothing by itself."""
 
+    def loading(self, done: int, total: int) -> None:
+        """So many bytes of the data files are loaded."""
 
-class ListenError(Exception):
-    """An address that cannot be listened on, said so that a person can act on it."""
+    def ready(self, addresses: list[str]) -> None:
+        """The data is loaded, and clients are served at these addresses."""
 
 
 class Server:
@@ -41,136 +40,38 @@ class Server:
     await server.run()                   # until `stop`, or SHUTDOWN by a client
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, observer: StartObserver | None = None) -> None:
         self.instance = instance
-        self.service = Service(instance)
-        self.service.dispatcher.on_shutdown = self._shut_down
-        self.timers = Timers(self.service)
-        self._sockets: list[socket.socket] = []
-        # While running: where accepting tasks live.
-        self._nursery: trio.Nursery | None = None
-        instance.settings.on_change("port", self._move)
-        instance.settings.on_change("bind", self._move)
+        self._observer = observer or StartObserver()
+        alarm, outboxes = Alarm(), Outboxes()
+        self._keeper = Keeper(
+            instance,
+            outboxes,
+            on_synced=alarm.ring,
+            on_progress=self._observer.loading,
+        )
+        self.blocking, observation = Blocking(instance), Observation(instance)
+        dispatcher = Dispatcher(instance, self.blocking, observation, self._keeper, self._shut_down)
+        turns = Turns(
+            instance, dispatcher, self.blocking, observation, outboxes, self._keeper.log, alarm
+        )
+        self._reactor = make_reactor(turns.begin, turns.end)
+        self._connections = Connections(instance, turns, outboxes, self._reactor)
+        self._listeners = Listeners(instance.settings, self._connections.add)
+        self._timers = Timers(
+            instance, alarm, turns, dispatcher, self.blocking, self._connections, self._keeper
+        )
         self._scope = trio.CancelScope()
-        self.keeper = self.service.keeper
-        # Called once the data is loaded and everything is served.
-        self.on_ready: Callable[[], None] = lambda: None
         self._failure: LoadError | None = None
 
-    # --- listening ---------------------------------------------------------------------
-
     def listen(self) -> None:
-        """Bind everything the settings name, or nothing."""
-        settings = self.instance.settings
-        try:
-            port = settings["port"]
-            if port or not settings["unixsocket"]:
-                self._sockets += self._listen_tcp(settings["bind"].split(), port)
-                # What the system chose is the port from here on, in INFO and CONFIG too.
-                settings.set("port", self.port)
-            if settings["unixsocket"]:
-                self._listen_unix(settings["unixsocket"], settings["unixsocketperm"])
-        except BaseException:
-            self._close_sockets()
-            raise
-
-    def _listen_tcp(self, hosts: list[str], port: int) -> list[socket.socket]:
-        """Sockets that listen on these hosts; one that does so already is kept."""
-        backlog = self.instance.settings["tcp-backlog"]
-        kept = {sock.getsockname()[:2]: sock for sock in self._sockets if not _is_unix(sock)}
-        listening: list[socket.socket] = []
-        for host in hosts or ["*"]:
-            # A dash before an address means that it may be missing on this machine.
-            optional, host = host.startswith("-"), host.removeprefix("-")
-            if host == "*":
-                host, optional = "0.0.0.0", False  # noqa: S104 - what `bind *` asks for
-            if (host, port) in kept:
-                listening.append(kept[host, port])
-                continue
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                sock.bind((host, port))
-                sock.listen(backlog)
-                sock.setblocking(False)
-            except OSError as error:
-                sock.close()
-                missing = error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-                if missing and (optional or host == "::1"):
-                    continue
-                for other in listening:
-                    if other not in self._sockets:
-                        other.close()
-                raise ListenError(_explain(error, host, port)) from error
-            listening.append(sock)
-            # With port 0 the system chooses once, and all addresses share its choice.
-            port = sock.getsockname()[1]
-        if not listening:
-            raise ListenError(f"none of the addresses in 'bind {' '.join(hosts)}' can be used")
-        return listening
-
-    def _listen_unix(self, path: str, permissions: int) -> None:
-        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
-            os.unlink(path)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.bind(path)
-            if permissions:
-                os.chmod(path, permissions)
-            sock.listen(self.instance.settings["tcp-backlog"])
-            sock.setblocking(False)
-        except OSError as error:
-            sock.close()
-            raise ListenError(f"cannot listen on unix socket {path}: {error.strerror}") from error
-        self._sockets.append(sock)
-
-    def _move(self, _: Any) -> None:
-        """CONFIG SET port or bind: listen there from now on, or refuse and stay."""
-        if self._nursery is None:
-            return
-        settings = self.instance.settings
-        port, hosts = settings["port"], settings["bind"].split()
-        try:
-            wanted = self._listen_tcp(hosts, port) if port else []
-        except ListenError as error:
-            logger.warning("%s", error)
-            raise SettingError("Failed to bind to specified addresses.") from None
-        before = self._sockets
-        self._sockets = wanted + [sock for sock in before if _is_unix(sock)]
-        for sock in before:
-            if sock not in self._sockets:
-                trio.lowlevel.notify_closing(sock)
-                sock.close()
-        for sock in wanted:
-            if sock not in before:
-                self._nursery.start_soon(self._accept, sock)
+        """Bind all addresses that the settings name, or none; ListenError says why."""
+        self._listeners.listen()
 
     @property
     def port(self) -> int:
         """The TCP port in use; 0 if there is none."""
-        for sock in self._sockets:
-            if not _is_unix(sock):
-                port: int = sock.getsockname()[1]
-                return port
-        return 0
-
-    @property
-    def addresses(self) -> list[str]:
-        """Where clients can connect, as a person would write it."""
-        shown = []
-        for sock in self._sockets:
-            name = sock.getsockname()
-            if _is_unix(sock):
-                shown.append(f"unix:{name}")
-            else:
-                host = f"[{name[0]}]" if ":" in name[0] else name[0]
-                shown.append(f"{host}:{name[1]}")
-        return shown
-
-    # --- running -----------------------------------------------------------------------------
+        return self._listeners.port
 
     async def run(self) -> None:
         """Load the data and serve until stopped; all sockets are closed afterwards.
@@ -179,37 +80,37 @@ class Server:
         """
         try:
             with self._scope:
-                async with trio.open_nursery() as self._nursery:
-                    nursery = self._nursery
-                    nursery.start_soon(self.service.reactor.run)
-                    nursery.start_soon(self.timers.run)
-                    for sock in self._sockets:
-                        nursery.start_soon(self._accept, sock)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._reactor.run)
+                    nursery.start_soon(self._timers.run)
+                    nursery.start_soon(self._listeners.run)
                     await self._load()
-                    nursery.start_soon(self.keeper.run)
+                    nursery.start_soon(self._keeper.run)
         finally:
-            self._nursery = None
-            self._close_sockets()
-            self.keeper.close()
-            self.service.close()
+            self._listeners.close()
+            self._keeper.close()
+            self._connections.close()
+            self._reactor.close()
         if self._failure is not None:
             raise self._failure
 
     async def _load(self) -> None:
         try:
-            await self.keeper.start()
+            await self._keeper.start()
         except LoadError as failure:
             self._failure = failure
             self.stop()
         else:
-            self.on_ready()
+            self._observer.ready(self._listeners.addresses)
+
+    # --- stopping -------------------------------------------------------------------------
 
     def stop(self) -> None:
         """End `run` soon. Replies that are already written are still sent."""
         self._scope.cancel()
 
     def stop_on_signal(self, options: str) -> bool:
-        """End as SHUTDOWN with these options (a setting's text) would; whether it does."""
+        """Stop as SHUTDOWN with these options (a setting's text) would; whether it will."""
         words = options.split()
         save = True if "save" in words else False if "nosave" in words else None
         reply = self._shut_down(Shutdown(save=save, now="now" in words, force="force" in words))
@@ -217,48 +118,8 @@ class Server:
 
     def _shut_down(self, effect: Shutdown) -> Reply:
         try:
-            self.keeper.before_shutdown(effect)
+            self._keeper.before_shutdown(effect)
         except CommandError as refusal:
             return ErrorReply(refusal.text)
         self.stop()
         return NO_REPLY
-
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                await trio.lowlevel.wait_readable(listener)
-            except trio.ClosedResourceError:
-                return  # The server listens elsewhere now.
-            for _ in range(_ACCEPTS_PER_TURN):
-                try:
-                    sock, _ = listener.accept()
-                except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                    break
-                except OSError as error:
-                    logger.warning("Accepting a client failed: %s", error.strerror)
-                    await trio.sleep(_OUT_OF_DESCRIPTORS_PAUSE)
-                    break
-                try:
-                    self.service.connect(sock)
-                except OSError:
-                    sock.close()  # The peer was gone again before it was looked at.
-
-    def _close_sockets(self) -> None:
-        for sock in self._sockets:
-            path = sock.getsockname() if _is_unix(sock) else None
-            sock.close()
-            if path and os.path.exists(path):
-                os.unlink(path)
-        self._sockets.clear()
-
-
-def _is_unix(sock: socket.socket) -> bool:
-    return sock.family == socket.AF_UNIX
-
-
-def _explain(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"{host}:{port} is in use: another server listens there. Choose another --port."
-    if error.errno == errno.EACCES:
-        return f"no permission to listen on {host}:{port}; ports below 1024 need privileges"
-    return f"cannot listen on {host}:{port}: {error.strerror}"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.engine.registry import Command, commands
+from commands.engine.registry import Command
+from commands.families import load
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -134,8 +135,12 @@ _MUTATORS = frozenset(
 FILLED_AT_IMPORT = frozenset(
     {
         ("commands/engine/registry.py", "_declared"),
+        ("commands/engine/registry.py", "_groups"),
+        ("commands/engine/registry.py", "_own_groups"),
+        ("commands/engine/key_layouts.py", "_declared"),
+        ("commands/instance/group_reads.py", "_declared"),
         ("commands/operator/debugging.py", "_WORDS"),
-        ("commands/engine/sweeps.py", "_declared"),
+        ("commands/instance/sweeps.py", "_declared"),
     }
 )
 
@@ -213,7 +218,7 @@ def _mutated(function: ast.AST) -> Iterator[tuple[str, int]]:
 
 def declared() -> list[Command]:
     found = []
-    for top in commands().values():
+    for top in load().values():
         found += [top, *top.subcommands.values()]
     return [entry for entry in found if not entry.subcommands]
 

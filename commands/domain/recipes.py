@@ -17,14 +17,13 @@ from typing import Any
 import orjson
 
 from commands.engine.errors import CommandError
+from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context
 from storage.errors import WrongType
 
-# Layouts whose keys are kept in byte order as well, for reads by prefix and for sweeps.
-STORE_PREFIX = b"entelix:store:"
-CHECKPOINT_PREFIX = b"entelix:cp:"
+# Keys of layouts that are Redkeep's own: jobs, models, queues, events.
 OWN_PREFIX = b"redkeep:"
-ORDERED_PREFIXES = (STORE_PREFIX, CHECKPOINT_PREFIX, OWN_PREFIX)
+declare_layout(OWN_PREFIX)
 
 _EVENTS_KEPT = b"10000"
 

@@ -1,51 +1,70 @@
 """What a handler wants done that it cannot do itself.
 
 Handlers never wait, close or send. They return one of these in place of a reply, and
-`server/` carries it out.
+`server/execution/outcomes.py` carries it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from commands.engine.replies import NULL_ARRAY, Reply
 
 
 @dataclass(slots=True)
 class BlockOn:
-    """WaitUntil until one of `keys` is worth trying again, then run the command anew.
+    """Wait until one of `keys` is worth another try, then run the command again.
 
-    The command is run again, from its own argv, whenever one of the keys was changed and
-    holds a value of `kind`; it may well answer `BlockOn` again, and then keeps its place in
-    the queue. Waiters of a key are served first come, first served. Where waiting is not
+    The command runs again, from its own argv, whenever one of the keys changed and holds a
+    value of `kind`; it may return `BlockOn` again, and then keeps its place in the queue.
+    Clients that wait for one key are served first come, first served. Where waiting is not
     possible (in a transaction or script) the client gets `otherwise`, and when `deadline`
     (epoch ms on the instance's clock; None is never) passes, `timed_out`.
     """
 
     keys: Sequence[bytes]
     deadline: int | None
-    kind: type[Any]
+    kind: type[object]
     otherwise: Reply = NULL_ARRAY
     timed_out: Reply = NULL_ARRAY
-    # Also run again when a key is gone or is of another type (XREADGROUP: to say so).
+    # Also run again when a key is gone or of another type (XREADGROUP reports that).
     on_loss: bool = False
-    # In place of the command's own argv: what the waiting fixed (XREAD's `$`).
+    # In place of the command's own argv: XREAD's `$` is replaced when it starts to wait.
     argv: list[bytes] | None = None
 
 
 @dataclass(slots=True)
 class WaitUntil:
-    """Answer what `reply` says by then when the deadline passes: for WAIT and WAITAOF.
+    """Wait for WAIT and WAITAOF: when the deadline passes, reply with what `reply` returns.
 
-    `satisfied`, if there is one, is asked whenever more of the log has come to be on disk,
-    and ends the waiting early.
+    `satisfied`, where given, is asked whenever more of the log is on disk, and ends the
+    wait early.
     """
 
     deadline: int | None
     reply: Callable[[], Reply]
     satisfied: Callable[[], bool] | None = None
+
+
+@dataclass(slots=True)
+class RunTransaction:
+    """Run these queued requests as one (EXEC)."""
+
+    requests: list[list[bytes]]
+
+
+@dataclass(slots=True)
+class Unblock:
+    """End another client's wait (CLIENT UNBLOCK); the reply is 1, or 0 if it did not wait."""
+
+    client_id: int
+    with_error: bool
+
+
+@dataclass(slots=True)
+class EndPause:
+    """End a pause before its time (CLIENT UNPAUSE)."""
 
 
 @dataclass(slots=True)
@@ -57,7 +76,7 @@ class Close:
 
 @dataclass(slots=True)
 class Shutdown:
-    """End the server. `save` is None for "if there are save points"."""
+    """Stop the server. `save` is None for "if there are save points"."""
 
     save: bool | None = None
     now: bool = False
@@ -74,12 +93,12 @@ class Save:
 
 @dataclass(slots=True)
 class CancelSave:
-    """Give up the snapshot that is being written, or the one that is scheduled."""
+    """Cancel the snapshot that is being written, or the one that is scheduled."""
 
 
 @dataclass(slots=True)
 class RewriteLog:
-    """Write the log anew, in the background."""
+    """Rewrite the log in the background."""
 
 
 @dataclass(slots=True)
@@ -96,5 +115,6 @@ class ReloadLog:
     """Read the data from the log."""
 
 
-# What is done with files. Whoever carries it out answers, and nobody waits.
+# What is done with files; the reply comes at once.
 FileEffect = Save | CancelSave | RewriteLog | Reload | ReloadLog
+Effect = BlockOn | WaitUntil | RunTransaction | Unblock | EndPause | Close | Shutdown | FileEffect

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from commands.engine.grammar import Argument
-    from commands.engine.registry import Command
+from commands.engine.grammar import Argument
+from commands.engine.registry import Command
 
 _INDENT = "    "
 _WIDTH = 79

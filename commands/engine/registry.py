@@ -2,14 +2,14 @@
 
     @command(
         "LPOP", group="list", since="1.0.0", flags="write fast", complexity="O(N)",
-        summary="Takes items off the head of a list.",
+        summary="Remove and return the first elements of a list.",
         arguments=[Key("key", "RW access delete"), Integer("count", optional=True)],
     )
     def lpop(ctx: Context, argv: list[bytes]) -> Reply: ...
 
 Arity, key positions, ACL categories, COMMAND INFO/DOCS/GETKEYS, HELP and the command
-reference follow from that. A subcommand is declared by its two words ("CLIENT LIST") under
-a `container`. A declaration that contradicts itself fails at import.
+reference are derived. A subcommand is declared by its two words ("CLIENT LIST") under a
+container (`containers`). A declaration that contradicts itself fails at import.
 
 The tables below are filled while the family modules are imported and never change
 afterwards: they are constants. What an instance knows about a command (calls, time) lives
@@ -20,17 +20,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from commands.engine.grammar import Argument
-from commands.engine.help import family_help_lines, help_lines
 from commands.engine.key_specs import KeySpec, derive_key_specs
 
-if TYPE_CHECKING:
-    from commands.instance.context import Context
-
-Handler = Callable[["Context", list[bytes]], Any]
+# A handler takes a context and the words of the request. The context belongs to an
+# instance, of which nothing is known here, so its type is left open.
+Handler = Callable[..., Any]
+H = TypeVar("H", bound=Handler)
 
 FLAGS = frozenset(
     "write readonly denyoom admin pubsub noscript blocking loading stale skip_monitor "
@@ -38,8 +36,13 @@ FLAGS = frozenset(
     "no_async_loading no_multi movablekeys".split()
 )
 
-# Group to ACL category; groups that are not here have none of their own.
-_GROUP_CATEGORY = {
+CATEGORIES = frozenset(
+    "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub "
+    "admin fast slow blocking dangerous connection transaction scripting".split()
+)
+
+# Group to the ACL category of its commands; None for groups that have none.
+_groups: dict[str, str | None] = {
     "generic": "keyspace",
     "string": "string",
     "bitmap": "bitmap",
@@ -54,21 +57,27 @@ _GROUP_CATEGORY = {
     "transactions": "transaction",
     "connection": "connection",
     "scripting": "scripting",
-    "job": "job",
-    "model": "model",
-    "checkpoint": "checkpoint",
-    "store": "store",
-    "queue": "queue",
+    "server": None,
+    "cluster": None,
 }
-GROUPS = frozenset([*_GROUP_CATEGORY, "server", "cluster"])
-CATEGORIES = frozenset(
-    "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub "
-    "admin fast slow blocking dangerous connection transaction scripting "
-    "job model checkpoint store queue".split()
-)
+_own_groups: list[str] = []
 
 
-# --- commands --------------------------------------------------------------------------------
+def declare_group(name: str) -> None:
+    """Declare a group that Redis does not have; its ACL category has the same name."""
+    if name in _groups:
+        raise ValueError(f"the group {name} is declared twice")
+    _groups[name] = name
+    _own_groups.append(name)
+
+
+def own_groups() -> tuple[str, ...]:
+    """The groups that Redis does not have."""
+    return tuple(_own_groups)
+
+
+def group_category(group: str) -> str | None:
+    return _groups.get(group)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,8 +143,9 @@ _declared: dict[str, Command] = {}
 
 def _categories(group: str, flags: frozenset[str], extra: str) -> frozenset[str]:
     categories = set(extra.split())
-    if group in _GROUP_CATEGORY:
-        categories.add(_GROUP_CATEGORY[group])
+    own = group_category(group)
+    if own is not None:
+        categories.add(own)
     if "write" in flags:
         categories.add("write")
     if "readonly" in flags and group != "scripting":
@@ -167,7 +177,7 @@ def command(
     tips: Sequence[str] = (),
     history: Sequence[tuple[str, str]] = (),
     deprecated: tuple[str, str] | None = None,
-) -> Callable[[Handler], Handler]:
+) -> Callable[[H], H]:
     """Declare the decorated handler as a command.
 
     `arity` overrides what the arguments say, for the few where Redis disagrees with
@@ -186,8 +196,8 @@ def command(
     effective = _categories(group, flag_set, categories) - set(without.split())
     unknown = (
         flag_set - FLAGS
-        or effective - CATEGORIES
-        or ({group} - GROUPS)
+        or effective - CATEGORIES - set(_own_groups)
+        or ({group} - _groups.keys())
         or ({"write", "readonly"} if {"write", "readonly"} <= flag_set else set())
     )
     if unknown:
@@ -197,7 +207,7 @@ def command(
     if name != name.upper() or len(words) > 2:
         raise ValueError(f"{name}: a name is one or two words in upper case")
 
-    def declare(handler: Handler) -> Handler:
+    def declare(handler: H) -> H:
         entry = Command(
             name=name,
             group=group,
@@ -230,75 +240,6 @@ def command(
     return declare
 
 
-def container(
-    name: str,
-    *,
-    group: str,
-    summary: str,
-    since: str,
-    help_since: str | None = None,
-    flags: str = "",
-    arity: int = -2,
-    categories: str = "",
-    without: str = "",
-) -> None:
-    """Declare a command that only exists through its subcommands, and its HELP."""
-
-    def no_subcommand(ctx: Context, argv: list[bytes]) -> Any:
-        raise AssertionError("the dispatcher resolves subcommands")
-
-    command(
-        name,
-        group=group,
-        summary=summary,
-        since=since,
-        flags=flags,
-        arity=arity,
-        complexity="Depends on subcommand.",
-        categories=categories,
-        # The categories of a group belong to the subcommands, not to their container.
-        without=f"{without} {_GROUP_CATEGORY.get(group, '')}",
-    )(no_subcommand)
-    declare_help(name, group=group, since=help_since or max(since, "5.0.0"))
-
-
-def declare_help(name: str, *, group: str, since: str, categories: str = "") -> None:
-    """Declare the HELP of a command that has subcommands."""
-
-    def show_help(ctx: Context, argv: list[bytes]) -> list[str]:
-        return help_lines(_declared[name])
-
-    command(
-        f"{name} HELP",
-        group=group,
-        summary="Lists the subcommands with their arguments.",
-        since=since,
-        flags="loading stale",
-        categories=categories,
-        without="pubsub",
-    )(show_help)
-
-
-def declare_family_help(prefix: str, *, group: str, since: str) -> None:
-    """Declare `<prefix>.HELP` for a family of commands whose names begin with `<prefix>.`."""
-
-    def show_help(ctx: Context, argv: list[bytes]) -> list[str]:
-        family = [entry for name, entry in _declared.items() if name.startswith(f"{prefix}.")]
-        return family_help_lines(prefix, family)
-
-    command(
-        f"{prefix}.HELP",
-        group=group,
-        summary="Lists the commands of the family with their arguments.",
-        since=since,
-        flags="loading stale",
-    )(show_help)
-
-
-@cache
 def commands() -> dict[str, Command]:
-    """All top-level commands by upper-case name, families imported on first use."""
-    from commands import families
-
-    families.load()
+    """All top-level commands by upper-case name; complete once the families are loaded."""
     return _declared

@@ -2,17 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Protocol
 
+from commands.engine.effects import BlockOn, WaitUntil
 from commands.engine.replies import Reply
-from commands.instance.context import Context
+from commands.instance.guards import Guard
+from commands.instance.statistics import BoundCommand
+from storage.keyspace import Database
 
-if TYPE_CHECKING:
-    from commands.engine.effects import BlockOn, WaitUntil
-    from commands.instance.instance import Instance
-    from commands.instance.statistics import BoundCommand
-    from storage.keyspace import Database
+Encoder = Callable[[Reply], bytes]
+
+
+class Wire(Protocol):
+    """The server's side of a client: its connection."""
+
+    # How to encode replies in each protocol version.
+    encoders: Mapping[int, Encoder]
+    fd: int
+    # The socket took less than it was given; the rest is sent when it can take more.
+    wants_write: bool
+
+    @property
+    def unread(self) -> int:
+        """Bytes received that belong to requests not run yet."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of replies not sent yet."""
+
+    def flush_soon(self) -> None:
+        """Send the outbox at the end of this turn."""
+
+    def flush(self) -> None:
+        """Send the outbox now."""
+
+    def check_output(self) -> None:
+        """Close the connection if the client left too many replies unread."""
+
+    def resume(self) -> None:
+        """Run the requests that were received while the client was blocked or paused."""
+
+    def close(self) -> None:
+        """Close the connection at once."""
+
+
+class NoWire:
+    """The wire of a client without a connection: what would be sent is dropped."""
+
+    encoders: Mapping[int, Encoder] = MappingProxyType({2: lambda _: b"", 3: lambda _: b""})
+    fd = -1
+    wants_write = False
+    unread = 0
+    unsent = 0
+
+    def flush_soon(self) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def check_output(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class Transaction:
@@ -26,9 +84,13 @@ class Transaction:
         # A request could not be queued, so EXEC must refuse.
         self.broken = False
 
+    def add(self, argv: list[bytes]) -> None:
+        self.queue.append(argv)
+        self.size += sum(map(len, argv))
+
 
 class Waiting:
-    """Why and how long a client is blocked."""
+    """Why and since when a client is blocked."""
 
     __slots__ = ("argv", "db", "effect", "since_ms")
 
@@ -44,28 +106,21 @@ class Waiting:
 class Client:
     """Facts about one connection, its protocol state, and its outbox.
 
-    `gated` is true whenever a request of this client cannot simply be run: the dispatcher
-    looks at this one flag on its straight path and at the reasons only behind it. Whoever
-    changes a reason calls `refresh_gate`.
+    It knows neither the instance nor its context: both know it.
     """
 
     __slots__ = (
         "address",
-        "authenticated",
         "blocked_requests",
         "capabilities",
         "channels",
-        "closing",
         "closing_reason",
         "created_ms",
-        "ctx",
+        "db",
+        "deferred",
         "encode",
-        "encoders",
-        "flush_soon",
-        "gated",
-        "held",
+        "guards",
         "id",
-        "instance",
         "last_command",
         "last_seen_ms",
         "lib_name",
@@ -74,7 +129,6 @@ class Client:
         "monitoring",
         "name",
         "no_evict",
-        "no_touch",
         "outbox",
         "patterns",
         "reply_mode",
@@ -89,11 +143,17 @@ class Client:
         "wire",
     )
 
-    def __init__(self, instance: Instance, ident: int) -> None:
-        self.instance = instance
+    def __init__(
+        self, ident: int, db: Database, wire: Wire, guards: Iterable[Guard] = (), now: int = 0
+    ) -> None:
         self.id = ident
-        self.ctx = Context(instance, self)
+        # The database chosen with SELECT.
+        self.db = db
+        self.wire = wire
+        # Why its requests cannot take the straight path; change it with `hold` and `lift`.
+        self.guards = set(guards)
         self.resp = 2
+        self.encode: Encoder = wire.encoders[2]
         self.name = b""
         self.lib_name = b""
         self.lib_version = b""
@@ -101,61 +161,73 @@ class Client:
         self.local_address = b""
         self.unix_socket = False
         self.user = b"default"
-        self.authenticated = not instance.settings["requirepass"]
-        self.created_ms = self.last_seen_ms = instance.keyspace.now
+        self.created_ms = self.last_seen_ms = now
         self.last_command: BoundCommand | None = None
-        # Letters for what the client can do beyond the protocol (CLIENT CAPA).
+        # One letter per capability announced with CLIENT CAPA.
         self.capabilities = b""
         self.transaction: Transaction | None = None
         self.watching: dict[tuple[Database, bytes], None] = {}
         self.watch_failed = False
-        # Dicts as ordered sets: leaving them all happens in the order of subscription.
+        # Dicts as ordered sets: unsubscribing from all follows the order of subscription.
         self.channels: dict[bytes, None] = {}
         self.patterns: dict[bytes, None] = {}
         self.shard_channels: dict[bytes, None] = {}
         self.monitoring = False
         self.no_evict = False
-        self.no_touch = False
         # "on", "off", "skip-next" or "skip" (CLIENT REPLY).
         self.reply_mode = "on"
         self.waiting: Waiting | None = None
-        # Requests that came in while the client was blocked or paused.
+        # Requests received while the client was blocked or paused.
         self.blocked_requests: list[list[bytes]] = []
-        self.closing = False
         self.closing_reason = ""
-        # Encoded replies on their way out. `server/` joins and sends them once a turn.
+        # Encoded replies not yet sent. The server joins and sends them once a turn.
         self.outbox: list[bytes] = []
-        # While one of its own requests runs: messages to it, which go out after the reply.
-        self.held: list[bytes] | None = None
-        # Set by the server: how to encode in each protocol (and in this client's), and how
-        # to ask that an outbox filled outside the client's own turn be sent.
-        self.encoders: Mapping[int, Callable[[Reply], bytes]] = {2: _no_wire, 3: _no_wire}
-        self.encode: Callable[[Reply], bytes] = _no_wire
-        self.flush_soon: Callable[[Client], None] = _no_wire
-        # The server's side of this client; None for one without a connection.
-        self.wire: Any = None
-        self.gated = False
-        self.refresh_gate()
+        # While one of its own requests runs: messages to this client, which follow the reply.
+        self.deferred: list[bytes] | None = None
 
     def __repr__(self) -> str:
         return f"<Client {self.id} {self.address.decode(errors='replace')}>"
 
-    def refresh_gate(self) -> None:
-        """Recompute `gated`. Each reason stands here once."""
-        self.gated = bool(
-            self.instance.gated
-            or not self.authenticated
-            or self.transaction is not None
-            or self.reply_mode != "on"
-            or self.no_touch
-            or self.waiting is not None
-            or self.closing
-            or self.subscriptions
-        )
+    # --- guards -------------------------------------------------------------------------
+
+    def hold(self, guard: Guard) -> None:
+        """Keep requests off the straight path until `lift`."""
+        self.guards.add(guard)
+
+    def lift(self, guard: Guard) -> None:
+        self.guards.discard(guard)
+
+    @property
+    def authenticated(self) -> bool:
+        return Guard.UNAUTHENTICATED not in self.guards
+
+    @property
+    def closing(self) -> bool:
+        """The connection closes once the outbox is sent."""
+        return Guard.CLOSING in self.guards
+
+    @property
+    def no_touch(self) -> bool:
+        """CLIENT NO-TOUCH: reading a key does not mark it as used."""
+        return Guard.NO_TOUCH in self.guards
+
+    def log_in(self, user: bytes) -> None:
+        """The client proved to be this user."""
+        self.user = user
+        self.lift(Guard.UNAUTHENTICATED)
+
+    def set_reply_mode(self, mode: str) -> None:
+        self.reply_mode = mode
+        if mode == "on":
+            self.lift(Guard.REPLY_MODE)
+        else:
+            self.hold(Guard.REPLY_MODE)
+
+    # --- facts --------------------------------------------------------------------------
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine: over a unix socket or the loopback."""
+        """Whether the peer is on this machine: a unix socket or the loopback."""
         return self.unix_socket or self.address.startswith((b"127.", b"[::1]", b"::1"))
 
     @property
@@ -163,70 +235,67 @@ class Client:
         """Channels and patterns together: above zero, a RESP2 client is a subscriber."""
         return len(self.channels) + len(self.patterns) + len(self.shard_channels)
 
+    def subscriptions_changed(self) -> None:
+        if self.subscriptions:
+            self.hold(Guard.SUBSCRIBED)
+        else:
+            self.lift(Guard.SUBSCRIBED)
+
+    # --- replies ------------------------------------------------------------------------
+
     def speak(self, resp: int) -> None:
-        """Change the protocol of what is answered from now on."""
+        """Encode the replies from now on in this version of the protocol."""
         self.resp = resp
-        self.encode = self.encoders[resp]
-        self.refresh_gate()
-
-    def log_in(self, user: bytes) -> None:
-        """The client has shown to be this user."""
-        self.user = user
-        self.authenticated = True
-        self.refresh_gate()
-
-    def reset(self) -> None:
-        """Return to the state of a connection that was just made."""
-        instance = self.instance
-        self.transaction = None
-        self.unwatch()
-        instance.pubsub.leave(self)
-        if self.monitoring:
-            self.monitoring = False
-            instance.monitors.pop(self, None)
-            instance.refresh_gates()
-        self.ctx.db = instance.keyspace.databases[0]
-        self.name = b""
-        self.reply_mode = "on"
-        self.no_evict = self.no_touch = False
-        self.user = b"default"
-        self.authenticated = not instance.settings["requirepass"]
-        self.speak(2)
+        self.encode = self.wire.encoders[resp]
 
     def deliver(self, reply: Reply) -> None:
-        """Send something that is no answer to a request: a message, a wake-up."""
-        chunks = self.outbox if self.held is None else self.held
+        """Send something that does not answer a request: a message, a wake-up."""
+        chunks = self.outbox if self.deferred is None else self.deferred
         chunks.append(self.encode(reply))
-        self.flush_soon(self)
+        self.wire.flush_soon()
 
     def close(self, reason: str) -> None:
-        """Have the connection closed once its outbox is sent."""
-        self.closing = True
+        """Close the connection once the outbox is sent."""
         self.closing_reason = reason
-        self.refresh_gate()
-        self.flush_soon(self)
+        self.hold(Guard.CLOSING)
+        self.wire.flush_soon()
+
+    def disconnect(self) -> None:
+        """The connection is gone.
+
+        Client and wire refer to each other, and the garbage collector passes over objects
+        older than a second, so this cycle is cut by hand.
+        """
+        self.wire = NoWire()
+        self.outbox.clear()
+
+    # --- blocking -----------------------------------------------------------------------
+
+    def block(self, waiting: Waiting) -> None:
+        self.waiting = waiting
+        self.hold(Guard.WAITING)
+
+    def unblock(self) -> None:
+        self.waiting = None
+        self.lift(Guard.WAITING)
+
+    # --- transactions -------------------------------------------------------------------
+
+    def begin_transaction(self) -> None:
+        self.transaction = Transaction()
+        self.hold(Guard.TRANSACTION)
 
     def end_transaction(self) -> None:
-        """Leave MULTI, with whatever was queued and watched."""
+        """Leave MULTI; forget what was queued and watched."""
         self.transaction = None
         self.unwatch()
-        self.refresh_gate()
+        self.lift(Guard.TRANSACTION)
 
     def watch(self, database: Database, key: bytes) -> None:
-        """Have the next transaction fail if the key is changed before it."""
+        """Make the next transaction fail if the key changes before it."""
         if (database, key) not in self.watching:
             database.watch(key, self)
             self.watching[database, key] = None
-
-    def retire(self) -> None:
-        """The connection is gone, and nobody will run anything for this client again.
-
-        Its wire and its context refer back to it. Garbage collection passes over what is
-        older than a second, so these cycles are cut by hand.
-        """
-        self.wire = None
-        self.outbox.clear()
-        del self.ctx
 
     def watched_key_changed(self) -> None:
         self.watch_failed = True
@@ -236,8 +305,3 @@ class Client:
             database.unwatch(key, self)
         self.watching.clear()
         self.watch_failed = False
-
-
-def _no_wire(_: Any) -> Any:
-    """For clients without a connection: whatever would be sent goes nowhere."""
-    return b""

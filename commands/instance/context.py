@@ -7,19 +7,16 @@ one client (or one script) and lives as long as it does; only `db` changes, by S
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 from commands.engine.replies import Reply
+from commands.instance.client import Client
+from commands.instance.instance import Instance
 from storage.keyspace import Database, Keyspace
 from storage.values.limits import Limits
 
-if TYPE_CHECKING:
-    from commands.instance.client import Client
-    from commands.instance.instance import Instance
-
 
 class Context:
-    """The door of a handler: keys, time, chance, settings, and who is asking."""
+    """A handler's access to keys, time, randomness, settings, and its client."""
 
     __slots__ = ("atomic", "client", "db", "instance", "keyspace", "log_entries", "retrying")
 
@@ -27,7 +24,7 @@ class Context:
         self.instance = instance
         self.keyspace: Keyspace = instance.keyspace
         self.client = client
-        self.db: Database = instance.keyspace.databases[0]
+        self.db: Database = client.db
         # Inside EXEC or a script: nothing may wait, and time stands still throughout.
         self.atomic = False
         # The command waited (`BlockOn`) and is being run again.
@@ -49,34 +46,38 @@ class Context:
         """Thresholds between compact and full encodings."""
         return self.keyspace.limits
 
+    def select(self, database: Database) -> None:
+        """Work on this database from now on, as SELECT does."""
+        self.db = self.client.db = database
+
     def call(self, *words: bytes) -> Reply:
-        """Run an ordinary command as part of this one, and answer what it answers.
+        """Run an ordinary command as part of this one and return its reply.
 
         This is how a domain command reaches its keys: a recipe of Redis commands, logged
-        as just those. An error is raised, and what was done before it stays done, so a
-        recipe checks first. Nothing waits. Subcommands are two words.
+        as just those. Errors are raised, and what was written before them stays written,
+        so a recipe checks first. Nothing waits. Subcommands are two words.
         """
         argv = list(words)
         instance = self.instance
-        found = instance.spellings.get(words[0]) or instance.find_command(argv)
-        assert found is not None, words[0]
+        bound = instance.spellings.get(words[0]) or instance.find_command(argv)
+        assert bound is not None, words[0]
         entries, self.log_entries = self.log_entries or [], None
         atomic, self.atomic = self.atomic, True
         dirty = self.keyspace.dirty
         try:
-            return found.handler(self, argv)
+            return bound.handler(self, argv)
         finally:
             self.atomic = atomic
-            # What a read finds to have run out is logged as it goes.
-            if found.writes and self.keyspace.dirty != dirty:
+            # Keys that a read finds expired are logged by the keyspace itself.
+            if bound.writes and self.keyspace.dirty != dirty:
                 entries += [argv] if self.log_entries is None else self.log_entries
             self.log_entries = entries
 
     def log_as(self, *requests: list[bytes]) -> None:
-        """Have these logged in place of the request itself.
+        """Log these requests in place of the request itself.
 
-        For whatever does not give the same result when it is run again: relative times
-        become absolute, random choices the ones that were made, generated ids explicit.
-        Call it once, after the change; with nothing, to log nothing.
+        For everything that would not give the same result when it runs again: relative
+        times become absolute, random choices the ones that were made, generated ids
+        explicit. Call it once, after the change; without arguments nothing is logged.
         """
         self.log_entries = list(requests)

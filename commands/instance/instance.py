@@ -1,18 +1,15 @@
-"""Everything one Redis knows: the root that connections and handlers reach all else by."""
+"""Everything one server knows: the root through which handlers and connections reach the rest."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import fields
 from random import Random
-from typing import Any
 
-from commands.domain.recipes import ORDERED_PREFIXES
-from commands.domain.store.layout import places
+from commands.engine.key_layouts import ordered_prefixes, places
 from commands.engine.registry import Command, commands
-from commands.engine.replies import Reply
-from commands.instance.client import Client
+from commands.instance.client import Client, NoWire, Wire
+from commands.instance.guards import CommonGuards, Guard
 from commands.instance.latency import LatencyMonitor
 from commands.instance.persistence import Persistence
 from commands.instance.process import memory_use
@@ -36,28 +33,26 @@ class Instance:
     """One server's state: data, clients, settings, counters, time and chance."""
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
-        # Declared commands are needed from the first request on, not only then.
-        commands()
+        """`commands.families.load` comes first: it declares commands and layouts."""
         self.settings = settings or Settings()
         self.clock = clock or Clock()
         self.rng = Random()
         self.keyspace = Keyspace(
             self.clock,
             self.settings["databases"],
-            ORDERED_PREFIXES,
+            ordered_prefixes(),
             places(tagged=self.settings["hash-tags"]),
         )
         self.started_ms = self.keyspace.now
-        # At the start there is nothing to lose, so all is saved.
-        self.persistence = Persistence(self.settings, self.started_ms)
+        self.clients: dict[int, Client] = {}
+        self.last_client_id = 0
+        # What keeps the requests of all clients off the straight path.
+        self.guards = CommonGuards(self.clients.values())
+        # An empty keyspace counts as saved.
+        self.persistence = Persistence(self.settings, self.guards, self.started_ms)
         self.run_id = b"%040x" % Random().getrandbits(160)
         # Names the history of the data, to replicas.
         self.replication_id = b"%040x" % Random().getrandbits(160)
-        # What holds for all clients at once and keeps requests off the straight path
-        # (paused, monitored, loading): change it with `refresh_gates`.
-        self.gated = False
-        self.clients: dict[int, Client] = {}
-        self.last_client_id = 0
         self.monitors: dict[Client, None] = {}
         self.pubsub = PubSub()
         self.statistics = Statistics()
@@ -77,14 +72,7 @@ class Instance:
         # Until when, and which, commands are held back (CLIENT PAUSE).
         self.paused_until_ms = 0
         self.pause_writes_only = False
-        # Blocked clients; set by `server.blocking`, used by CLIENT UNBLOCK and INFO.
-        self.blocking: Any = None
-        # Runs one request of a transaction; set by the dispatcher. Gives the reply and
-        # the requests to be logged, neither waits nor wakes anybody.
-        self.run_queued: Callable[[Client, list[bytes]], tuple[Reply, list[list[bytes]]]] = (
-            _no_dispatcher
-        )
-        # Spelling to statistics, filled as commands are first used.
+        # Filled as commands are first used.
         self._by_spelling: dict[bytes, BoundCommand] = {}
         self._by_command: dict[Command, BoundCommand] = {}
         self._follow_limits()
@@ -110,56 +98,86 @@ class Instance:
 
     # --- clients --------------------------------------------------------------------------
 
-    def new_client(self) -> Client:
+    def new_client(self, wire: Wire) -> Client:
         """A client with the next id. It counts as connected once `admit` was called."""
         self.last_client_id += 1
-        return Client(self, self.last_client_id)
+        return self._client(self.last_client_id, wire)
+
+    def internal_client(self) -> Client:
+        """A client without a connection, for work that the server does itself."""
+        return self._client(0, NoWire())
+
+    def _client(self, ident: int, wire: Wire) -> Client:
+        client = Client(ident, self.keyspace.databases[0], wire, self.guards, self.keyspace.now)
+        if self.settings["requirepass"]:
+            client.hold(Guard.UNAUTHENTICATED)
+        return client
 
     def admit(self, client: Client) -> None:
         self.clients[client.id] = client
 
+    def reset_client(self, client: Client) -> None:
+        """Return the client to the state of a new connection (RESET)."""
+        client.end_transaction()
+        self.pubsub.leave(client)
+        self._stop_monitoring(client)
+        client.name = b""
+        client.set_reply_mode("on")
+        client.no_evict = False
+        client.lift(Guard.NO_TOUCH)
+        client.user = b"default"
+        if self.settings["requirepass"]:
+            client.hold(Guard.UNAUTHENTICATED)
+        client.speak(2)
+
     def forget(self, client: Client) -> None:
-        """The client is gone: take it out of everything that knows it."""
+        """The client is gone: remove it from everything that refers to it."""
         self.clients.pop(client.id, None)
-        if client in self.monitors:
-            del self.monitors[client]
-            self.refresh_gates()
+        self._stop_monitoring(client)
         self.pubsub.leave(client)
         client.unwatch()
         client.transaction = None
 
-    def refresh_gates(self) -> None:
-        """Recompute what holds for all clients, after changing one of its reasons."""
-        self.gated = bool(
-            self.monitors or self.paused_until_ms > self.keyspace.now or self.persistence.gates
-        )
-        for client in self.clients.values():
-            client.refresh_gate()
+    def monitor(self, client: Client) -> None:
+        """Show this client every command that runs (MONITOR)."""
+        client.monitoring = True
+        self.monitors[client] = None
+        self.guards.hold(Guard.MONITORED)
+
+    def _stop_monitoring(self, client: Client) -> None:
+        client.monitoring = False
+        self.monitors.pop(client, None)
+        self.guards.follow(Guard.MONITORED, bool(self.monitors))
+
+    @property
+    def blocked_clients(self) -> list[Client]:
+        """The clients blocked by a command."""
+        return [client for client in self.clients.values() if client.waiting is not None]
 
     def pause(self, until_ms: int, *, writes_only: bool) -> None:
-        """Hold requests back until then. A pause that is on only gets longer or stricter."""
+        """Hold requests back until then. Pausing again only lengthens or tightens a pause."""
         if self.paused_until_ms > self.keyspace.now:
             until_ms = max(until_ms, self.paused_until_ms)
             writes_only = writes_only and self.pause_writes_only
         self.paused_until_ms = until_ms
         self.pause_writes_only = writes_only
         self.keyspace.expiry_paused = True
-        self.refresh_gates()
+        self.guards.hold(Guard.PAUSED)
 
     def end_pause(self) -> None:
         self.paused_until_ms = 0
         self.keyspace.expiry_paused = False
-        self.refresh_gates()
+        self.guards.lift(Guard.PAUSED)
 
     # --- commands -------------------------------------------------------------------------
 
     @property
     def spellings(self) -> dict[bytes, BoundCommand]:
-        """Names as clients have spelled them: the dispatcher's first look-up."""
+        """Command names as clients spell them: the dispatcher's first lookup."""
         return self._by_spelling
 
     def find_command(self, argv: list[bytes]) -> BoundCommand | None:
-        """What a request calls, subcommands resolved; None if there is no such command."""
+        """The command of a request, subcommands resolved; None if it is unknown."""
         name = argv[0]
         found = commands().get(name.upper().decode("latin-1"))
         if found is None:
@@ -167,17 +185,17 @@ class Instance:
         if found.subcommands:
             if len(argv) > 1:
                 found = found.subcommands.get(argv[1].upper().decode("latin-1"), found)
-            return self.statistics_of(found)
-        statistics = self.statistics_of(found)
+            return self.bind(found)
+        bound = self.bind(found)
         if len(self._by_spelling) < _MOST_SPELLINGS:
-            self._by_spelling[name] = statistics
-        return statistics
+            self._by_spelling[name] = bound
+        return bound
 
-    def statistics_of(self, command: Command) -> BoundCommand:
-        statistics = self._by_command.get(command)
-        if statistics is None:
-            self._by_command[command] = statistics = BoundCommand(command)
-        return statistics
+    def bind(self, command: Command) -> BoundCommand:
+        bound = self._by_command.get(command)
+        if bound is None:
+            self._by_command[command] = bound = BoundCommand(command)
+        return bound
 
     @property
     def used_commands(self) -> list[BoundCommand]:
@@ -199,7 +217,7 @@ class Instance:
     @property
     def calls(self) -> int:
         """How many commands were run."""
-        return sum(statistics.calls for statistics in self._by_command.values())
+        return sum(bound.stats.calls for bound in self._by_command.values())
 
     def sample_rates(self) -> None:
         """Note the counters whose growth per second INFO tells; a timer's work."""
@@ -212,8 +230,8 @@ class Instance:
         """Start what INFO counts from zero (CONFIG RESETSTAT)."""
         peak = self.statistics.peak_memory
         self.statistics = Statistics(peak_memory=peak)
-        for statistics in self._by_command.values():
-            statistics.reset()
+        for bound in self._by_command.values():
+            bound.stats.reset()
         keyspace = self.keyspace
         keyspace.hits = keyspace.misses = 0
         keyspace.expired_keys = keyspace.expired_fields = keyspace.evicted_keys = 0
@@ -226,7 +244,3 @@ class Instance:
     def monotonic_ns() -> int:
         """For durations: what a frozen clock must not stop."""
         return time.perf_counter_ns()
-
-
-def _no_dispatcher(client: Client, argv: list[bytes]) -> tuple[Reply, list[list[bytes]]]:
-    raise AssertionError("an instance runs transactions through its dispatcher")

@@ -1,12 +1,11 @@
-"""What is known of saving and loading: `server` keeps it true, INFO and the gate read it."""
+"""The state of saving and loading: `server` keeps it true, INFO and admission read it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from commands.settings.settings import Settings
+from commands.instance.guards import CommonGuards, Guard
+from commands.settings.settings import Settings
 
 LOADING = b"LOADING Redis is loading the dataset in memory"
 _SNAPSHOTS_FAIL = (
@@ -73,8 +72,9 @@ class Job:
 class Persistence:
     """An instance's files as its commands see them."""
 
-    def __init__(self, settings: Settings, now_ms: int) -> None:
+    def __init__(self, settings: Settings, guards: CommonGuards, now_ms: int) -> None:
         self._settings = settings
+        self._guards = guards
         self.load: Load | None = None
         self.loaded_keys = 0
         self.expired_at_load = 0
@@ -100,6 +100,29 @@ class Persistence:
         self.syncs_running = 0
         self.delayed_syncs = 0
 
+    # --- changes of state that decide which requests are refused -------------------------
+
+    def begin_load(self, load: Load) -> None:
+        self.load = load
+        self.loaded_keys = self.expired_at_load = 0
+        self._guards.hold(Guard.LOADING)
+
+    def end_load(self) -> None:
+        self.load = None
+        self._guards.lift(Guard.LOADING)
+
+    def snapshot_ended(self) -> None:
+        """`snapshot.succeeded` was set."""
+        self._guards.follow(Guard.SNAPSHOTS_FAIL, not self.snapshot.succeeded)
+
+    def log_failed(self, reason: bytes) -> None:
+        self.log_error = reason
+        self._guards.hold(Guard.LOG_FAILS)
+
+    def log_recovered(self) -> None:
+        self.log_error = b""
+        self._guards.lift(Guard.LOG_FAILS)
+
     def write_refusal(self) -> bytes | None:
         """Why writes are refused: what is not safe must not be acknowledged."""
         settings = self._settings
@@ -110,8 +133,3 @@ class Persistence:
         ):
             return _SNAPSHOTS_FAIL
         return _LOG_FAILS % self.log_error if self.log_error else None
-
-    @property
-    def gates(self) -> bool:
-        """Whether any request may have to be refused."""
-        return bool(self.load is not None or not self.snapshot.succeeded or self.log_error)

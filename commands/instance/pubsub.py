@@ -22,35 +22,35 @@ class PubSub:
     def subscribe(self, client: Client, channel: bytes) -> None:
         client.channels[channel] = None
         self.channels.setdefault(channel, {})[client] = None
-        client.refresh_gate()
+        client.subscriptions_changed()
 
     def unsubscribe(self, client: Client, channel: bytes) -> None:
         client.channels.pop(channel, None)
         _leave(self.channels, channel, client)
-        client.refresh_gate()
+        client.subscriptions_changed()
 
     def subscribe_pattern(self, client: Client, pattern: bytes) -> None:
         client.patterns[pattern] = None
         self.patterns.setdefault(pattern, {})[client] = None
         self._matchers[pattern] = glob_matcher(pattern)
-        client.refresh_gate()
+        client.subscriptions_changed()
 
     def unsubscribe_pattern(self, client: Client, pattern: bytes) -> None:
         client.patterns.pop(pattern, None)
         _leave(self.patterns, pattern, client)
         if pattern not in self.patterns:
             self._matchers.pop(pattern, None)
-        client.refresh_gate()
+        client.subscriptions_changed()
 
     def subscribe_shard(self, client: Client, channel: bytes) -> None:
         client.shard_channels[channel] = None
         self.shard_channels.setdefault(channel, {})[client] = None
-        client.refresh_gate()
+        client.subscriptions_changed()
 
     def unsubscribe_shard(self, client: Client, channel: bytes) -> None:
         client.shard_channels.pop(channel, None)
         _leave(self.shard_channels, channel, client)
-        client.refresh_gate()
+        client.subscriptions_changed()
 
     def leave(self, client: Client) -> None:
         """The client is gone, or RESET itself."""

@@ -13,32 +13,12 @@ HISTOGRAM_BUCKETS = 64
 _MOST_ERROR_CODES = 128
 
 
-class BoundCommand:
-    """Calls and time of one command in one instance, and its handler within reach.
+class CallStatistics:
+    """Calls, failures and time of one command in one instance."""
 
-    The dispatcher looks commands up in a table of these: one lookup gives all it needs.
-    """
+    __slots__ = ("calls", "failed", "histogram", "nanoseconds", "rejected")
 
-    __slots__ = (
-        "calls",
-        "command",
-        "failed",
-        "handler",
-        "histogram",
-        "nanoseconds",
-        "open_ended",
-        "rejected",
-        "words",
-        "writes",
-    )
-
-    def __init__(self, command: Command) -> None:
-        self.command = command
-        self.handler = command.handler
-        self.writes = command.writes
-        # Arity, as the dispatcher asks for it: so many words, or at least so many.
-        self.words = abs(command.arity)
-        self.open_ended = command.arity < 0
+    def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
@@ -51,12 +31,30 @@ class BoundCommand:
     def count(self, calls: int, nanoseconds: int) -> None:
         """Add some calls that took so long together.
 
-        Calls in an unbroken row are counted at once, each with the mean of the row. Slow
-        ones are counted alone, so the histogram's tail is exact.
+        Consecutive calls of one command are counted at once, each with their mean. Slow
+        calls are counted alone, so the histogram's tail is exact.
         """
         self.calls += calls
         self.nanoseconds += nanoseconds
         self.histogram[(nanoseconds // calls).bit_length()] += calls
+
+
+class BoundCommand:
+    """A command bound to one instance: its declaration, its handler, and its statistics.
+
+    The dispatcher looks commands up in a table of these: one lookup gives all it needs.
+    """
+
+    __slots__ = ("command", "handler", "open_ended", "stats", "words", "writes")
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.handler = command.handler
+        self.writes = command.writes
+        # The arity, in the form the dispatcher compares: exactly or at least so many words.
+        self.words = abs(command.arity)
+        self.open_ended = command.arity < 0
+        self.stats = CallStatistics()
 
 
 @dataclass(slots=True)

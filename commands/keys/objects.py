@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from commands.engine.containers import container
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Key
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.values.kinds import encoding_of, is_integer

@@ -5,11 +5,12 @@ from __future__ import annotations
 from random import Random
 
 from commands.engine.arguments import Arguments
+from commands.engine.containers import container
 from commands.engine.effects import Shutdown
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import ArgumentGroup, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer, read_integer
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION
@@ -72,9 +73,7 @@ def time(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Shows every request from now on to this client.",
 )
 def monitor(ctx: Context, argv: list[bytes]) -> Reply:
-    ctx.client.monitoring = True
-    ctx.instance.monitors[ctx.client] = None
-    ctx.instance.refresh_gates()
+    ctx.instance.monitor(ctx.client)
     return OK
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from binascii import crc_hqx
 
+from commands.engine.containers import container
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, ArgumentGroup, Integer, OneOf, String, Token
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from commands.engine.containers import container
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import ArgumentGroup, String
 from commands.engine.patterns import glob_matcher, has_glob
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from commands.settings import config_file

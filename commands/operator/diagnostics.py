@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from commands.engine.containers import container
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import command, commands, container
+from commands.engine.registry import command, commands
 from commands.engine.replies import OK, Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.latency import LatencyEvent
 from commands.instance.slow_log import SlowLog
-from commands.instance.statistics import BoundCommand
+from commands.instance.statistics import CallStatistics
 
 _ADMIN = "admin loading stale"
 _DEFAULT_COUNT = 10
@@ -336,7 +337,7 @@ def _age(seconds: int) -> str:
 def latency_histogram(ctx: Context, argv: list[bytes]) -> Reply:
     if not ctx.instance.settings["latency-tracking"]:
         return {}
-    used = [statistics for statistics in ctx.instance.used_commands if statistics.calls]
+    used = [bound for bound in ctx.instance.used_commands if bound.stats.calls]
     if len(argv) > 2:
         wanted = {name.lower().decode("latin-1") for name in argv[2:]}
         # A container stands for its subcommands.
@@ -346,17 +347,17 @@ def latency_histogram(ctx: Context, argv: list[bytes]) -> Reply:
             if entry.wire_name in wanted
             for subcommand in entry.subcommands.values()
         }
-        used = [statistics for statistics in used if statistics.command.wire_name in wanted]
+        used = [bound for bound in used if bound.command.wire_name in wanted]
     return {
-        statistics.command.wire_name.encode(): {
-            b"calls": statistics.calls,
-            b"histogram_usec": _cumulative(statistics),
+        bound.command.wire_name.encode(): {
+            b"calls": bound.stats.calls,
+            b"histogram_usec": _cumulative(bound.stats),
         }
-        for statistics in used
+        for bound in used
     }
 
 
-def _cumulative(statistics: BoundCommand) -> dict[int, int]:
+def _cumulative(stats: CallStatistics) -> dict[int, int]:
     """Bucket limits in microseconds to the number of calls that took no longer.
 
     Durations are counted by powers of two nanoseconds, so a limit of 2^n us is in truth
@@ -364,7 +365,7 @@ def _cumulative(statistics: BoundCommand) -> dict[int, int]:
     """
     buckets: dict[int, int] = {}
     calls = 0
-    for place, count in enumerate(statistics.histogram):
+    for place, count in enumerate(stats.histogram):
         if count:
             calls += count
             buckets[1 << max(0, place - 10)] = calls

@@ -22,7 +22,7 @@ from commands.engine.replies import Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION, Instance
 from commands.instance.process import machine_memory, memory_use
-from commands.instance.statistics import BoundCommand
+from commands.instance.statistics import CallStatistics
 from storage.keyspace import Database
 
 Fields = Iterable[tuple[str, object]]
@@ -104,7 +104,7 @@ def _clients(instance: Instance) -> Fields:
     yield "maxclients", instance.settings["maxclients"]
     yield "client_recent_max_input_buffer", 0
     yield "client_recent_max_output_buffer", 0
-    yield "blocked_clients", sum(c.waiting is not None for c in instance.clients.values())
+    yield "blocked_clients", len(instance.blocked_clients)
     yield "tracking_clients", 0
     yield "pubsub_clients", sum(c.subscriptions > 0 for c in instance.clients.values())
     yield "watching_clients", sum(bool(c.watching) for c in instance.clients.values())
@@ -120,7 +120,7 @@ def _clients(instance: Instance) -> Fields:
 def _waiting_with_deadline(instance: Instance) -> int:
     return sum(
         client.waiting is not None and client.waiting.effect.deadline is not None
-        for client in instance.clients.values()
+        for client in instance.blocked_clients
     )
 
 
@@ -358,13 +358,14 @@ def _modules(instance: Instance) -> Fields:
 
 def _commandstats(instance: Instance) -> Fields:
     for used in instance.used_commands:
-        if used.calls or used.rejected:
-            microseconds = used.nanoseconds // 1000
+        stats = used.stats
+        if stats.calls or stats.rejected:
+            microseconds = stats.nanoseconds // 1000
             yield (
                 f"cmdstat_{used.command.wire_name}",
-                f"calls={used.calls},usec={microseconds},"
-                f"usec_per_call={microseconds / max(1, used.calls):.2f},"
-                f"rejected_calls={used.rejected},failed_calls={used.failed}",
+                f"calls={stats.calls},usec={microseconds},"
+                f"usec_per_call={microseconds / max(1, stats.calls):.2f},"
+                f"rejected_calls={stats.rejected},failed_calls={stats.failed}",
             )
 
 
@@ -383,18 +384,18 @@ def _latencystats(instance: Instance) -> Fields:
         return
     percentiles = instance.settings["latency-tracking-info-percentiles"]
     for used in instance.used_commands:
-        if used.calls:
+        if used.stats.calls:
             yield (
                 f"latency_percentiles_usec_{used.command.wire_name}",
-                ",".join(f"p{part:g}={_percentile(used, part):.3f}" for part in percentiles),
+                ",".join(f"p{part:g}={_percentile(used.stats, part):.3f}" for part in percentiles),
             )
 
 
-def _percentile(used: BoundCommand, part: float) -> float:
+def _percentile(stats: CallStatistics, part: float) -> float:
     """The microseconds within which so many percent of the calls were done."""
-    needed = used.calls * part / 100
+    needed = stats.calls * part / 100
     calls = 0
-    for place, count in enumerate(used.histogram):
+    for place, count in enumerate(stats.histogram):
         calls += count
         if count and calls >= needed:
             return (1 << place) / 1000

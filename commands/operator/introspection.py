@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
+from commands.engine.containers import declare_help
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Argument, OneOf, Pattern, String
 from commands.engine.key_specs import KeySpec
 from commands.engine.patterns import glob_matcher
-from commands.engine.registry import Command, command, commands, declare_help
+from commands.engine.registry import Command, command, commands
 from commands.engine.replies import Reply, SetReply
 from commands.instance.context import Context
 
@@ -181,9 +182,9 @@ def command_getkeys(ctx: Context, argv: list[bytes]) -> Reply:
 def command_getkeysandflags(ctx: Context, argv: list[bytes]) -> Reply:
     request = argv[2:]
     places = _key_places(ctx, request)
-    statistics = ctx.instance.find_command(request)
-    assert statistics is not None
-    entry = statistics.command
+    bound = ctx.instance.find_command(request)
+    assert bound is not None
+    entry = bound.command
     access = _access_by_place(entry, request)
     varies = _VARYING_ACCESS.get(entry.name)
     if varies is not None:
@@ -221,10 +222,10 @@ _VARYING_ACCESS: dict[str, Callable[[list[bytes]], str]] = {
 
 def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
     """Where the keys of a whole request stand; errors for what is not one."""
-    statistics = ctx.instance.find_command(request)
-    if statistics is None or (statistics.command.subcommands and len(request) > 1):
+    bound = ctx.instance.find_command(request)
+    if bound is None or (bound.command.subcommands and len(request) > 1):
         raise CommandError("ERR Invalid command specified")
-    entry = statistics.command
+    entry = bound.command
     takes_keys = entry.key_finder is not None or any(
         "not_key" not in spec.access.split() for spec in entry.keys
     )

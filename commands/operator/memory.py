@@ -7,10 +7,11 @@ import sys
 from typing import Any
 
 from commands.engine.arguments import Arguments
+from commands.engine.containers import container
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key
 from commands.engine.key_specs import KeySpec
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.process import memory_use

@@ -53,12 +53,10 @@ def client_flags(client: Client) -> bytes:
     return b"".join(letter for letter, holds in letters if holds) or b"N"
 
 
-def client_line(client: Client, argv: list[bytes]) -> bytes:
+def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
     """The client in the one line that CLIENT LIST gives it. `argv` is what it is running."""
     wire = client.wire
-    now = client.instance.keyspace.now
-    unread = wire.unread if wire is not None else 0
-    unsent = wire.unsent if wire is not None else 0
+    unread, unsent = wire.unread, wire.unsent
     queued = client.transaction
     running = sum(map(len, argv))
     last = client.last_command
@@ -66,12 +64,12 @@ def client_line(client: Client, argv: list[bytes]) -> bytes:
         (b"id", client.id),
         (b"addr", client.address),
         (b"laddr", client.local_address),
-        (b"fd", wire.fd if wire is not None else -1),
+        (b"fd", wire.fd),
         (b"name", client.name),
         (b"age", max(0, now - client.created_ms) // 1000),
         (b"idle", max(0, now - client.last_seen_ms) // 1000),
         (b"flags", client_flags(client)),
-        (b"db", client.ctx.db.index),
+        (b"db", client.db.index),
         (b"sub", len(client.channels)),
         (b"psub", len(client.patterns)),
         (b"ssub", len(client.shard_channels)),
@@ -87,7 +85,7 @@ def client_line(client: Client, argv: list[bytes]) -> bytes:
         (b"oll", len(client.outbox)),
         (b"omem", unsent),
         (b"tot-mem", unread + unsent + running + (0 if queued is None else queued.size)),
-        (b"events", b"rw" if wire is not None and wire.wants_write else b"r"),
+        (b"events", b"rw" if wire.wants_write else b"r"),
         (b"cmd", b"NULL" if last is None else last.command.wire_name.encode()),
         (b"user", client.user),
         (b"redir", -1),
@@ -144,7 +142,7 @@ def parse_filters(ctx: Context, arguments: Arguments, *, to_kill: bool) -> Filte
                 raise CommandError(SYNTAX)
             filters.skip_me = answer == b"YES"
         elif option in (b"MAXAGE", b"IDLE"):
-            filters.add(option, _age_filter(option, arguments.word()))
+            filters.add(option, _age_filter(ctx, option, arguments.word()))
         else:
             condition = _word_filter(ctx, option, arguments)
             filters.add(option, _inverted(option, condition))
@@ -176,7 +174,7 @@ def _id_filter(ids: set[int]) -> Filter:
     return lambda client: client.id in ids
 
 
-def _age_filter(option: bytes, text: bytes) -> Filter:
+def _age_filter(ctx: Context, option: bytes, text: bytes) -> Filter:
     name = option.decode().lower()
     seconds = read_integer(text)
     if seconds is None:
@@ -186,7 +184,7 @@ def _age_filter(option: bytes, text: bytes) -> Filter:
 
     def is_old_enough(client: Client) -> bool:
         since = client.created_ms if option == b"MAXAGE" else client.last_seen_ms
-        return (client.instance.keyspace.now - since) // 1000 >= seconds
+        return (ctx.now - since) // 1000 >= seconds
 
     return is_old_enough
 
@@ -219,7 +217,7 @@ def _word_filter(ctx: Context, option: bytes, arguments: Arguments) -> Filter:
             raise CommandError(f"ERR {name} is not an integer or out of range")
         if not 0 <= number <= last:
             raise CommandError(f"ERR {name} number should be between 0 and {last}")
-        return lambda client: client.ctx.db.index == number
+        return lambda client: client.db.index == number
     raise CommandError(SYNTAX)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from commands.engine.arguments import Arguments, parse_duration
-from commands.engine.effects import Close
+from commands.engine.containers import container
+from commands.engine.effects import Close, EndPause, Unblock
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Argument, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply, SetReply, Verbatim
 from commands.instance.context import Context
+from commands.instance.guards import Guard
 from commands.sessions.client_filters import (
     KILL_ARGUMENTS,
     LIST_ARGUMENTS,
@@ -62,7 +64,7 @@ def client_id(ctx: Context, argv: list[bytes]) -> Reply:
     tips=["nondeterministic_output"],
 )
 def client_info(ctx: Context, argv: list[bytes]) -> Reply:
-    return Verbatim(client_line(ctx.client, argv) + b"\n")
+    return Verbatim(client_line(ctx.client, argv, ctx.now) + b"\n")
 
 
 @command(
@@ -123,15 +125,14 @@ def client_setinfo(ctx: Context, argv: list[bytes]) -> Reply:
 def client_reply(ctx: Context, argv: list[bytes]) -> Reply:
     client, word = ctx.client, argv[2].upper()
     if word == b"ON":
-        client.reply_mode = "on"
+        client.set_reply_mode("on")
     elif word == b"OFF":
-        client.reply_mode = "off"
+        client.set_reply_mode("off")
     elif word != b"SKIP":
         raise CommandError(SYNTAX)
     elif client.reply_mode != "off":
-        client.reply_mode = "skip-next"
-    client.refresh_gate()
-    # Of these only ON is heard: the mode just chosen holds for this reply too.
+        client.set_reply_mode("skip-next")
+    # The new mode holds for this reply too, so only ON is answered.
     return OK
 
 
@@ -157,8 +158,10 @@ def client_no_evict(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[_switch("enabled", "ON", "OFF")],
 )
 def client_no_touch(ctx: Context, argv: list[bytes]) -> Reply:
-    ctx.client.no_touch = _is_on(argv[2])
-    ctx.client.refresh_gate()
+    if _is_on(argv[2]):
+        ctx.client.hold(Guard.NO_TOUCH)
+    else:
+        ctx.client.lift(Guard.NO_TOUCH)
     return OK
 
 
@@ -209,7 +212,7 @@ def client_list(ctx: Context, argv: list[bytes]) -> Reply:
     mine = ctx.client
     return Verbatim(
         b"".join(
-            client_line(client, argv if client is mine else []) + b"\n"
+            client_line(client, argv if client is mine else [], ctx.now) + b"\n"
             for client in filters.choose(ctx)
         )
     )
@@ -274,8 +277,7 @@ def client_pause(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Ends a pause before its time.",
 )
 def client_unpause(ctx: Context, argv: list[bytes]) -> Reply:
-    ctx.instance.blocking.end_pause()
-    return OK
+    return EndPause()
 
 
 @command(
@@ -294,10 +296,7 @@ def client_unblock(ctx: Context, argv: list[bytes]) -> Reply:
     reason = argv[3].upper() if len(argv) == 4 else b"TIMEOUT"
     if reason not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
-    client = ctx.instance.clients.get(parse_integer(argv[2]))
-    if client is None:
-        return 0
-    return 1 if ctx.instance.blocking.unblock(client, with_error=reason == b"ERROR") else 0
+    return Unblock(parse_integer(argv[2]), with_error=reason == b"ERROR")
 
 
 # --- tracking -------------------------------------------------------------------------------

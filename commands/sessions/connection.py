@@ -66,7 +66,7 @@ def select(ctx: Context, argv: list[bytes]) -> Reply:
     databases = ctx.keyspace.databases
     if not 0 <= index < len(databases):
         raise CommandError(DB_INDEX_OUT_OF_RANGE)
-    ctx.db = databases[index]
+    ctx.select(databases[index])
     return OK
 
 
@@ -91,7 +91,8 @@ def quit_(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Returns the connection to the state of a new one.",
 )
 def reset(ctx: Context, argv: list[bytes]) -> Reply:
-    ctx.client.reset()
+    ctx.instance.reset_client(ctx.client)
+    ctx.select(ctx.keyspace.databases[0])
     return "RESET"
 
 

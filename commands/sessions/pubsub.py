@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from commands.engine.containers import container
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Pattern, String
 from commands.engine.key_specs import KeySpec
 from commands.engine.patterns import glob_matcher
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import Push, Replies, Reply
 from commands.instance.client import Client
 from commands.instance.context import Context

@@ -1,16 +1,16 @@
 """Transactions: queueing requests, running them as one, and watching keys meanwhile.
 
-The dispatcher does the queueing; `EXEC` has each request run by `instance.run_queued`,
-which it sets. Nothing runs in between, nothing waits, and time stands still.
+The dispatcher queues requests; `server/execution/calls.py` runs them for EXEC. Nothing
+runs in between, nothing waits, and time stands still.
 """
 
 from __future__ import annotations
 
+from commands.engine.effects import RunTransaction
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Key
 from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
-from commands.instance.client import Transaction
 from commands.instance.context import Context
 
 EXEC_ABORTED = "EXECABORT Transaction discarded because of previous errors."
@@ -27,8 +27,7 @@ def multi(ctx: Context, argv: list[bytes]) -> Reply:
     client = ctx.client
     if client.transaction is not None:
         raise CommandError("ERR MULTI calls can not be nested")
-    client.transaction = Transaction()
-    client.refresh_gate()
+    client.begin_transaction()
     return OK
 
 
@@ -53,20 +52,7 @@ def exec_(ctx: Context, argv: list[bytes]) -> Reply:
         raise CommandError(EXEC_ABORTED)
     if watch_failed:
         return NULL_ARRAY
-    run = ctx.instance.run_queued
-    requests: list[list[bytes]] = []
-    replies = []
-    ctx.atomic = True
-    try:
-        for request in transaction.queue:
-            reply, effects = run(client, request)
-            # A string that is modified in place may be so by a later request of these.
-            replies.append(bytes(reply) if reply.__class__ is bytearray else reply)
-            requests += effects
-    finally:
-        ctx.atomic = False
-    ctx.log_as(*requests)
-    return replies
+    return RunTransaction(transaction.queue)
 
 
 @command(

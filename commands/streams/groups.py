@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from commands.engine.arguments import Arguments
+from commands.engine.containers import container
 from commands.engine.errors import SYNTAX, CommandError, wrong_subcommand
 from commands.engine.grammar import Argument, ArgumentGroup, Integer, Key, OneOf, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
 from commands.instance.context import Context
 from commands.streams.ids import format_id, parse_edge, parse_end, parse_id, parse_start

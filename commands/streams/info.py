@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import islice
 
+from commands.engine.containers import container
 from commands.engine.errors import NO_SUCH_KEY, CommandError, wrong_subcommand
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String, Token
 from commands.engine.numbers import parse_integer
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.streams.groups import no_such_group

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commands.domain.queues.layout import QUEUE_PREFIX
-from commands.domain.queues.presence_rows import note_reader
 from commands.engine import effects
 from commands.engine.errors import (
     SYNTAX,
@@ -19,6 +17,7 @@ from commands.engine.numbers import INT64_MAX, parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, Couples, Reply
 from commands.instance.context import Context
+from commands.instance.group_reads import observe_group_read
 from commands.streams.groups import claim_request, find_or_add_consumer, group_id_request
 from commands.streams.ids import format_id, parse_id
 from commands.streams.streams import entries_reply
@@ -214,8 +213,7 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.log_as(*logged)
     if found or not ctx.retrying:
         for key in request.keys:
-            if key.startswith(QUEUE_PREFIX):
-                note_reader(ctx, key, request.group, request.consumer)
+            observe_group_read(ctx, key, request.group, request.consumer)
     if found:
         return Couples(found)
     if not request.blocking:

@@ -26,9 +26,9 @@ from benchmark import ROOT, Row, Target, redkeep, request
 sys.path.insert(0, str(ROOT))
 
 from commands.domain.jobs.claims import settle_pools
-from commands.instance.instance import Instance
+from commands.families import open_instance
 from commands.settings.settings import Settings
-from server.execution.dispatch import Dispatcher
+from server.offline import OfflineSession
 
 POOL = b"bench"
 # Jobs that only make the table long are of a kind that no worker asks for.
@@ -88,19 +88,16 @@ class Leases:
     """An instance without sockets in which so many jobs run, and a few run out at a time."""
 
     def __init__(self, running: int) -> None:
-        self._instance = Instance(Settings())
+        self._instance = open_instance(Settings())
         self._instance.clock.freeze(1_700_000_000_000)
-        self._dispatcher = Dispatcher(self._instance)
-        self._client = self._instance.new_client()
+        self._session = OfflineSession(self._instance)
         self._run(*[[b"JOB.SUBMIT", POOL, BALLAST, b"ham", b"{}"] for _ in range(running)])
         self._run([b"JOB.CLAIM", POOL, b"w", b"COUNT", b"%d" % running, b"LEASE", b"1000000000"])
         submit = [b"JOB.SUBMIT", POOL, KIND, b"spam", b"{}", b"ATTEMPTS", b"1000000"]
         self._run(*[submit] * RAN_OUT)
 
     def _run(self, *requests: list[bytes]) -> None:
-        self._instance.keyspace.refresh_now()
-        self._dispatcher.run(self._client, list(requests))
-        self._client.outbox.clear()
+        self._session.run(*requests)
 
     def sweep(self) -> float:
         """Seconds that the sweep takes in which the few are queued again."""
@@ -123,7 +120,7 @@ class Leases:
         (database, *_) = self._instance.keyspace.databases
         due = self._due()
         started = time.perf_counter()
-        assert not self._dispatcher.run_sweep(database, settle_pools)
+        assert not self._session.run_sweep(database, settle_pools)
         elapsed = time.perf_counter() - started
         assert due - self._due() == RAN_OUT
         return elapsed

@@ -1,29 +1,31 @@
-"""Clients that wait, and whom a write wakes.
+"""Clients that wait, and what wakes them.
 
 A handler that finds nothing returns `BlockOn`; the client is parked here under each key it
-named. The keyspace tells (through `keyspace.ready`) which awaited keys were changed; after
-every command, transaction or script, `serve` runs the parked commands of those keys again,
-first come first served, until nothing that is ready serves anybody. To add a kind of
-waiting, return `BlockOn` with the type of value it needs: nothing here changes.
+named. The keyspace lists (in `keyspace.ready`) which awaited keys changed; after every
+command, transaction or script, `serve` runs the parked commands of those keys again, first
+come first served, until nothing that is ready serves anybody. To add a kind of waiting,
+return `BlockOn` with the type of value it needs: nothing here changes.
 
 Deadlines follow the instance's clock. `next_deadline` tells the server's timer when to
-look; `time_out` answers those whose time has come.
+look; `time_out` answers the clients whose deadline has passed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from sortedcontainers import SortedList
 
-from commands.engine.effects import BlockOn, WaitUntil
+from commands.engine.effects import BlockOn, Effect, WaitUntil
 from commands.engine.replies import ErrorReply, Reply
-from commands.instance.client import Client
+from commands.instance.client import Client, Waiting
+from commands.instance.context import Context
 from commands.instance.instance import Instance
+from server.execution.answering import answer
 from storage.keyspace import Database
 
-if TYPE_CHECKING:
-    from server.execution.dispatch import Dispatcher
+# Runs the command of a blocked client again.
+Retry = Callable[[Context, list[bytes]], Reply | Effect]
 
 _UNBLOCKED = b"UNBLOCKED client unblocked via CLIENT UNBLOCK"
 
@@ -42,42 +44,45 @@ class Queue(dict[Client, None]):
 class Blocking:
     """The waiting clients of one instance."""
 
-    def __init__(self, instance: Instance, dispatcher: Dispatcher) -> None:
+    def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._dispatcher = dispatcher
         # By database and key.
         self._queues: dict[tuple[int, bytes], Queue] = {}
+        # The contexts in which the commands of parked clients run again.
+        self._contexts: dict[Client, Context] = {}
         self._deadlines = SortedList()
         # Clients that wait for the log to be on disk.
         self._disk_waiters: dict[Client, None] = {}
-        # Clients held back by CLIENT PAUSE.
+        # Clients whose requests are held back by CLIENT PAUSE.
         self._paused: dict[Client, None] = {}
         # Unblocked clients whose later requests can be run now.
         self.resumed: list[Client] = []
         self._serving = False
 
-    @property
-    def count(self) -> int:
-        """Clients blocked by a command."""
-        return sum(1 for client in self._instance.clients.values() if client.waiting is not None)
+    def parked(self) -> int:
+        """How many entries are kept for waiting clients: zero when nobody waits."""
+        return sum(
+            map(len, (self._queues, self._contexts, self._deadlines, self._paused, self.resumed))
+        )
 
     # --- parking ----------------------------------------------------------------------
 
-    def park(self, client: Client) -> None:
-        """Keep a client whose `waiting` was just set."""
-        waiting = client.waiting
-        assert waiting is not None
-        effect = waiting.effect
+    def park(self, ctx: Context, effect: BlockOn | WaitUntil, argv: list[bytes]) -> None:
+        """Block the client of a context until the effect's condition holds."""
+        client, database = ctx.client, ctx.db
         if isinstance(effect, BlockOn):
+            argv = effect.argv or argv
             for key in dict.fromkeys(effect.keys):
-                queue = self._queues.setdefault((waiting.db.index, key), Queue())
+                queue = self._queues.setdefault((database.index, key), Queue())
                 queue[client] = None
                 queue.on_loss += effect.on_loss
-                waiting.db.wait_for(key)
+                database.wait_for(key)
         elif effect.satisfied is not None:
             self._disk_waiters[client] = None
         if effect.deadline is not None:
             self._deadlines.add((effect.deadline, client.id))
+        self._contexts[client] = ctx
+        client.block(Waiting(effect, argv, database, self._instance.keyspace.now))
 
     def _unpark(self, client: Client) -> None:
         waiting = client.waiting
@@ -96,39 +101,40 @@ class Blocking:
             self._disk_waiters.pop(client, None)
         if effect.deadline is not None:
             self._deadlines.discard((effect.deadline, client.id))
-        client.waiting = None
-        client.refresh_gate()
+        del self._contexts[client]
+        client.unblock()
 
     def release(self, client: Client, reply: Reply) -> None:
         """End a client's wait with a reply."""
         self._unpark(client)
-        self._dispatcher.finish_waiting(client, reply)
+        answer(client, reply)
+        client.wire.flush_soon()
         self.resumed.append(client)
 
     def forget(self, client: Client) -> None:
-        """The client is gone."""
+        """The client has disconnected."""
         if client.waiting is not None:
             self._unpark(client)
         self._paused.pop(client, None)
 
-    def unblock(self, client: Client, with_error: bool) -> bool:
-        """CLIENT UNBLOCK: end the wait as its timeout would, or with an error."""
-        waiting = client.waiting
-        if waiting is None:
+    def unblock(self, client_id: int, with_error: bool) -> bool:
+        """End a client's wait as its timeout would, or with an error; False if it did not wait."""
+        client = self._instance.clients.get(client_id)
+        if client is None or client.waiting is None:
             return False
-        effect = waiting.effect
+        effect = client.waiting.effect
         if with_error:
             self.release(client, ErrorReply(_UNBLOCKED))
+        elif isinstance(effect, BlockOn):
+            self.release(client, effect.timed_out)
         else:
-            self.release(
-                client, effect.timed_out if isinstance(effect, BlockOn) else effect.reply()
-            )
+            self.release(client, effect.reply())
         return True
 
     # --- serving ------------------------------------------------------------------------
 
-    def serve(self) -> None:
-        """Run again what waited for keys that were changed, until nothing comes of it."""
+    def serve(self, retry: Retry) -> None:
+        """Run the commands again that wait for changed keys, until nothing comes of it."""
         if self._serving:
             return
         self._serving = True
@@ -138,53 +144,45 @@ class Blocking:
                 batch = dict.fromkeys(ready)
                 ready.clear()
                 for database, key in batch:
-                    self._serve_key(database, key)
+                    self._serve_key(database, key, retry)
         finally:
             self._serving = False
 
-    def _serve_key(self, database: Database, key: bytes) -> None:
+    def _serve_key(self, database: Database, key: bytes, retry: Retry) -> None:
         queue = self._queues.get((database.index, key))
         if queue is None:
             return
         for client in list(queue):
             value = database.peek(key)
             if value is None and not queue.on_loss:
-                # Mostly one waiter in a thousand was served: the others need no look.
+                # Mostly one waiter in a thousand was served: skip the others.
                 return
             waiting = client.waiting
             if waiting is None or not isinstance(waiting.effect, BlockOn):
                 continue
             if value.__class__ is waiting.effect.kind or waiting.effect.on_loss:
-                self._retry(client)
+                self._retry(client, waiting, retry)
 
-    def _retry(self, client: Client) -> None:
-        waiting = client.waiting
-        assert waiting is not None
-        instance = self._instance
-        statistics = instance.find_command(waiting.argv)
-        assert statistics is not None
-        ctx = client.ctx
-        ctx.retrying = True
-        held: list[bytes] = []
-        client.held = held
+    def _retry(self, client: Client, waiting: Waiting, retry: Retry) -> None:
+        deferred: list[bytes] = []
+        client.deferred = deferred
         try:
-            reply = self._dispatcher.perform(client, statistics, waiting.argv)
+            reply = retry(self._contexts[client], waiting.argv)
         finally:
-            client.held = None
-            ctx.retrying = False
-        if not isinstance(reply, BlockOn):
+            client.deferred = None
+        if not isinstance(reply, Effect):
             self.release(client, reply)
-        if held:
-            client.outbox += held
-            client.flush_soon(client)
+        if deferred:
+            client.outbox += deferred
+            client.wire.flush_soon()
 
     @property
     def waits_for_disk(self) -> bool:
-        """Whether anybody waits for the log."""
+        """Whether any client waits for the log."""
         return bool(self._disk_waiters)
 
     def serve_disk(self) -> None:
-        """Answer whose writes are on disk by now, or never will be: there is no log any more."""
+        """Answer clients whose writes are on disk, or never will be because the log is off."""
         for client in list(self._disk_waiters):
             waiting = client.waiting
             assert waiting is not None
@@ -196,7 +194,7 @@ class Blocking:
     # --- time -----------------------------------------------------------------------------
 
     def next_deadline(self) -> int | None:
-        """When the next wait is over, in epoch ms."""
+        """When the next wait ends, in epoch ms."""
         soonest: int | None = self._deadlines[0][0] if self._deadlines else None
         paused_until = self._instance.paused_until_ms
         if paused_until and (soonest is None or paused_until < soonest):
@@ -204,23 +202,26 @@ class Blocking:
         return soonest
 
     def time_out(self) -> None:
-        """Answer everybody whose deadline has passed."""
+        """Answer every client whose deadline has passed."""
         now = self._instance.keyspace.now
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= now:
-            client = self._instance.clients[deadlines[0][1]]
-            self.unblock(client, with_error=False)
-        if 0 < self._instance.paused_until_ms <= now:
-            self.end_pause()
+            self.unblock(deadlines[0][1], with_error=False)
+        self.end_pause_if_due()
 
     # --- pausing --------------------------------------------------------------------------
 
     def pause(self, client: Client) -> None:
-        """Hold a client's requests back until the pause is over."""
+        """Hold a client's requests back until the pause ends."""
         self._paused[client] = None
 
+    def end_pause_if_due(self) -> None:
+        """End a pause that has timed out: a command that runs now must not see it."""
+        if 0 < self._instance.paused_until_ms <= self._instance.keyspace.now:
+            self.end_pause()
+
     def end_pause(self) -> None:
-        """Let everybody go on (the time is over, or CLIENT UNPAUSE)."""
+        """Resume all clients: the pause has timed out, or CLIENT UNPAUSE ended it."""
         self._instance.end_pause()
         self.resumed.extend(self._paused)
         self._paused.clear()

@@ -12,24 +12,38 @@ Both offer the same few methods, and neither knows a request from a reply.
 from __future__ import annotations
 
 import select
+import socket
 from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
 import trio
 
-from server.net.connection import Connection
-
 # How long ready clients may keep Trio's timers waiting.
 _YIELD_AFTER = 0.002
 
 
+class Pollable(Protocol):
+    """A connection, as far as readiness goes."""
+
+    socket: socket.socket
+    fd: int
+    closed: bool
+    wants_write: bool
+
+    def receive(self) -> None:
+        """Read once and run every complete request."""
+
+    def flush(self) -> None:
+        """Send what the socket takes."""
+
+
 class Reactor(Protocol):
-    def add(self, connection: Connection) -> None: ...
+    def add(self, connection: Pollable) -> None: ...
 
-    def remove(self, connection: Connection) -> None: ...
+    def remove(self, connection: Pollable) -> None: ...
 
-    def watch_writable(self, connection: Connection, wanted: bool) -> None: ...
+    def watch_writable(self, connection: Pollable, wanted: bool) -> None: ...
 
     async def run(self) -> None: ...
 
@@ -41,17 +55,17 @@ class EpollReactor:
         self._begin_turn = begin_turn
         self._end_turn = end_turn
         self._epoll = select.epoll()
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, Pollable] = {}
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Pollable) -> None:
         self._connections[connection.fd] = connection
         self._epoll.register(connection.fd, select.EPOLLIN)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: Pollable) -> None:
         if self._connections.pop(connection.fd, None) is not None:
             self._epoll.unregister(connection.fd)
 
-    def watch_writable(self, connection: Connection, wanted: bool) -> None:
+    def watch_writable(self, connection: Pollable, wanted: bool) -> None:
         events = select.EPOLLIN | select.EPOLLOUT if wanted else select.EPOLLIN
         self._epoll.modify(connection.fd, events)
 
@@ -87,18 +101,18 @@ class TaskReactor:
         self._end_turn = end_turn
         self._nursery: trio.Nursery | None = None
         # Taken on before `run` had begun.
-        self._early: list[Connection] = []
+        self._early: list[Pollable] = []
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Pollable) -> None:
         if self._nursery is None:
             self._early.append(connection)
         else:
             self._nursery.start_soon(self._read, connection)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: Pollable) -> None:
         trio.lowlevel.notify_closing(connection.socket)
 
-    def watch_writable(self, connection: Connection, wanted: bool) -> None:
+    def watch_writable(self, connection: Pollable, wanted: bool) -> None:
         if wanted and self._nursery is not None:
             self._nursery.start_soon(self._write, connection)
 
@@ -112,7 +126,7 @@ class TaskReactor:
             self._early.clear()
             await trio.sleep_forever()
 
-    async def _read(self, connection: Connection) -> None:
+    async def _read(self, connection: Pollable) -> None:
         while not connection.closed:
             try:
                 await trio.lowlevel.wait_readable(connection.socket)
@@ -122,7 +136,7 @@ class TaskReactor:
             connection.receive()
             self._end_turn()
 
-    async def _write(self, connection: Connection) -> None:
+    async def _write(self, connection: Pollable) -> None:
         while connection.wants_write and not connection.closed:
             try:
                 await trio.lowlevel.wait_writable(connection.socket)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heapq import nlargest
 from pathlib import Path
 
+from commands.families import open_instance
 from commands.instance.instance import Instance
 from commands.settings.settings import Settings
 from server.persistence.loading import Loader, LoadError, starts_with_snapshot
@@ -175,7 +176,7 @@ def _scratch() -> Instance:
     settings = Settings()
     settings.set_text("aof-load-truncated", "no")
     settings.set_text("databases", "1024")
-    return Instance(settings)
+    return open_instance(settings)
 
 
 def contents(keyspace: Keyspace, largest: int) -> Contents:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import trio
 
@@ -67,23 +68,37 @@ class Work:
     given_up: bool = False
 
 
+class KeptReplies(Protocol):
+    """Replies that must not be sent before the log is on disk."""
+
+    def release(self) -> None:
+        """The log is on disk: let them go."""
+
+
 class Keeper:
     """Loads, logs and saves one instance."""
 
-    def __init__(self, instance: Instance, release_replies: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        replies: KeptReplies,
+        *,
+        on_synced: Callable[[], None],
+        on_progress: Callable[[int, int], None],
+    ) -> None:
         self._instance = instance
         self._settings = instance.settings
         self._state = instance.persistence
-        self._release_replies = release_replies
+        self._replies = replies
         self._loader = Loader(instance)
-        self.log = Log(instance)
+        self.log = Log(instance, on_synced)
         self._files = LogFiles(instance, self.log)
         self._lock = DirectoryLock()
         self._work: Work | None = None
         self._begun = trio.Event()
         self._ready = False
         # Told how many bytes of how many are loaded.
-        self.on_progress: Callable[[int, int], None] = lambda done, total: None
+        self._on_progress = on_progress
         self._settings.on_change("appendonly", self._follow_appendonly)
         self._settings.on_change("dir", self._follow_dir)
 
@@ -100,7 +115,7 @@ class Keeper:
             self._abandon(self._state.rewrite)
             self._state.rewrite.scheduled = False
             self._files.turn_off()
-            self._release_replies()
+            self._replies.release()
             return
         self._abandon(self._state.rewrite)
         if self._work is not None:
@@ -149,7 +164,7 @@ class Keeper:
             if time.perf_counter() > slice_end:
                 load = self._state.load
                 assert load is not None
-                self.on_progress(load.loaded_bytes, load.total_bytes)
+                self._on_progress(load.loaded_bytes, load.total_bytes)
                 await trio.lowlevel.checkpoint()
                 slice_end = time.perf_counter() + _SLICE_SECONDS
         self._state.saved_ms = self._instance.clock.now_ms()
@@ -173,7 +188,7 @@ class Keeper:
     def tick(self) -> None:
         """Regular work: what failed, what is scheduled, and what save points ask for."""
         if self._state.logging and self.log.tick():
-            self._release_replies()
+            self._replies.release()
         if self._work is not None or not self._ready:
             return
         now = time.monotonic()
@@ -226,7 +241,7 @@ class Keeper:
 
     # --- what commands ask for ---------------------------------------------------------------
 
-    def perform(self, effect: FileEffect, *, atomic: bool = False) -> Reply:
+    def perform(self, effect: FileEffect, *, atomic: bool) -> Reply:
         """Carry out an effect; `atomic` inside a transaction. CommandError if it fails."""
         match effect:
             case Save(background=False):
@@ -338,7 +353,7 @@ class Keeper:
             return False
         self._saved(self._instance.keyspace.dirty)
         snapshot.succeeded = True
-        self._instance.refresh_gates()
+        self._state.snapshot_ended()
         logger.info("Data saved on disk")
         return True
 
@@ -364,7 +379,7 @@ class Keeper:
             else:
                 logger.error("Background saving failed: %s", outcome.error)
                 abandon(pid)
-            instance.refresh_gates()
+            self._state.snapshot_ended()
 
         def abandon(pid: int) -> None:
             temporary_snapshot(path, pid).unlink(missing_ok=True)
@@ -428,7 +443,7 @@ class Keeper:
         except OSError as error:
             logger.error("Cannot write in the background: %s", error.strerror)
             job.end(now, succeeded=False)
-            self._instance.refresh_gates()
+            self._state.snapshot_ended()
             return False
         state.keys_to_save = sum(map(len, keyspace.databases))
         self._work = Work(child, job, finish, abandon)
@@ -481,7 +496,7 @@ class Keeper:
                 if not effect.force:
                     raise refused from None
             else:
-                self._release_replies()
+                self._replies.release()
         # A child that is done in a moment must not replace what is saved now.
         self._abandon(self._state.snapshot)
         wanted = bool(self._settings["save"]) if effect.save is None else effect.save

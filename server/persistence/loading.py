@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from commands.engine.errors import CommandError
-from commands.instance.client import Client
+from commands.instance.context import Context
 from commands.instance.instance import Instance
 from commands.instance.persistence import Load
 from server.persistence.files import (
@@ -55,7 +55,7 @@ class Loader:
         self._instance = instance
         self._keyspace = instance.keyspace
         self._settings = instance.settings
-        self._client = Client(instance, 0)
+        self._context = Context(instance, instance.internal_client())
         self._done_before = 0
 
     # --- what there is -------------------------------------------------------------------
@@ -116,10 +116,9 @@ class Loader:
         state = self._instance.persistence
         keyspace = self._keyspace
         total = sum(path.stat().st_size for path in files)
-        state.load = load = Load(self._instance.clock.now_ms(), total)
-        state.loaded_keys = state.expired_at_load = 0
+        load = Load(self._instance.clock.now_ms(), total)
+        state.begin_load(load)
         self._done_before = 0
-        self._instance.refresh_gates()
         paused, keyspace.expiry_paused = keyspace.expiry_paused, True
         journal, keyspace.journal = keyspace.journal, None
         if as_log is None:
@@ -137,8 +136,7 @@ class Loader:
             keyspace.expiry_paused = paused
             keyspace.journal = journal
             keyspace.refresh_now()
-            state.load = None
-            self._instance.refresh_gates()
+            state.end_load()
         state.saved_dirty = keyspace.dirty
 
     def _load_file(
@@ -183,7 +181,7 @@ class Loader:
             return
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             reader = LogReader(data, start)
-            self._client.ctx.db = self._keyspace.databases[0]
+            self._context.select(self._keyspace.databases[0])
             try:
                 for requests in reader.batches():
                     with self._timeless():
@@ -228,7 +226,7 @@ class Loader:
             self._keyspace.refresh_now()
 
     def _run(self, requests: list[list[bytes]], path: Path, reader: LogReader) -> None:
-        ctx = self._client.ctx
+        ctx = self._context
         instance = self._instance
         known = instance.spellings.get
         for argv in requests:

@@ -41,7 +41,7 @@ _PATIENCE_SECONDS = 2.0
 class Log:
     """The end of the log: an open file, and what is not in it yet."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, on_synced: Callable[[], None]) -> None:
         self._instance = instance
         self._state = instance.persistence
         self._settings = instance.settings
@@ -62,8 +62,8 @@ class Log:
         self._retry_at = 0.0
         self._last_timestamp = 0
         self._wake = trio.Event()
-        # Called between two turns when more of the log has come to be on disk.
-        self.on_synced: Callable[[], None] = lambda: None
+        # Called between two turns when more of the log is on disk.
+        self._on_synced = on_synced
         # What is not written yet was gathered in this turn, though not at its end.
         self._holding = False
         self._always = self._every_second = False
@@ -256,14 +256,12 @@ class Log:
         text = (error.strerror or str(error)).encode()
         if self._state.log_error != text:
             logger.error("Writing the log failed: %s. Writes are refused", error.strerror)
-            self._state.log_error = text
-            self._instance.refresh_gates()
+            self._state.log_failed(text)
 
     def _recovered(self) -> None:
         if self._state.log_error:
             logger.warning("The log can be written again")
-            self._state.log_error = b""
-            self._instance.refresh_gates()
+            self._state.log_recovered()
 
     # --- forcing to disk, beside the serving thread -----------------------------------------
 
@@ -293,7 +291,7 @@ class Log:
                 if not self._sync_failed:
                     # A log that was closed meanwhile has come further.
                     self._state.log_synced = max(written, self._state.log_synced)
-                    self.on_synced()
+                    self._on_synced()
             if self._pending and not self._state.log_error:
                 self._advance()
 

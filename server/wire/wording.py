@@ -19,7 +19,7 @@ def monitor_line(now_ns: int, client: Client, argv: list[bytes]) -> str:
     seconds, rest = divmod(now_ns, 1_000_000_000)
     address = client.address.decode("latin-1")
     words = " ".join(quote(word) for word in argv)
-    return f"{seconds}.{rest // 1000:06d} [{client.ctx.db.index} {address}] {words}"
+    return f"{seconds}.{rest // 1000:06d} [{client.db.index} {address}] {words}"
 
 
 def quote(word: bytes) -> str:

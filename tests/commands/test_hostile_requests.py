@@ -11,12 +11,9 @@ import random
 import pytest
 
 from commands.domain.queues.messages import serve_due
-from commands.engine.registry import commands
-from commands.instance.client import Client
-from commands.instance.instance import Instance
+from commands.families import load
 from commands.operator.dataset_digest import keyspace_digest
-from server.execution.dispatch import Dispatcher
-from server.wire.encoder import ENCODERS
+from tests.support.offline import Offline
 
 REQUESTS = 3000
 FAMILIES = ("STORE.", "QUEUE.")
@@ -40,19 +37,13 @@ class Arena:
     """An instance without a server, asked directly."""
 
     def __init__(self) -> None:
-        self.instance = Instance()
-        self.instance.clock.freeze(1_700_000_000_000)
-        self.instance.keyspace.refresh_now()
-        self.database = self.instance.keyspace.databases[0]
-        self.dispatcher = Dispatcher(self.instance)
-        self.client = Client(self.instance, 1)
+        self._session = Offline(1_700_000_000_000)
+        self.instance = self._session.instance
+        self.database = self._session.database
 
     def ask(self, argv: list[bytes], resp: int) -> bytes:
-        self.client.resp, self.client.encode = resp, ENCODERS[resp]
-        self.dispatcher.run(self.client, [argv])
-        reply = b"".join(self.client.outbox)
-        self.client.outbox.clear()
-        return reply
+        self._session.client.speak(resp)
+        return self._session.run(argv)
 
     def spoil(self, rng: random.Random) -> None:
         """Put something of another type under a key that is there."""
@@ -64,10 +55,9 @@ class Arena:
             self.ask(request, 2)
 
     def go_on(self, ms: int) -> None:
-        self.instance.clock.advance(ms)
-        self.instance.keyspace.refresh_now()
+        self._session.advance(ms)
         for _ in range(1000):
-            if not self.dispatcher.run_sweep(self.database, serve_due):
+            if not self._session.run_sweep(self.database, serve_due):
                 return
         pytest.fail("regular work does not end")
 
@@ -76,7 +66,7 @@ class Arena:
 def test_errors_change_nothing_and_work_ends(seed: int) -> None:
     rng = random.Random(seed)
     arena = Arena()
-    names = [name.encode() for name in commands() if name.startswith(FAMILIES)]
+    names = [name.encode() for name in load() if name.startswith(FAMILIES)]
     errors = 0
     for number in range(REQUESTS):
         name = rng.choice(names)

@@ -7,7 +7,8 @@ from typing import Any
 
 from commands.engine.grammar import Argument
 from commands.engine.key_specs import KeySpec
-from commands.engine.registry import Command, commands
+from commands.engine.registry import Command
+from commands.families import load
 from tests.support.resp import Connection, Map, Set
 
 
@@ -33,7 +34,7 @@ Structure = tuple[str, str, str | None, frozenset[str], tuple[Any, ...]]
 def our_commands() -> dict[str, Command]:
     """Commands and subcommands by the name that COMMAND gives them ("client|list")."""
     found = {}
-    for top in commands().values():
+    for top in load().values():
         for entry in (top, *top.subcommands.values()):
             found[entry.wire_name] = entry
     return found

@@ -18,9 +18,11 @@ from typing import Any, TypeVar
 
 import trio
 
+from commands.families import open_instance
 from commands.instance.instance import Instance
 from commands.settings.settings import Settings
-from server.server import Server
+from server.server import Server, StartObserver
+from storage.journal import Journal
 from tests.support.resp import Connection
 
 T = TypeVar("T")
@@ -73,7 +75,7 @@ class Loop:
             settings["dir"] = mkdtemp(dir=self._directory.name)
         for name, text in settings.items():
             table.set_text(name, text)
-        running = RunningServer(self, Server(Instance(table)))
+        running = RunningServer(self, open_instance(table))
         self._nursery.start_soon(running.run)
         return running
 
@@ -83,15 +85,22 @@ class Loop:
         self._directory.cleanup()
 
 
+class _Started(StartObserver):
+    def __init__(self, started: threading.Event) -> None:
+        self._started = started
+
+    def ready(self, addresses: list[str]) -> None:
+        self._started.set()
+
+
 class RunningServer:
     """One Redkeep that accepts connections, and the strings a test can pull."""
 
-    def __init__(self, loop: Loop, server: Server) -> None:
+    def __init__(self, loop: Loop, instance: Instance) -> None:
         self._loop = loop
-        self._server = server
         self._ended = threading.Event()
         self.started = threading.Event()
-        server.on_ready = self.started.set
+        self._server = server = Server(instance, _Started(self.started))
         self._failure: BaseException | None = None
         self._connections: list[Connection] = []
         server.listen()
@@ -125,6 +134,28 @@ class RunningServer:
     def clients(self) -> int:
         """How many clients the server knows at this moment."""
         return self.call(lambda: len(self.instance.clients))
+
+    def blocked_clients(self) -> int:
+        """How many clients a command blocks at this moment."""
+        return self.call(lambda: len(self.instance.blocked_clients))
+
+    def traces_of_waiting(self) -> int:
+        """How many entries the server keeps for clients that wait: zero when none does."""
+
+        def count() -> int:
+            awaited = [database.awaited for database in self.instance.keyspace.databases]
+            return self._server.blocking.parked() + sum(map(len, awaited))
+
+        return self.call(count)
+
+    def record(self) -> Journal:
+        """Note every write from now on, as the log would; look at the journal through `call`."""
+
+        def start() -> Journal:
+            self.instance.keyspace.journal = journal = Journal()
+            return journal
+
+        return self.call(start)
 
     # --- time ------------------------------------------------------------------------------
 

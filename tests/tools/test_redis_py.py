@@ -235,7 +235,7 @@ def test_blocking(db: redis.Redis, server: RunningServer) -> None:
     for way in ways:
         waiting = threading.Thread(target=lambda way=way: answers.append(way()))
         waiting.start()
-        while not server.call(lambda: server.instance.blocking.count):
+        while not server.blocked_clients():
             db.ping()
         db.rpush("l", "x") if len(answers) < 3 else None
         db.zadd("z", {"a": 1})
@@ -444,7 +444,7 @@ def test_asyncio_pipelines_and_watching(under_asyncio: AsyncTour) -> None:
 def test_asyncio_waiting_and_messages(under_asyncio: AsyncTour, server: RunningServer) -> None:
     async def tour(db: Any) -> None:
         waiting = [asyncio.create_task(db.blpop("l", 10)) for _ in range(3)]
-        while server.call(lambda: server.instance.blocking.count) < 3:
+        while server.blocked_clients() < 3:
             await db.ping()
         await db.rpush("l", "a", "b", "c")
         assert sorted([(await task)[1] for task in waiting]) == ["a", "b", "c"]
@@ -455,11 +455,11 @@ def test_asyncio_waiting_and_messages(under_asyncio: AsyncTour, server: RunningS
             assert (await heard.get_message(timeout=10))["data"] == "hello"
         # A task that is cancelled while it waits takes no element with it.
         lost = asyncio.create_task(db.blpop("m", 0))
-        while server.call(lambda: server.instance.blocking.count) < 1:
+        while server.blocked_clients() < 1:
             await db.ping()
         lost.cancel()
         await asyncio.gather(lost, return_exceptions=True)
-        while server.call(lambda: server.instance.blocking.count):
+        while server.blocked_clients():
             await db.ping()
         await db.rpush("m", "x")
         assert await db.lpop("m") == "x"

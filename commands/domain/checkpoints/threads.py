@@ -7,6 +7,7 @@ from commands.domain.checkpoints.envelopes import canonical_id, members, read, r
 from commands.domain.checkpoints.keys import Thread, tenant_prefix
 from commands.domain.namespaces import escape, segment_at, unescape
 from commands.domain.recipes import count_poison
+from commands.engine.containers import declare_family_help
 from commands.engine.errors import (
     INVALID_CURSOR,
     MUST_BE_POSITIVE,
@@ -16,7 +17,7 @@ from commands.engine.errors import (
 )
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX, parse_in_range
-from commands.engine.registry import command, declare_family_help
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.key_index import after_prefix

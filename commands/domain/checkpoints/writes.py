@@ -12,10 +12,11 @@ from commands.domain.checkpoints.envelopes import canonical_id
 from commands.domain.checkpoints.keys import Thread
 from commands.domain.namespaces import escape, segment_at, unescape
 from commands.domain.recipes import count_poison
+from commands.engine.containers import container
 from commands.engine.errors import wrong_arity
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String
 from commands.engine.numbers import parse_integer, read_integer
-from commands.engine.registry import command, container
+from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 

@@ -20,8 +20,8 @@ from commands.engine.grammar import ArgumentGroup, Integer, Key, String, Token
 from commands.engine.numbers import parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
-from commands.engine.sweeps import BATCH, sweep
 from commands.instance.context import Context
+from commands.instance.sweeps import BATCH, sweep
 from storage.errors import WrongType
 from storage.values.sorted_sets import SortedSet
 

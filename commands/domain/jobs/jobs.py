@@ -13,11 +13,12 @@ from commands.domain.jobs.rows import ATTEMPTS, BACKOFF_MS, Job, Row, decode_row
 from commands.domain.jobs.table import JobTable
 from commands.domain.recipes import failure, time_ordered_hex
 from commands.engine.arguments import Arguments, parse_duration
+from commands.engine.containers import declare_family_help
 from commands.engine.effects import BlockOn
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String
 from commands.engine.numbers import parse_int32
-from commands.engine.registry import command, declare_family_help
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.values.hashes import Hash

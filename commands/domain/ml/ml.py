@@ -34,9 +34,10 @@ from commands.domain.models.rows import (
 )
 from commands.domain.recipes import count_poison, failure, read_json
 from commands.engine.arguments import Arguments
+from commands.engine.containers import declare_family_help
 from commands.engine.errors import INVALID_CURSOR, SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key, String
-from commands.engine.registry import command, declare_family_help
+from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply
 from commands.instance.context import Context
 from storage.errors import WrongType

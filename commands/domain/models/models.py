@@ -23,10 +23,11 @@ from commands.domain.models.rows import (
 )
 from commands.domain.recipes import checked_json, count_poison, failure, publish, write_json
 from commands.engine.arguments import Arguments
+from commands.engine.containers import declare_family_help
 from commands.engine.errors import NOT_AN_INTEGER, SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key, String, Token
 from commands.engine.numbers import INT64_MAX
-from commands.engine.registry import command, declare_family_help
+from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.errors import WrongType

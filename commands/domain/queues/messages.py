@@ -22,8 +22,8 @@ from commands.domain.queues.presence_rows import default_ttl, next_prune, prune
 from commands.domain.recipes import count_poison, publish
 from commands.engine.errors import CommandError
 from commands.engine.replies import NULL_ARRAY
-from commands.engine.sweeps import BATCH, sweep
 from commands.instance.context import Context
+from commands.instance.sweeps import BATCH, sweep
 from storage.errors import WrongType
 from storage.values.streams import Row
 

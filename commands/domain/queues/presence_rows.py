@@ -12,9 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commands.domain.namespaces import escape
-from commands.domain.queues.layout import Queue, queue_of_stream, schedule, with_scores
+from commands.domain.queues.layout import (
+    QUEUE_PREFIX,
+    Queue,
+    queue_of_stream,
+    schedule,
+    with_scores,
+)
 from commands.domain.recipes import count_poison, publish, read_json, write_json
 from commands.instance.context import Context
+from commands.instance.group_reads import group_read_observer
 from storage.errors import WrongType
 
 _NS_PER_MS = 1_000_000
@@ -76,6 +83,7 @@ def heartbeat(
         _write_facts(ctx, queue, member, facts[0], leases)
 
 
+@group_read_observer(QUEUE_PREFIX)
 def note_reader(ctx: Context, stream: bytes, group: bytes, consumer: bytes) -> None:
     """A consumer reads from this stream: a heartbeat, if it is that of a queue."""
     queue = queue_of_stream(stream)

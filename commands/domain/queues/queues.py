@@ -33,10 +33,11 @@ from commands.domain.queues.presence_rows import default_ttl, note_reader, rows
 from commands.domain.recipes import publish
 from commands.engine import effects
 from commands.engine.arguments import Arguments, parse_duration
+from commands.engine.containers import declare_family_help
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX, parse_integer
-from commands.engine.registry import command, declare_family_help
+from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, Reply
 from commands.instance.context import Context
 from storage.values.streams import Stream

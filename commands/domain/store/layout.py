@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 
 from commands.domain.namespaces import escape, split, tenant_part, unescape
-from commands.domain.recipes import STORE_PREFIX, count_poison
+from commands.domain.recipes import count_poison
+from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context
-from storage.key_index import Place
 
+STORE_PREFIX = b"entelix:store:"
 END, CHILD, BEYOND = b"\0\0", b"\0\1", b"\0\2"
 
 _START = len(STORE_PREFIX)
@@ -34,11 +34,6 @@ _SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 # Entries are looked at in pages, small ones first: who wants one should not pay for many.
 _FIRST_PAGE, _LARGEST_PAGE = 16, 1024
-
-
-def places(*, tagged: bool) -> dict[bytes, Place]:
-    """The places of this layout, for the ordered index."""
-    return {STORE_PREFIX: partial(_place, tagged=tagged)}
 
 
 def _place(key: bytes, *, tagged: bool) -> bytes | None:
@@ -51,6 +46,9 @@ def _place(key: bytes, *, tagged: bool) -> bytes | None:
     if b"\\" in leaf:
         leaf = _ESCAPED.sub(rb"\1", leaf)
     return STORE_PREFIX + _head(segments[1:-1]) + END + leaf
+
+
+declare_layout(STORE_PREFIX, _place)
 
 
 def _segments(text: bytes) -> list[bytes] | None:

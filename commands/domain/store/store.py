@@ -10,13 +10,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from commands.domain.recipes import STORE_PREFIX, publish
-from commands.domain.store.layout import END, Namespace, walk
+from commands.domain.recipes import publish
+from commands.domain.store.layout import END, STORE_PREFIX, Namespace, walk
 from commands.engine.arguments import Arguments
+from commands.engine.containers import declare_family_help
 from commands.engine.errors import SYNTAX, CommandError, invalid_expire, wrong_arity
 from commands.engine.grammar import ArgumentGroup, Integer, Key, OneOf, String, Token
 from commands.engine.numbers import INT64_MAX, parse_integer
-from commands.engine.registry import command, declare_family_help
+from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply
 from commands.instance.context import Context
 

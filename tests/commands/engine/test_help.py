@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from commands.engine.registry import commands
+from commands.families import load
 from tests.support.resp import Connection
 
-CONTAINERS = sorted(name for name, entry in commands().items() if entry.subcommands)
+CONTAINERS = sorted(name for name, entry in load().items() if entry.subcommands)
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -15,7 +15,7 @@ def test_every_container_lists_its_subcommands(client: Connection, name: str) ->
     lines = client(name, "HELP")
     assert lines[0] == f"{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
     shown = [line.split(" ")[0] for line in lines[1:] if not line.startswith(" ")]
-    assert sorted(shown) == sorted(commands()[name].subcommands)
+    assert sorted(shown) == sorted(load()[name].subcommands)
     assert shown[-1] == "HELP"
     assert all(len(line) < 80 for line in lines)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from commands.instance.client import Client
-from commands.instance.instance import Instance
-from server.execution.dispatch import Dispatcher
+from tests.support.offline import Offline
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
 
@@ -64,12 +62,6 @@ def test_a_deadline_of_now_removes_at_once(server: RunningServer, client: Connec
     ],
 )
 def test_what_is_logged_does_not_depend_on_when(request_: bytes, logged: bytes | None) -> None:
-    instance = Instance()
-    instance.clock.freeze(NOW)
-    instance.keyspace.refresh_now()
-    client = Client(instance, 1)
-    dispatcher = Dispatcher(instance)
-    dispatcher.run(client, [[b"SET", b"k", b"v"]])
-    client.ctx.log_entries = None
-    dispatcher.run(client, [request_.split()])
-    assert client.ctx.log_entries == (None if logged is None else [logged.split()])
+    session = Offline(NOW)
+    session(b"SET", b"k", b"v")
+    assert session.logged(*request_.split()) == ([] if logged is None else [logged.split()])

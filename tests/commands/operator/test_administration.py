@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from commands.engine.registry import commands
+from commands.families import load
 from tests.support.resp import Connection, Error, Verbatim
 from tests.support.servers import RunningServer
 
@@ -110,7 +110,7 @@ def test_slots_of_keys(client: Connection, key: str, slot: int) -> None:
 
 def test_all_else_says_that_there_is_no_cluster(client: Connection) -> None:
     disabled = Error("ERR This instance has cluster support disabled")
-    for word, entry in commands()["CLUSTER"].subcommands.items():
+    for word, entry in load()["CLUSTER"].subcommands.items():
         if word not in ("HELP", "KEYSLOT"):
             assert client("CLUSTER", word, *["1"] * (abs(entry.arity) - 2)) == disabled, word
     for name in ("ASKING", "READONLY", "READWRITE"):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from commands.engine.registry import commands
+from commands.families import load
 from tests.support.resp import Connection, Map, Set
 
 
 def test_command_and_info_without_names_tell_of_all(client: Connection) -> None:
     every = client("COMMAND")
-    assert len(every) == client("COMMAND", "COUNT") == len(commands())
+    assert len(every) == client("COMMAND", "COUNT") == len(load())
     assert client("COMMAND", "INFO") == every
     assert set(client("COMMAND", "LIST")) == {entry[0] for entry in every}
 
 
 def test_docs_of_all_and_of_some(client3: Connection) -> None:
     every = client3("COMMAND", "DOCS")
-    assert len(every.items) == len(commands())
+    assert len(every.items) == len(load())
     some = client3("COMMAND", "DOCS", "config|get", "nothing", "GETSET")
     assert [name for name, _ in some.items] == [b"config|get", b"getset"]
     facts = some[b"config|get"]

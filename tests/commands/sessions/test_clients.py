@@ -241,7 +241,7 @@ def test_a_pause_of_writes_can_be_ended(server: RunningServer, client: Connectio
     assert client("EXISTS", "k") == 0
     assert client("CLIENT", "UNPAUSE") == "OK"
     assert writer.read() == "OK"
-    assert server.call(lambda: server.instance.gated) is False
+    assert not server.call(lambda: bool(server.instance.guards))
 
 
 def test_a_second_pause_only_lengthens(server: RunningServer, client: Connection) -> None:

@@ -138,7 +138,7 @@ def test_reset_ends_monitoring(server: RunningServer, client: Connection) -> Non
     assert client("RESET") == "RESET"
     server.connect()("PING")
     assert client("ECHO", "next") == b"next"
-    assert server.call(lambda: server.instance.gated) is False
+    assert not server.call(lambda: bool(server.instance.guards))
 
 
 def test_quit_answers_what_came_before_and_nothing_after(client: Connection) -> None:

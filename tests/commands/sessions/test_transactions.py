@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.offline import bare
 from tests.support.resp import NULL_ARRAY, Connection, ConnectionClosed, Error, Push
 from tests.support.servers import Loop, RunningServer
 
@@ -290,14 +291,15 @@ def test_messages_to_others_keep_the_order_of_the_requests(
 def test_each_request_is_counted(server: RunningServer, client: Connection) -> None:
     transact(client, ("SET", "k", 1), ("SET", "k", 2), ("BLPOP", "none", 0))
     calls = {
-        statistics.command.name: statistics.calls
-        for statistics in server.call(lambda: server.instance.used_commands)
+        bound.command.name: bound.stats.calls
+        for bound in server.call(lambda: server.instance.used_commands)
     }
     assert (calls["MULTI"], calls["SET"], calls["BLPOP"], calls["EXEC"]) == (1, 2, 1, 1)
 
 
 def test_what_is_to_be_logged_is_what_changed(server: RunningServer, client: Connection) -> None:
     client("RPUSH", "l", "a", "b", "c")
+    journal = server.record()
     transact(
         client,
         ("GET", "k"),
@@ -307,8 +309,7 @@ def test_what_is_to_be_logged_is_what_changed(server: RunningServer, client: Con
         ("LMPOP", 1, "l", "RIGHT", "COUNT", 9),
         ("LPUSH", "k", "fails"),
     )
-    (known,) = server.call(lambda: list(server.instance.clients.values()))
-    assert server.call(lambda: known.ctx.log_entries) == [
+    assert server.call(bare, journal) == [
         [b"SET", b"k", b"v"],
         [b"LPOP", b"l"],
         [b"RPOP", b"l", b"2"],

@@ -17,7 +17,7 @@ def wait(server: RunningServer, waiter: Connection, words: str, waiting: int = 1
     """Send a request and go on once so many clients are blocked."""
     waiter.send(*words.split())
     for _ in range(5000):
-        if server.call(lambda: server.instance.blocking.count) == waiting:
+        if server.blocked_clients() == waiting:
             return
     pytest.fail(f"does not wait: {words}")
 

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from commands.engine.replies import ErrorReply
-from commands.instance.client import Client
-from commands.instance.instance import Instance
-from server.execution.dispatch import Dispatcher
-from storage.clock import Clock
+from storage.journal import Journal
 from storage.values.streams import MAX_ID, Stream
+from tests.support.offline import Offline, bare
+from tests.support.resp import Error
 
 NOW = 1_700_000_000_000
 
@@ -21,25 +19,21 @@ class Machine:
     """An instance without sockets whose time stands still."""
 
     def __init__(self, now: int = NOW) -> None:
-        clock = Clock()
-        clock.freeze(now)
-        self.instance = Instance(clock=clock)
-        limits = self.instance.keyspace.limits
-        limits.stream_node_max_entries = 4
-        self._dispatcher = Dispatcher(self.instance)
-        self._client = Client(self.instance, 1)
+        self._session = Offline(now)
+        self.instance = self._session.instance
+        self.instance.keyspace.limits.stream_node_max_entries = 4
+        self.instance.keyspace.journal = self._journal = Journal()
 
     def run(self, words: list[bytes]) -> tuple[Any, list[list[bytes]]]:
         """The reply, and what is to be logged."""
-        return self._dispatcher.run_queued(self._client, words)
+        return self._session(*words), bare(self._journal)
 
     def log_of(self, text: str) -> list[str]:
         _, logged = self.run(text.encode().split())
         return [b" ".join(words).decode() for words in logged]
 
     def advance(self, ms: int) -> None:
-        self.instance.clock.advance(ms)
-        self.instance.keyspace.refresh_now()
+        self._session.advance(ms)
 
     def state(self) -> Any:
         stream = self.instance.keyspace.databases[0].peek(b"s")
@@ -127,7 +121,7 @@ def test_a_replay_ends_in_the_same_state(seed: int) -> None:
         reply, logged = first.run(words)
         for request in logged:
             answer, _ = second.run(request)
-            assert not isinstance(answer, ErrorReply), (request, answer.text)
+            assert not isinstance(answer, Error), (request, answer)
         first.advance(rng.randrange(3))
         assert first.state() == second.state(), (words, reply, logged)
 

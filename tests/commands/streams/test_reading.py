@@ -20,7 +20,7 @@ def wait(server: RunningServer, waiter: Connection, words: str, waiting: int = 1
     """Send a request and go on once so many clients are blocked."""
     waiter.send(*words.split())
     for _ in range(5000):
-        if server.call(lambda: server.instance.blocking.count) == waiting:
+        if server.blocked_clients() == waiting:
             return
     pytest.fail(f"does not wait: {words}")
 
@@ -58,7 +58,7 @@ def test_any_of_several_streams_ends_the_wait(
     wait(server, waiter, "XREAD BLOCK 0 STREAMS s t $ $")
     client("XADD", "t", "1-1", "a", "b")
     assert waiter.read() == entry(b"1-1", b"t")
-    assert server.call(lambda: server.instance.blocking.count) == 0
+    assert server.blocked_clients() == 0
 
 
 def test_what_is_not_beyond_the_id_does_not_end_the_wait(
@@ -77,7 +77,7 @@ def test_the_timeout_follows_the_clock(
     wait(server, waiter, "XREAD BLOCK 100 STREAMS s $")
     server.advance(99)
     assert client("PING") == "PONG"
-    assert server.call(lambda: server.instance.blocking.count) == 1
+    assert server.blocked_clients() == 1
     server.advance(1)
     assert waiter.read() is NULL_ARRAY
 
@@ -139,6 +139,6 @@ def test_setting_a_group_back_is_seen_with_the_next_entry(
     client("XGROUP", "CREATE", "s", "g", "$")
     wait(server, waiter, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >")
     client("XGROUP", "SETID", "s", "g", "0")
-    assert server.call(lambda: server.instance.blocking.count) == 1
+    assert server.blocked_clients() == 1
     client("XADD", "s", "1-2", "a", "b")
     assert [entry[0] for entry in waiter.read()[0][1]] == [b"1-1", b"1-2"]

@@ -10,10 +10,10 @@ from random import Random
 import pytest
 
 from commands.engine.long_doubles import add_long_doubles, read_long_double
-from commands.engine.registry import commands
+from commands.families import load
 from commands.instance.context import Context
-from commands.instance.instance import Instance
 from storage.keyspace import Database
+from tests.support.offline import Offline
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
 
@@ -22,14 +22,12 @@ NOW = 1_700_000_000_000
 
 @pytest.fixture
 def ctx() -> Context:
-    instance = Instance()
-    instance.keyspace.now = NOW
-    return instance.new_client().ctx
+    return Offline(NOW).context
 
 
 def run(ctx: Context, *words: bytes) -> object:
     ctx.log_entries = None
-    return commands()[words[0].decode()].handler(ctx, list(words))
+    return load()[words[0].decode()].handler(ctx, list(words))
 
 
 def test_a_deadline_ends_the_string(server: RunningServer, client: Connection) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.support.resp import NULL_ARRAY, Connection, Error, Push
@@ -13,7 +11,7 @@ WRONG_TYPE = Error("WRONGTYPE Operation against a key holding the wrong kind of 
 
 
 def blocked(server: RunningServer) -> int:
-    return server.call(lambda: server.instance.blocking.count)
+    return server.blocked_clients()
 
 
 def waiting(server: RunningServer, *words: str | int | float, resp: int = 2) -> Connection:
@@ -37,18 +35,8 @@ def start(
 def assert_no_traces(server: RunningServer) -> None:
     """Nobody waits, and nothing is remembered of those who did."""
 
-    def traces() -> Any:
-        blocking = server.instance.blocking
-        return (
-            blocking.count,
-            dict(blocking._queues),
-            list(blocking._deadlines),
-            [dict(database.awaited) for database in server.instance.keyspace.databases],
-        )
-
-    count, queues, deadlines, awaited = server.call(traces)
-    assert (count, queues, deadlines) == (0, {}, [])
-    assert not any(awaited)
+    assert server.blocked_clients() == 0
+    assert server.traces_of_waiting() == 0
 
 
 # --- order ---------------------------------------------------------------------------------
@@ -406,8 +394,8 @@ def test_a_call_is_counted_once(server: RunningServer, client: Connection) -> No
     client("RPUSH", "k", 1)
     waiter.read()
     calls = {
-        statistics.command.name: statistics.calls
-        for statistics in server.call(lambda: server.instance.used_commands)
+        bound.command.name: bound.stats.calls
+        for bound in server.call(lambda: server.instance.used_commands)
     }
     assert calls["BLPOP"] == 1
 

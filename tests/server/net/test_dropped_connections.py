@@ -82,14 +82,10 @@ def leftovers(server: RunningServer) -> list[object]:
             *pubsub.patterns,
             *pubsub.shard_channels,
             *(key for db in instance.keyspace.databases for key in db.watched),
-            *instance.blocking._queues,
-            *instance.blocking._deadlines,
-            *instance.blocking._paused,
-            *instance.blocking.resumed,
-            *([instance] if instance.gated else []),
+            *instance.guards,
         ]
 
-    return server.call(look)
+    return [*server.call(look), *range(server.traces_of_waiting())]
 
 
 def tasks(server: RunningServer) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from server.net import turns
+from server.net import connections
 from tests.support.oracles import Oracle
 from tests.support.resp import Connection, ConnectionClosed, Error, request
 from tests.support.servers import RunningServer
@@ -200,7 +200,7 @@ def test_idle_clients_are_closed(server: RunningServer, client: Connection) -> N
     blocked.send("BLPOP", "nothing", 0)
     subscriber("SUBSCRIBE", "news")
     monitor("MONITOR")
-    until(lambda: server.call(lambda: server.instance.blocking.count) == 1, client)
+    until(lambda: server.blocked_clients() == 1, client)
     server.advance(9_000)
     assert (client("PING"), server.clients()) == ("PONG", 5)
     server.advance(2_000)
@@ -217,7 +217,7 @@ def test_without_a_password_only_this_machine_is_served(
         return True
 
     client("PING")
-    monkeypatch.setattr(turns, "_is_foreign", is_foreign)
+    monkeypatch.setattr(connections, "_is_foreign", is_foreign)
     (refusal,) = server.connect().read_until_closed()
     assert refusal.code == "DENIED"
     assert client("CONFIG", "SET", "requirepass", "secret") == "OK"
@@ -240,7 +240,7 @@ def test_which_addresses_are_this_machine(address: str, foreign: bool) -> None:
         def getpeername(self) -> tuple[str, int]:
             return address, 1
 
-    assert turns._is_foreign(Peer()) is foreign  # type: ignore[arg-type]
+    assert connections._is_foreign(Peer()) is foreign  # type: ignore[arg-type]
 
 
 def test_a_closed_connection_is_told_from_a_silent_one(server: RunningServer) -> None:

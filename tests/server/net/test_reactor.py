@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.net import turns
+from server import server as server_module
 from server.net.reactor import EpollReactor, TaskReactor
 from tests.support.resp import ConnectionClosed
 from tests.support.servers import Loop, RunningServer
@@ -16,9 +16,9 @@ from tests.support.servers import Loop, RunningServer
 def any_server(
     request: pytest.FixtureRequest, loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RunningServer]:
-    monkeypatch.setattr(turns, "make_reactor", request.param)
+    monkeypatch.setattr(server_module, "make_reactor", request.param)
     running = loop.start_server()
-    assert type(running.call(lambda: running._server.service.reactor)) is request.param
+    assert type(running.call(lambda: running._server._reactor)) is request.param
     yield running
     running.close()
 

@@ -9,16 +9,13 @@ import hiredis
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from commands.instance.client import Client
-from commands.instance.instance import Instance
 from commands.operator.dataset_digest import keyspace_digest
-from server.execution.dispatch import Dispatcher
-from server.wire.encoder import ENCODERS
 from storage import rdb
 from storage.aof.writer import RequestWriter
 from storage.copying import Copy
 from storage.keyspace import Keyspace
 from tests.support.fuzzing import PREPARATION, Commands
+from tests.support.offline import Offline, frozen_instance
 
 NOW = 1_700_000_000_000
 
@@ -51,13 +48,9 @@ class Arena:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.instance = Instance()
-        self.instance.clock.freeze(NOW)
+        self._session = Offline(NOW)
+        self.instance = self._session.instance
         self.keyspace = self.instance.keyspace
-        self.keyspace.refresh_now()
-        self._dispatcher = Dispatcher(self.instance)
-        self._client = Client(self.instance, 1)
-        self._client.resp, self._client.encode = 2, ENCODERS[2]
         fuzz = Commands(self.rng)
         self._writes = [
             command
@@ -71,8 +64,7 @@ class Arena:
                 self.ask(request)
 
     def ask(self, argv: list[bytes]) -> None:
-        self._dispatcher.run(self._client, [argv])
-        self._client.outbox.clear()
+        self._session.run(argv)
 
     def change(self) -> None:
         """Do something, mostly a write that mostly fits."""
@@ -95,11 +87,8 @@ class Arena:
 
 
 def loaded(snapshot: bytes) -> Keyspace:
-    instance = Instance()
-    # Long before anything runs out.
-    instance.clock.freeze(0)
-    keyspace = instance.keyspace
-    keyspace.refresh_now()
+    # Long before anything expires.
+    keyspace = frozen_instance(0).keyspace
     rdb.load(io.BytesIO(snapshot), keyspace, keep_expired=True)
     return keyspace
 

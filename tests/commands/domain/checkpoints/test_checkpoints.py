@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from commands.domain.checkpoints.envelopes import members
-from commands.engine.registry import commands
+from commands.families import load
+from commands.instance.context import Context
 from tests.support.resp import Connection, Error, Word
 from tests.support.servers import RunningServer
 
@@ -604,8 +605,8 @@ def test_it_is_logged_as_plain_commands(server: RunningServer) -> None:
     server.connect()("PING")  # so that a turn has begun, and time been looked at
 
     def run(*words: bytes) -> list[list[bytes]]:
-        ctx = server.instance.new_client().ctx
-        commands()[words[0].decode()].handler(ctx, list(words))
+        ctx = Context(server.instance, server.instance.internal_client())
+        load()[words[0].decode()].handler(ctx, list(words))
         return ctx.log_entries or []
 
     logged = server.call(

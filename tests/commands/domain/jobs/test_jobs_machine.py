@@ -24,13 +24,10 @@ from hypothesis.stateful import (
     rule,
 )
 
-from commands.engine.sweeps import sweeps
-from commands.instance.instance import Instance
-from commands.settings.settings import Settings
-from server.execution.dispatch import Dispatcher
-from server.wire.encoder import encode2, encode3
+from commands.instance.sweeps import sweeps
 from storage.journal import Journal
-from tests.support.resp import Error, Word, parse_all, word
+from tests.support.offline import Offline
+from tests.support.resp import Error, Word, word
 
 NOW = 1_700_000_000_000
 POOL = "work"
@@ -62,32 +59,23 @@ class Server:
     """An instance without sockets, at a moment."""
 
     def __init__(self, now: int) -> None:
-        self.instance = Instance(Settings())
-        self.instance.clock.freeze(now)
-        self.instance.keyspace.refresh_now()
+        self.session = Offline(now)
+        self.instance = self.session.instance
         self.instance.keyspace.journal = Journal()
         self.log: list[list[bytes]] = []
-        self.dispatcher = Dispatcher(self.instance)
-        self.client = self.instance.new_client()
-        self.client.encoders = {2: encode2, 3: encode3}
-        self.client.speak(2)
 
     def __call__(self, *words: Word) -> Any:
-        self.dispatcher.run(self.client, [[word(value) for value in words]])
-        assert self.client.waiting is None
-        data = b"".join(self.client.outbox)
-        self.client.outbox.clear()
-        (reply,) = parse_all(data)
+        reply = self.session(*map(word, words))
+        assert self.session.client.waiting is None
         return reply
 
     def advance(self, ms: int) -> None:
-        self.instance.clock.advance(ms)
-        self.instance.keyspace.refresh_now()
+        self.session.advance(ms)
 
     def sweep(self) -> None:
         (database, *_) = self.instance.keyspace.databases
         for sweep in sweeps():
-            while self.dispatcher.run_sweep(database, sweep.run):
+            while self.session.run_sweep(database, sweep.run):
                 pass
 
     def take_log(self) -> list[list[bytes]]:

@@ -244,7 +244,7 @@ def test_rows_of_others_are_shown(client: Connection) -> None:
 
 @pytest.fixture
 def ctx(server: RunningServer) -> Context:
-    return server.call(lambda: server.instance.new_client().ctx)
+    return server.call(lambda: Context(server.instance, server.instance.internal_client()))
 
 
 def test_version_keys() -> None:

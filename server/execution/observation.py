@@ -1,0 +1,85 @@
+"""What operators see of commands: slow log, latency events, large requests, MONITOR."""
+
+from __future__ import annotations
+
+from commands.instance.client import Client
+from commands.instance.instance import Instance
+from commands.instance.redaction import redacted
+from commands.instance.statistics import BoundCommand
+from server.wire.wording import monitor_line
+
+# After this long the cached time is stale, and a command that took longer is worth a
+# look at the slow log.
+_TICK_NS = 1_000_000
+_NEVER = 1 << 62
+
+
+class Observation:
+    """Records commands that are slow or large, and shows commands to monitors."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        # A command that took longer is handed to `slow_step`.
+        self.tick_ns = _TICK_NS
+        self._slow_ns = 0
+        # A reply of so many bytes is handed to `large_reply`.
+        self.large_reply_bytes = 0
+        instance.settings.on_change("slowlog-log-slower-than", self._follow_slowlog)
+        instance.settings.on_change("commandlog-reply-larger-than", self._follow_large_reply)
+
+    def _follow_slowlog(self, microseconds: int) -> None:
+        self._slow_ns = microseconds * 1000 if microseconds >= 0 else _NEVER
+        self.tick_ns = min(_TICK_NS, self._slow_ns)
+
+    def _follow_large_reply(self, size: int) -> None:
+        self.large_reply_bytes = size if size >= 0 else _NEVER
+
+    def slow_step(self, client: Client, argv: list[bytes], elapsed: int) -> None:
+        """Time went by: renew the cached clock, and log the command if it was slow."""
+        self.slow(client, argv, elapsed, self._instance.keyspace.refresh_now())
+
+    def slow(self, client: Client, argv: list[bytes], elapsed: int, now: int) -> None:
+        instance = self._instance
+        latency = instance.latency
+        if latency.threshold_ms and elapsed >= latency.threshold_ms * 1_000_000:
+            found = instance.find_command(argv)
+            fast = found is not None and "fast" in found.command.flags
+            latency.record("fast-command" if fast else "command", elapsed // 1_000_000, now // 1000)
+        if elapsed >= self._slow_ns:
+            found = instance.find_command(argv)
+            if found is not None and "skip_slowlog" in found.command.flags:
+                return
+            instance.slowlog.add(
+                redacted(argv),
+                elapsed // 1000,
+                now // 1000,
+                client.address,
+                client.name,
+                instance.settings["slowlog-max-len"],
+            )
+
+    def large_requests(self, client: Client, requests: list[list[bytes]], least: int) -> None:
+        """Log the requests that have `least` bytes or more."""
+        instance = self._instance
+        longest = instance.settings["commandlog-large-request-max-len"]
+        for argv in requests:
+            size = sum(map(len, argv))
+            if size >= least:
+                now = instance.keyspace.now // 1000
+                instance.large_requests.add(
+                    redacted(argv), size, now, client.address, client.name, longest
+                )
+
+    def large_reply(self, client: Client, argv: list[bytes], size: int) -> None:
+        instance = self._instance
+        longest = instance.settings["commandlog-large-reply-max-len"]
+        instance.large_replies.add(
+            argv, size, instance.keyspace.now // 1000, client.address, client.name, longest
+        )
+
+    def show_monitors(self, client: Client, bound: BoundCommand, argv: list[bytes]) -> None:
+        if {"admin", "skip_monitor"} & bound.command.flags:
+            return
+        line = monitor_line(self._instance.clock.now_ns(), client, redacted(argv))
+        for monitor in self._instance.monitors:
+            monitor.deliver(line)

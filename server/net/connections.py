@@ -1,0 +1,169 @@
+"""The connections of an instance: which sockets are accepted, and when they are closed."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+from commands.engine.replies import ErrorReply
+from commands.instance.instance import Instance
+from commands.settings.kinds import OutputLimit
+from server.net.connection import Connection, Host
+from server.net.outboxes import Outboxes
+from server.net.reactor import Reactor
+from server.wire.encoder import ENCODERS
+
+logger = logging.getLogger("redkeep")
+
+
+class ClientLimits:
+    """Limits on what clients may send and leave unread, as the settings have them."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self.query_buffer = 0
+        self.max_bulk = 0
+        self._output: dict[str, OutputLimit] = {}
+        settings = instance.settings
+        settings.on_change("client-query-buffer-limit", self._follow_query_buffer)
+        settings.on_change("proto-max-bulk-len", self._follow_max_bulk)
+        settings.on_change("client-output-buffer-limit", self._follow_output)
+
+    def _follow_query_buffer(self, size: int) -> None:
+        self.query_buffer = size
+
+    def _follow_max_bulk(self, size: int) -> None:
+        self.max_bulk = size
+
+    def _follow_output(self, limits: dict[str, OutputLimit]) -> None:
+        self._output = limits
+
+    def exceeded_output(self, connection: Connection) -> bool:
+        """Whether the client left too many replies unread for too long, for its class."""
+        limit = self._output["pubsub" if connection.client.subscriptions else "normal"]
+        unsent = connection.unsent
+        if limit.hard and unsent > limit.hard:
+            return True
+        if not limit.soft or unsent <= limit.soft:
+            connection.over_soft_limit_since = None
+            return False
+        now = self._instance.keyspace.now
+        if connection.over_soft_limit_since is None:
+            connection.over_soft_limit_since = now
+        return now - connection.over_soft_limit_since > limit.soft_seconds * 1000
+
+
+class Connections:
+    """Takes on accepted sockets and closes connections."""
+
+    def __init__(
+        self, instance: Instance, host: Host, outboxes: Outboxes, reactor: Reactor
+    ) -> None:
+        self._instance = instance
+        self._host = host
+        self._outboxes = outboxes
+        self._reactor = reactor
+        self._limits = ClientLimits(instance)
+
+    def add(self, sock: socket.socket) -> None:
+        """Take on an accepted socket, or refuse it."""
+        instance = self._instance
+        refusal = self._refusal(sock)
+        if refusal is not None:
+            instance.statistics.connections_rejected += 1
+            _refuse(sock, refusal)
+            return
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _keep_alive(sock, instance.settings["tcp-keepalive"])
+        instance.keyspace.refresh_now()
+        instance.statistics.connections_received += 1
+        connection = Connection(sock, self._host, self._limits, self._outboxes, self._reactor)
+        client = connection.client
+        client.unix_socket = sock.family == socket.AF_UNIX
+        client.address, client.local_address = _addresses(sock)
+        instance.admit(client)
+        self._reactor.add(connection)
+
+    def _refusal(self, sock: socket.socket) -> bytes | None:
+        """Why a socket is refused; None if it is not."""
+        settings = self._instance.settings
+        if len(self._instance.clients) >= settings["maxclients"]:
+            return b"ERR max number of clients reached"
+        if not settings["requirepass"] and _is_foreign(sock) and settings["protected-mode"]:
+            return (
+                b"DENIED Redkeep runs in protected mode: it has no password and answers only "
+                b"local clients. Set 'requirepass', or 'protected-mode no' if this network is "
+                b"trusted."
+            )
+        return None
+
+    def check(self) -> None:
+        """Close connections that are idle for too long or over their soft output limit."""
+        timeout_ms = self._instance.settings["timeout"] * 1000
+        now = self._instance.keyspace.now
+        for client in list(self._instance.clients.values()):
+            client.wire.check_output()
+            if (
+                timeout_ms
+                and now - client.last_seen_ms > timeout_ms
+                and client.waiting is None
+                and not client.subscriptions
+                and not client.monitoring
+            ):
+                logger.debug("Closing idle client %d", client.id)
+                client.wire.close()
+
+    def close(self) -> None:
+        """Close every connection, after a last attempt to send what is in its outbox."""
+        for client in list(self._instance.clients.values()):
+            client.wire.flush()
+            client.wire.close()
+
+
+def _refuse(sock: socket.socket, reason: bytes) -> None:
+    try:
+        sock.setblocking(False)
+        sock.send(ENCODERS[2](ErrorReply(reason)))
+    except OSError:
+        pass  # It is being closed; that it does not hear why is no further harm.
+    sock.close()
+
+
+def _is_foreign(sock: socket.socket) -> bool:
+    """Whether the peer is on another machine."""
+    if sock.family == socket.AF_UNIX:
+        return False
+    try:
+        host = sock.getpeername()[0]
+    except OSError:
+        return False
+    return not (host.startswith(("127.", "::ffff:127.")) or host == "::1")
+
+
+def _keep_alive(sock: socket.socket, seconds: int) -> None:
+    if not seconds:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+def _addresses(sock: socket.socket) -> tuple[bytes, bytes]:
+    """Peer and own address as CLIENT LIST shows them."""
+    if sock.family == socket.AF_UNIX:
+        path = str(sock.getsockname()).encode("utf-8", "surrogateescape")
+        return path + b":0", path + b":0"
+    try:
+        peer, own = sock.getpeername(), sock.getsockname()
+    except OSError:
+        return b"?:0", b"?:0"
+    return _host_port(peer), _host_port(own)
+
+
+def _host_port(address: tuple[str, int]) -> bytes:
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()

@@ -1,0 +1,64 @@
+"""Which connections have something to send, and whether they may send it yet.
+
+Replies leave at the end of a turn, once for every connection. Where the log must be on disk
+before the replies that acknowledge it, the replies of a turn are kept back until then.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Sender(Protocol):
+    """A connection with an outbox."""
+
+    # Already in the list of outboxes to send.
+    queued: bool
+    # Nothing may be sent: the replies acknowledge writes that are not on disk yet.
+    awaits_disk: bool
+    # The socket took less than it was given.
+    wants_write: bool
+
+    def flush(self) -> None:
+        """Send the outbox; keep what the socket does not take."""
+
+    def check_output(self) -> None:
+        """Close the connection if too many replies are left unread."""
+
+
+class Outboxes:
+    """The outboxes of one instance's connections."""
+
+    def __init__(self) -> None:
+        self._to_send: list[Sender] = []
+        self._awaiting_disk: list[Sender] = []
+
+    def add(self, sender: Sender) -> None:
+        """Send this connection's outbox at the end of the turn."""
+        if not sender.queued:
+            sender.queued = True
+            self._to_send.append(sender)
+
+    def send(self) -> None:
+        """Send everything that was added."""
+        # Sending can close a connection, and that can send messages to others.
+        to_send, self._to_send = self._to_send, []
+        for sender in to_send:
+            sender.queued = False
+            sender.flush()
+            if sender.wants_write:
+                sender.check_output()
+
+    def keep_back(self) -> None:
+        """Send nothing of this turn before `release`: the log is not on disk."""
+        for sender in self._to_send:
+            sender.awaits_disk = True
+        self._awaiting_disk += self._to_send
+        self._to_send = []
+
+    def release(self) -> None:
+        """The log is on disk: send what was kept back at the end of this turn."""
+        released, self._awaiting_disk = self._awaiting_disk, []
+        for sender in released:
+            sender.awaits_disk = False
+        self._to_send += released
