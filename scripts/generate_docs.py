@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -18,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 from commands import families  # noqa: E402
 from commands.engine.help import usage  # noqa: E402
 from commands.engine.registry import Command  # noqa: E402
-from commands.settings.kinds import Setting  # noqa: E402
+from commands.settings.setting import Setting  # noqa: E402
 from commands.settings.settings import TABLE  # noqa: E402
 
 NOTE = "<!-- Written by scripts/generate_docs.py from the declarations; do not edit. -->\n"
@@ -120,7 +121,7 @@ def settings_page() -> str:
     return "\n".join(lines)
 
 
-def setting_row(setting: Setting) -> str:
+def setting_row(setting: Setting[Any]) -> str:
     default = f"`{setting.default}`" if setting.default else ""
     text = setting.help.replace("|", "\\|")
     if not setting.mutable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from commands.engine.containers import container
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import ArgumentGroup, String
@@ -10,14 +12,9 @@ from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from commands.settings import config_file
-from commands.settings.settings import (
-    ALIASES,
-    BY_NAME,
-    ChangeRefused,
-    Setting,
-    SettingError,
-    Settings,
-)
+from commands.settings.kinds import SettingError
+from commands.settings.setting import Setting
+from commands.settings.settings import ALIASES, BY_NAME, ChangeRefused, Settings
 
 _TO_ALL_NODES = ["request_policy:all_nodes", "response_policy:all_succeeded"]
 
@@ -44,25 +41,24 @@ def config_get(ctx: Context, argv: list[bytes]) -> Reply:
     for pattern in argv[2:]:
         if has_glob(pattern):
             matches = glob_matcher(pattern, ignore_case=True)
-            for name in _listed_names():
+            for name, setting in _listed():
                 if matches(name.encode()):
-                    shown[name.encode()] = _text(settings, name)
+                    shown[name.encode()] = _text(settings, setting)
             continue
-        setting = settings.find(_decode(pattern))
-        if setting is not None and pattern.lower() not in {name.lower() for name in shown}:
-            shown[pattern] = _text(settings, setting.name)
+        found = settings.find(_decode(pattern))
+        if found is not None and pattern.lower() not in {name.lower() for name in shown}:
+            shown[pattern] = _text(settings, found)
     return shown
 
 
-def _listed_names() -> list[str]:
-    """Every name that a pattern can find, older names included."""
-    return sorted(
-        [setting.name for setting in BY_NAME.values() if not setting.hidden] + list(ALIASES)
-    )
+def _listed() -> list[tuple[str, Setting[Any]]]:
+    """Return every name that a pattern can match, including older names, and its setting."""
+    named = BY_NAME | ALIASES
+    return [(name, named[name]) for name in sorted(named) if not named[name].hidden]
 
 
-def _text(settings: Settings, name: str) -> bytes:
-    return settings.text(ALIASES.get(name, name)).encode("utf-8", "surrogateescape")
+def _text(settings: Settings, setting: Setting[Any]) -> bytes:
+    return settings.text(setting).encode("utf-8", "surrogateescape")
 
 
 def _decode(word: bytes) -> str:
@@ -83,7 +79,7 @@ def config_set(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) % 2:
         raise CommandError(SYNTAX)
     settings = ctx.instance.settings
-    named: dict[str, tuple[Setting, str]] = {}
+    named: dict[str, tuple[Setting[Any], str]] = {}
     refusal: CommandError | None = None
     for at in range(2, len(argv), 2):
         spelled = _decode(argv[at])
@@ -104,7 +100,7 @@ def config_set(ctx: Context, argv: list[bytes]) -> Reply:
         named[name] = (setting, _decode(argv[at + 1]))
     if refusal is not None:
         raise refusal
-    changes = []
+    changes: list[tuple[Setting[Any], Any]] = []
     for name, (setting, text) in named.items():
         try:
             changes.append((setting, settings.parse(setting, text)))

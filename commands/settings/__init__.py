@@ -1,1 +1,1 @@
-"""Settings: their kinds, the table of all of them, and configuration files."""
+"""Settings: kinds of values, the declaration of every setting, values and config files."""

@@ -1,267 +1,344 @@
-"""Settings that are accepted, checked and remembered, but change nothing here.
+"""Settings that are accepted, checked and remembered, but have no effect.
 
-They steer machinery that Redkeep does not have: replication, clustering, TLS, threads, a
-C allocator. Clients, test suites and existing redis.conf files name them all the same.
+They control features that Redkeep does not have: replication, clustering, TLS, threads and
+a C allocator. They exist because clients, test suites and redis.conf files use them.
 """
 
 from __future__ import annotations
 
 from commands.settings.kinds import (
-    Enum,
+    COUNT,
+    INT32_MAX,
+    PORT,
+    SMALL,
+    TEXT,
+    YES_NO,
+    Choice,
     HostName,
     Integer,
-    Kind,
     Memory,
     MemoryOrPercent,
     OutOfMemoryScores,
-    Setting,
     TitleTemplate,
 )
-from commands.settings.table import COUNT, INT32_MAX, PORT, SMALL, TEXT, YES_NO
-
-
-def _kept(
-    name: str,
-    kind: Kind,
-    default: str,
-    help: str,
-    *,
-    mutable: bool = True,
-    secret: bool = False,
-    hidden: bool = False,
-    words: bool = False,
-    alias: str | None = None,
-) -> Setting:
-    return Setting(
-        name,
-        kind,
-        default,
-        help,
-        mutable=mutable,
-        secret=secret,
-        hidden=hidden,
-        words=words,
-        alias=alias,
-        inert=True,
-    )
-
+from commands.settings.setting import InertSetting
 
 _PERCENT = Integer(0, 1000)
 _CYCLE = Integer(1, 99)
 
-PROCESS = (
-    _kept("daemonize", YES_NO, "no", "Run in the background.", mutable=False),
-    _kept(
-        "supervised",
-        Enum("upstart", "systemd", "auto", "no"),
+
+class InertSettings:
+    """One attribute per setting; the setting's name has hyphens where this has underscores."""
+
+    # --- process ---------------------------------------------------------------------------
+
+    daemonize = InertSetting(YES_NO, "no", "Run in the background.", mutable=False)
+    supervised = InertSetting(
+        Choice("upstart", "systemd", "auto", "no"),
         "no",
-        "Who watches over the process.",
+        "The supervisor of the process.",
         mutable=False,
-    ),
-    _kept("always-show-logo", YES_NO, "no", "Greet with a picture.", mutable=False),
-    _kept("set-proc-title", YES_NO, "yes", "Name the process for `ps`.", mutable=False),
-    _kept(
-        "proc-title-template",
-        TitleTemplate(),
-        "{title} {listen-addr} {server-mode}",
-        "The process' name for `ps`.",
-    ),
-    _kept("syslog-enabled", YES_NO, "no", "Log to syslog.", mutable=False),
-    _kept("syslog-ident", TEXT, "redis", "Name in syslog.", mutable=False),
-    _kept(
-        "syslog-facility",
-        Enum("user", *(f"local{number}" for number in range(8))),
+    )
+    always_show_logo = InertSetting(
+        YES_NO, "no", "Show the logo in the log at startup.", mutable=False
+    )
+    set_proc_title = InertSetting(
+        YES_NO, "yes", "Set the process title that `ps` shows.", mutable=False
+    )
+    proc_title_template = InertSetting(
+        TitleTemplate(), "{title} {listen-addr} {server-mode}", "Format of the process title."
+    )
+    syslog_enabled = InertSetting(YES_NO, "no", "Log to syslog.", mutable=False)
+    syslog_ident = InertSetting(TEXT, "redis", "Name of the process in syslog.", mutable=False)
+    syslog_facility = InertSetting(
+        Choice("user", *(f"local{number}" for number in range(8))),
         "local0",
         "Facility in syslog.",
         mutable=False,
-    ),
-    _kept("crash-log-enabled", YES_NO, "yes", "Report a crash in the log."),
-    _kept("crash-memcheck-enabled", YES_NO, "yes", "Test the memory after a crash."),
-    _kept("use-exit-on-panic", YES_NO, "no", "Exit instead of aborting.", hidden=True),
-    _kept("watchdog-period", SMALL, "0", "Milliseconds of the watchdog.", hidden=True),
-    _kept("ignore-warnings", TEXT, "", "Start-up warnings to pass over."),
-    _kept("disable-thp", YES_NO, "yes", "Turn huge pages off.", mutable=False),
-    _kept(
-        "oom-score-adj",
-        Enum("no", "yes", "relative", "absolute"),
+    )
+    crash_log_enabled = InertSetting(YES_NO, "yes", "Log a report when the process crashes.")
+    crash_memcheck_enabled = InertSetting(YES_NO, "yes", "Test the memory after a crash.")
+    use_exit_on_panic = InertSetting(YES_NO, "no", "Exit instead of aborting.", hidden=True)
+    watchdog_period = InertSetting(
+        SMALL, "0", "Milliseconds after which the watchdog reports a delay.", hidden=True
+    )
+    ignore_warnings = InertSetting(TEXT, "", "Startup warnings to ignore.")
+    disable_thp = InertSetting(YES_NO, "yes", "Disable transparent huge pages.", mutable=False)
+    oom_score_adj = InertSetting(
+        Choice("no", "yes", "relative", "absolute"),
         "no",
-        "Adjust whom the kernel kills when memory runs out.",
-    ),
-    _kept("oom-score-adj-values", OutOfMemoryScores(), "0 200 800", "By how much.", words=True),
-    _kept("io-threads", Integer(1, 128), "1", "Threads for sockets.", mutable=False),
-    _kept("io-threads-do-reads", YES_NO, "no", "Read in threads too.", mutable=False),
-    _kept("dynamic-hz", YES_NO, "yes", "More background work with more clients."),
-    _kept("server-cpulist", TEXT, "", "CPUs to run on.", mutable=False, alias="server_cpulist"),
-    _kept("bio-cpulist", TEXT, "", "CPUs of the helpers.", mutable=False, alias="bio_cpulist"),
-    _kept(
-        "aof-rewrite-cpulist",
+        "Adjust the process' score for the kernel's out-of-memory killer.",
+    )
+    oom_score_adj_values = InertSetting(
+        OutOfMemoryScores(),
+        "0 200 800",
+        "Adjustments for a master, for a replica and for child processes.",
+        words=True,
+    )
+    io_threads = InertSetting(
+        Integer(1, 128), "1", "Number of threads for network I/O.", mutable=False
+    )
+    io_threads_do_reads = InertSetting(
+        YES_NO, "no", "Use the threads for reading, too.", mutable=False
+    )
+    dynamic_hz = InertSetting(
+        YES_NO, "yes", "Run background work more often when there are more clients."
+    )
+    server_cpulist = InertSetting(
+        TEXT, "", "CPUs of the main thread.", mutable=False, alias="server_cpulist"
+    )
+    bio_cpulist = InertSetting(
+        TEXT, "", "CPUs of background threads.", mutable=False, alias="bio_cpulist"
+    )
+    aof_rewrite_cpulist = InertSetting(
         TEXT,
         "",
-        "CPUs of log rewrites.",
+        "CPUs of the process that rewrites the append-only file.",
         mutable=False,
         alias="aof_rewrite_cpulist",
-    ),
-    _kept("bgsave-cpulist", TEXT, "", "CPUs of snapshots.", mutable=False, alias="bgsave_cpulist"),
-    _kept("shutdown-timeout", SMALL, "10", "Seconds to wait for replicas at the end."),
-    _kept("locale-collate", TEXT, "", "Locale that orders text."),
-    _kept("socket-mark-id", Integer(0, 2**32 - 1), "0", "Mark of the sockets.", mutable=False),
-    _kept("bind-source-addr", TEXT, "", "Address of outgoing connections."),
-)
+    )
+    bgsave_cpulist = InertSetting(
+        TEXT,
+        "",
+        "CPUs of the process that writes a snapshot.",
+        mutable=False,
+        alias="bgsave_cpulist",
+    )
+    shutdown_timeout = InertSetting(SMALL, "10", "Seconds to wait for replicas during a shutdown.")
+    locale_collate = InertSetting(TEXT, "", "Locale for comparing strings.")
+    socket_mark_id = InertSetting(
+        Integer(0, 2**32 - 1), "0", "Mark of the listening sockets.", mutable=False
+    )
+    bind_source_addr = InertSetting(TEXT, "", "Local address of outgoing connections.")
 
-MEMORY = (
-    _kept("maxmemory-clients", MemoryOrPercent(), "0", "Most memory of all clients together."),
-    _kept("maxmemory-eviction-tenacity", Integer(0, 100), "10", "How long evictions may take."),
-    _kept("lfu-log-factor", SMALL, "10", "How fast frequencies saturate."),
-    _kept("lfu-decay-time", SMALL, "1", "Minutes until a frequency is halved."),
-    _kept("lazyfree-lazy-eviction", YES_NO, "no", "Free evicted values in a thread."),
-    _kept("lazyfree-lazy-expire", YES_NO, "no", "Free expired values in a thread."),
-    _kept("lazyfree-lazy-server-del", YES_NO, "no", "Free replaced values in a thread."),
-    _kept("lazyfree-lazy-user-del", YES_NO, "no", "Make DEL an UNLINK."),
-    _kept("lazyfree-lazy-user-flush", YES_NO, "no", "Make FLUSHALL asynchronous."),
-    _kept("activerehashing", YES_NO, "yes", "Rehash tables in idle time."),
-    _kept("list-compress-depth", SMALL, "0", "Nodes at a list's ends that stay uncompressed."),
-    _kept("jemalloc-bg-thread", YES_NO, "yes", "Let the allocator purge in a thread."),
-    _kept("activedefrag", YES_NO, "no", "Defragment while running."),
-    _kept("active-defrag-ignore-bytes", Memory(1), "100mb", "Waste that starts it."),
-    _kept("active-defrag-threshold-lower", _PERCENT, "10", "Fragmentation that starts it."),
-    _kept("active-defrag-threshold-upper", _PERCENT, "100", "Fragmentation for full effort."),
-    _kept("active-defrag-cycle-min", _CYCLE, "1", "Least CPU percentage."),
-    _kept("active-defrag-cycle-max", _CYCLE, "25", "Most CPU percentage."),
-    _kept("active-defrag-max-scan-fields", Integer(1), "1000", "Members looked at in one go."),
-)
+    # --- memory ----------------------------------------------------------------------------
 
-PERSISTENCE = (
-    _kept("rdb-save-incremental-fsync", YES_NO, "yes", "Force a snapshot to disk piecemeal."),
-    _kept("aof-rewrite-incremental-fsync", YES_NO, "yes", "Force a rewrite to disk piecemeal."),
-    _kept("aof-disable-auto-gc", YES_NO, "no", "Keep the log's obsolete files."),
-    _kept("rdb-del-sync-files", YES_NO, "no", "Remove files that replication left."),
-    _kept("rdb-key-save-delay", Integer(-(2**31), INT32_MAX), "0", "For tests.", hidden=True),
-    _kept("key-load-delay", Integer(-(2**31), INT32_MAX), "0", "For tests.", hidden=True),
-)
+    maxmemory_clients = InertSetting(
+        MemoryOrPercent(), "0", "Maximum memory of all clients together."
+    )
+    maxmemory_eviction_tenacity = InertSetting(
+        Integer(0, 100), "10", "Share of time spent on evictions."
+    )
+    lfu_log_factor = InertSetting(SMALL, "10", "How slowly access counters saturate.")
+    lfu_decay_time = InertSetting(SMALL, "1", "Minutes after which an access counter decays.")
+    lazyfree_lazy_eviction = InertSetting(YES_NO, "no", "Free evicted values in a thread.")
+    lazyfree_lazy_expire = InertSetting(YES_NO, "no", "Free expired values in a thread.")
+    lazyfree_lazy_server_del = InertSetting(YES_NO, "no", "Free replaced values in a thread.")
+    lazyfree_lazy_user_del = InertSetting(YES_NO, "no", "Make DEL behave as UNLINK.")
+    lazyfree_lazy_user_flush = InertSetting(YES_NO, "no", "Make FLUSHALL asynchronous.")
+    activerehashing = InertSetting(YES_NO, "yes", "Rehash tables in idle time.")
+    list_compress_depth = InertSetting(
+        SMALL, "0", "Number of nodes at each end of a list that are not compressed."
+    )
+    jemalloc_bg_thread = InertSetting(YES_NO, "yes", "Return free memory in a thread.")
+    activedefrag = InertSetting(YES_NO, "no", "Defragment the memory in the background.")
+    active_defrag_ignore_bytes = InertSetting(
+        Memory(1), "100mb", "Fragmented bytes that start the defragmentation."
+    )
+    active_defrag_threshold_lower = InertSetting(
+        _PERCENT, "10", "Percentage of fragmentation that starts the defragmentation."
+    )
+    active_defrag_threshold_upper = InertSetting(
+        _PERCENT, "100", "Percentage of fragmentation at which the effort is greatest."
+    )
+    active_defrag_cycle_min = InertSetting(
+        _CYCLE, "1", "Minimum percentage of CPU time for the defragmentation."
+    )
+    active_defrag_cycle_max = InertSetting(
+        _CYCLE, "25", "Maximum percentage of CPU time for the defragmentation."
+    )
+    active_defrag_max_scan_fields = InertSetting(
+        Integer(1), "1000", "Maximum number of members processed in one step."
+    )
 
-REPLICATION = (
-    _kept("replicaof", TEXT, "", "The master.", mutable=False, words=True, alias="slaveof"),
-    _kept("masteruser", TEXT, "", "User at the master.", secret=True, alias="primaryuser"),
-    _kept("masterauth", TEXT, "", "Password at the master.", secret=True, alias="primaryauth"),
-    _kept(
-        "replica-serve-stale-data",
+    # --- persistence -----------------------------------------------------------------------
+
+    rdb_save_incremental_fsync = InertSetting(
+        YES_NO, "yes", "Fsync a snapshot in steps while writing it."
+    )
+    aof_rewrite_incremental_fsync = InertSetting(
+        YES_NO, "yes", "Fsync a rewritten append-only file in steps while writing it."
+    )
+    aof_disable_auto_gc = InertSetting(YES_NO, "no", "Keep obsolete append-only files.")
+    rdb_del_sync_files = InertSetting(
+        YES_NO, "no", "Remove snapshot files that only replication used."
+    )
+    rdb_key_save_delay = InertSetting(
+        Integer(-(2**31), INT32_MAX), "0", "Microseconds of delay per saved key.", hidden=True
+    )
+    key_load_delay = InertSetting(
+        Integer(-(2**31), INT32_MAX), "0", "Microseconds of delay per loaded key.", hidden=True
+    )
+    sanitize_dump_payload = InertSetting(
+        Choice("no", "yes", "clients"), "no", "Verify payloads of RESTORE and snapshots in full."
+    )
+
+    # --- replication -----------------------------------------------------------------------
+
+    replicaof = InertSetting(
+        TEXT, "", "Address of the master.", mutable=False, words=True, alias="slaveof"
+    )
+    masteruser = InertSetting(
+        TEXT, "", "User name for the master.", secret=True, alias="primaryuser"
+    )
+    masterauth = InertSetting(
+        TEXT, "", "Password for the master.", secret=True, alias="primaryauth"
+    )
+    replica_serve_stale_data = InertSetting(
         YES_NO,
         "yes",
-        "Serve without the master.",
+        "Serve clients while the master cannot be reached.",
         alias="slave-serve-stale-data",
-    ),
-    _kept("replica-read-only", YES_NO, "yes", "Refuse writes.", alias="slave-read-only"),
-    _kept("replica-lazy-flush", YES_NO, "no", "Flush in a thread.", alias="slave-lazy-flush"),
-    _kept(
-        "replica-ignore-maxmemory", YES_NO, "yes", "Never evict.", alias="slave-ignore-maxmemory"
-    ),
-    _kept("replica-ignore-disk-write-errors", YES_NO, "no", "Go on without a disk."),
-    _kept("replica-priority", SMALL, "100", "For Sentinel.", alias="slave-priority"),
-    _kept("replica-announced", YES_NO, "yes", "Be known to Sentinel."),
-    _kept("replica-announce-ip", TEXT, "", "Address to show.", alias="slave-announce-ip"),
-    _kept("replica-announce-port", PORT, "0", "Port to show.", alias="slave-announce-port"),
-    _kept("repl-diskless-sync", YES_NO, "yes", "Send snapshots without a file."),
-    _kept("repl-diskless-sync-delay", SMALL, "5", "Seconds to wait for more replicas."),
-    _kept("repl-diskless-sync-max-replicas", SMALL, "0", "Replicas not to wait beyond."),
-    _kept(
-        "repl-diskless-load",
-        Enum("disabled", "on-empty-db", "swapdb"),
+    )
+    replica_read_only = InertSetting(
+        YES_NO, "yes", "Reject writes on a replica.", alias="slave-read-only"
+    )
+    replica_lazy_flush = InertSetting(
+        YES_NO, "no", "Flush a replica's data in a thread.", alias="slave-lazy-flush"
+    )
+    replica_ignore_maxmemory = InertSetting(
+        YES_NO, "yes", "Never evict keys on a replica.", alias="slave-ignore-maxmemory"
+    )
+    replica_ignore_disk_write_errors = InertSetting(
+        YES_NO, "no", "Continue as a replica when the disk cannot be written."
+    )
+    replica_priority = InertSetting(
+        SMALL, "100", "Priority of a replica in Sentinel.", alias="slave-priority"
+    )
+    replica_announced = InertSetting(YES_NO, "yes", "Announce the replica to Sentinel.")
+    replica_announce_ip = InertSetting(
+        TEXT, "", "Address that a replica announces.", alias="slave-announce-ip"
+    )
+    replica_announce_port = InertSetting(
+        PORT, "0", "Port that a replica announces.", alias="slave-announce-port"
+    )
+    repl_diskless_sync = InertSetting(
+        YES_NO, "yes", "Send snapshots to replicas without writing a file."
+    )
+    repl_diskless_sync_delay = InertSetting(
+        SMALL, "5", "Seconds to wait for more replicas before sending a snapshot."
+    )
+    repl_diskless_sync_max_replicas = InertSetting(
+        SMALL, "0", "Number of waiting replicas that ends the delay."
+    )
+    repl_diskless_load = InertSetting(
+        Choice("disabled", "on-empty-db", "swapdb"),
         "disabled",
-        "Load without a file.",
-    ),
-    _kept(
-        "repl-ping-replica-period",
+        "Load a master's snapshot without writing a file.",
+    )
+    repl_ping_replica_period = InertSetting(
         Integer(1, INT32_MAX),
         "10",
-        "Seconds between pings.",
+        "Seconds between pings to replicas.",
         alias="repl-ping-slave-period",
-    ),
-    _kept("repl-timeout", Integer(1, INT32_MAX), "60", "Seconds of silence."),
-    _kept("repl-disable-tcp-nodelay", YES_NO, "no", "Fewer, larger packets."),
-    _kept("repl-backlog-size", Memory(1), "1mb", "Size of the backlog."),
-    _kept("repl-backlog-ttl", COUNT, "3600", "Seconds the backlog outlives its replicas."),
-    _kept(
-        "min-replicas-to-write",
+    )
+    repl_timeout = InertSetting(
+        Integer(1, INT32_MAX), "60", "Seconds of silence that end a replication link."
+    )
+    repl_disable_tcp_nodelay = InertSetting(YES_NO, "no", "Send fewer, larger packets to replicas.")
+    repl_backlog_size = InertSetting(Memory(1), "1mb", "Size of the replication backlog.")
+    repl_backlog_ttl = InertSetting(
+        COUNT, "3600", "Seconds without replicas after which the backlog is freed."
+    )
+    min_replicas_to_write = InertSetting(
         SMALL,
         "0",
-        "Replicas without which writes fail.",
+        "Number of replicas that writes require.",
         alias="min-slaves-to-write",
-    ),
-    _kept(
-        "min-replicas-max-lag",
+    )
+    min_replicas_max_lag = InertSetting(
         SMALL,
         "10",
-        "Seconds that count as lost.",
+        "Seconds of lag up to which a replica counts for `min-replicas-to-write`.",
         alias="min-slaves-max-lag",
-    ),
-    _kept(
-        "propagation-error-behavior",
-        Enum("ignore", "panic", "panic-on-replicas"),
+    )
+    propagation_error_behavior = InertSetting(
+        Choice("ignore", "panic", "panic-on-replicas"),
         "ignore",
-        "What follows when replication disagrees.",
-    ),
-)
+        "Reaction to an error in the replication stream.",
+    )
 
-CLUSTER = (
-    _kept("cluster-enabled", YES_NO, "no", "Be a node of a cluster.", mutable=False),
-    _kept("cluster-config-file", TEXT, "nodes.conf", "The node's file.", mutable=False),
-    _kept("cluster-port", PORT, "0", "Port of the cluster bus.", mutable=False),
-    _kept("cluster-node-timeout", COUNT, "15000", "Milliseconds until a node is down."),
-    _kept(
-        "cluster-replica-validity-factor",
+    # --- cluster ---------------------------------------------------------------------------
+
+    cluster_enabled = InertSetting(YES_NO, "no", "Run as a node of a cluster.", mutable=False)
+    cluster_config_file = InertSetting(
+        TEXT, "nodes.conf", "File with the state of the node.", mutable=False
+    )
+    cluster_port = InertSetting(PORT, "0", "Port of the cluster bus.", mutable=False)
+    cluster_node_timeout = InertSetting(
+        COUNT, "15000", "Milliseconds of silence after which a node is considered down."
+    )
+    cluster_replica_validity_factor = InertSetting(
         SMALL,
         "10",
-        "How stale a replica may take over.",
+        "How old a replica's data may be for a failover.",
         alias="cluster-slave-validity-factor",
-    ),
-    _kept("cluster-migration-barrier", SMALL, "1", "Replicas a master keeps."),
-    _kept("cluster-allow-replica-migration", YES_NO, "yes", "Let replicas migrate."),
-    _kept("cluster-require-full-coverage", YES_NO, "yes", "Stop when slots are missing."),
-    _kept(
-        "cluster-replica-no-failover",
+    )
+    cluster_migration_barrier = InertSetting(
+        SMALL, "1", "Minimum number of replicas that a master keeps."
+    )
+    cluster_allow_replica_migration = InertSetting(
+        YES_NO, "yes", "Allow replicas to move to another master."
+    )
+    cluster_require_full_coverage = InertSetting(
+        YES_NO, "yes", "Stop serving while any slot has no node."
+    )
+    cluster_replica_no_failover = InertSetting(
         YES_NO,
         "no",
-        "Never take over.",
+        "Never promote the replica automatically.",
         alias="cluster-slave-no-failover",
-    ),
-    _kept("cluster-allow-reads-when-down", YES_NO, "no", "Read while the cluster is down."),
-    _kept("cluster-allow-pubsubshard-when-down", YES_NO, "yes", "Publish while it is down."),
-    _kept("cluster-link-sendbuf-limit", Memory(0, 2**64 - 1), "0", "Most bytes queued per link."),
-    _kept("cluster-announce-ip", TEXT, "", "Address to show."),
-    _kept("cluster-announce-hostname", HostName(), "", "Host name to show."),
-    _kept("cluster-announce-human-nodename", TEXT, "", "Name for the log."),
-    _kept("cluster-announce-port", PORT, "0", "Port to show."),
-    _kept("cluster-announce-tls-port", PORT, "0", "TLS port to show."),
-    _kept("cluster-announce-bus-port", PORT, "0", "Bus port to show."),
-    _kept(
-        "cluster-preferred-endpoint-type",
-        Enum("ip", "hostname", "unknown-endpoint"),
+    )
+    cluster_allow_reads_when_down = InertSetting(
+        YES_NO, "no", "Serve reads while the cluster is down."
+    )
+    cluster_allow_pubsubshard_when_down = InertSetting(
+        YES_NO, "yes", "Serve shard channels while the cluster is down."
+    )
+    cluster_link_sendbuf_limit = InertSetting(
+        Memory(0, 2**64 - 1), "0", "Maximum size of the send buffer of a cluster link."
+    )
+    cluster_announce_ip = InertSetting(TEXT, "", "Address that the node announces.")
+    cluster_announce_hostname = InertSetting(HostName(), "", "Host name that the node announces.")
+    cluster_announce_human_nodename = InertSetting(TEXT, "", "Name of the node in log messages.")
+    cluster_announce_port = InertSetting(PORT, "0", "Port that the node announces.")
+    cluster_announce_tls_port = InertSetting(PORT, "0", "TLS port that the node announces.")
+    cluster_announce_bus_port = InertSetting(
+        PORT, "0", "Port of the cluster bus that the node announces."
+    )
+    cluster_preferred_endpoint_type = InertSetting(
+        Choice("ip", "hostname", "unknown-endpoint"),
         "ip",
-        "How nodes are named to clients.",
-    ),
-)
+        "How the node refers clients to other nodes.",
+    )
 
-TLS = (
-    _kept("tls-port", PORT, "0", "TLS port."),
-    _kept("tls-cert-file", TEXT, "", "Certificate."),
-    _kept("tls-key-file", TEXT, "", "Its key."),
-    _kept("tls-key-file-pass", TEXT, "", "The key's password.", secret=True),
-    _kept("tls-client-cert-file", TEXT, "", "Certificate as a client."),
-    _kept("tls-client-key-file", TEXT, "", "Its key."),
-    _kept("tls-client-key-file-pass", TEXT, "", "The key's password.", secret=True),
-    _kept("tls-dh-params-file", TEXT, "", "Diffie-Hellman parameters."),
-    _kept("tls-ca-cert-file", TEXT, "", "Authorities to trust."),
-    _kept("tls-ca-cert-dir", TEXT, "", "Directory of authorities."),
-    _kept("tls-auth-clients", Enum("no", "yes", "optional"), "yes", "Ask for certificates."),
-    _kept("tls-protocols", TEXT, "", "TLS versions."),
-    _kept("tls-ciphers", TEXT, "", "Ciphers up to TLS 1.2."),
-    _kept("tls-ciphersuites", TEXT, "", "Ciphers of TLS 1.3."),
-    _kept("tls-prefer-server-ciphers", YES_NO, "no", "Choose the cipher here."),
-    _kept("tls-session-caching", YES_NO, "yes", "Resume sessions."),
-    _kept("tls-session-cache-size", SMALL, "20480", "Sessions kept."),
-    _kept("tls-session-cache-timeout", SMALL, "300", "Seconds they are kept."),
-    _kept("tls-cluster", YES_NO, "no", "TLS on the cluster bus."),
-    _kept("tls-replication", YES_NO, "no", "TLS to the master."),
-)
+    # --- TLS -------------------------------------------------------------------------------
 
-INERT = (*PROCESS, *MEMORY, *PERSISTENCE, *REPLICATION, *CLUSTER, *TLS)
+    tls_port = InertSetting(PORT, "0", "Port for TLS connections.")
+    tls_cert_file = InertSetting(TEXT, "", "Certificate of the server.")
+    tls_key_file = InertSetting(TEXT, "", "Private key of the server.")
+    tls_key_file_pass = InertSetting(TEXT, "", "Password of the server's private key.", secret=True)
+    tls_client_cert_file = InertSetting(TEXT, "", "Certificate for outgoing connections.")
+    tls_client_key_file = InertSetting(TEXT, "", "Private key for outgoing connections.")
+    tls_client_key_file_pass = InertSetting(
+        TEXT, "", "Password of the private key for outgoing connections.", secret=True
+    )
+    tls_dh_params_file = InertSetting(TEXT, "", "Diffie-Hellman parameters.")
+    tls_ca_cert_file = InertSetting(TEXT, "", "Certificates of trusted authorities.")
+    tls_ca_cert_dir = InertSetting(TEXT, "", "Directory of certificates of trusted authorities.")
+    tls_auth_clients = InertSetting(
+        Choice("no", "yes", "optional"), "yes", "Require certificates from clients."
+    )
+    tls_protocols = InertSetting(TEXT, "", "TLS versions to accept.")
+    tls_ciphers = InertSetting(TEXT, "", "Ciphers for versions up to TLS 1.2.")
+    tls_ciphersuites = InertSetting(TEXT, "", "Cipher suites for TLS 1.3.")
+    tls_prefer_server_ciphers = InertSetting(YES_NO, "no", "Prefer the server's order of ciphers.")
+    tls_session_caching = InertSetting(YES_NO, "yes", "Allow clients to resume TLS sessions.")
+    tls_session_cache_size = InertSetting(
+        SMALL, "20480", "Maximum number of TLS sessions in the cache."
+    )
+    tls_session_cache_timeout = InertSetting(
+        SMALL, "300", "Seconds for which TLS sessions are cached."
+    )
+    tls_cluster = InertSetting(YES_NO, "no", "Use TLS on the cluster bus.")
+    tls_replication = InertSetting(YES_NO, "no", "Use TLS for replication.")

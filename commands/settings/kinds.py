@@ -1,54 +1,44 @@
-"""What a setting is, and how values of each kind are read and written.
+"""Kinds of settings: how their values are parsed, checked and formatted.
 
 A kind parses the text of CONFIG SET or redis.conf into an immutable Python value, or
-raises `SettingError` in Redis' words, and formats a value as CONFIG GET shows it.
+raises `SettingError` with Redis' message. It formats a value as CONFIG GET shows it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Generic, TypeVar
 
 from commands.engine.numbers import INT64_MAX, read_float, read_integer
 
+INT32_MAX = 2**31 - 1
+
+T = TypeVar("T")
+Word = TypeVar("Word", bound=str)
+
 
 class SettingError(ValueError):
-    """A value that a setting cannot take, in Redis' words."""
+    """A setting rejects a value; the message is the one that Redis gives."""
 
 
-class Kind(Protocol):
-    def parse(self, text: str) -> Any: ...
+class Kind(ABC, Generic[T]):
+    @abstractmethod
+    def parse(self, text: str) -> T:
+        """Return the value that `text` stands for; raise SettingError if it is not valid."""
 
-    def format(self, value: Any) -> str: ...
+    def format(self, value: T) -> str:
+        """Return the text that CONFIG GET shows and that `parse` reads back."""
+        return str(value)
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table of settings. `default` is a text, as redis.conf would give it."""
-
-    name: str
-    kind: Kind
-    default: str
-    help: str
-    # Can be changed while the server runs.
-    mutable: bool = True
-    # Can be changed only where `enable-protected-configs` allows it.
-    protected: bool = False
-    # Not shown in logs and help output with its value.
-    secret: bool = False
-    # CONFIG GET shows it only to who asks for it by name.
-    hidden: bool = False
-    # Takes several words in a file, and a file may have several such lines.
-    words: bool = False
-    # The older (or other) name that Redis accepts too.
-    alias: str | None = None
-    # Accepted and remembered so that clients and files that set it work, without effect.
-    inert: bool = False
+    def merge(self, old: T, new: T) -> T:
+        """Return the value that results from setting `new` while `old` is in force."""
+        return new
 
 
 def _words(text: str) -> list[str]:
-    """The words of a value. As in Redis one space parts them, so two enclose an empty one."""
+    """Split at every single space, as Redis does: two spaces enclose an empty word."""
     return text.split(" ") if text else []
 
 
@@ -59,7 +49,7 @@ def _between(number: int, low: int, high: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Integer:
+class Integer(Kind[int]):
     low: int = 0
     high: int = INT64_MAX
 
@@ -69,13 +59,10 @@ class Integer:
             raise SettingError("argument couldn't be parsed into an integer")
         return _between(number, self.low, self.high)
 
-    def format(self, value: Any) -> str:
-        return str(value)
-
 
 @dataclass(frozen=True, slots=True)
-class Clamped:
-    """A number that is moved to the nearest limit instead of being refused."""
+class Clamped(Kind[int]):
+    """A number; one out of range is moved to the nearest limit instead of being rejected."""
 
     low: int
     high: int
@@ -83,12 +70,9 @@ class Clamped:
     def parse(self, text: str) -> int:
         return min(max(Integer(0, 2**31 - 1).parse(text), self.low), self.high)
 
-    def format(self, value: Any) -> str:
-        return str(value)
-
 
 @dataclass(frozen=True, slots=True)
-class Octal:
+class Octal(Kind[int]):
     high: int
 
     def parse(self, text: str) -> int:
@@ -99,7 +83,7 @@ class Octal:
             raise SettingError(f"argument must be between 0 and {self.high:o} inclusive")
         return number
 
-    def format(self, value: Any) -> str:
+    def format(self, value: int) -> str:
         return f"{value:o}"
 
 
@@ -124,8 +108,8 @@ def _read_memory(text: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """A number of bytes, with Redis' units. Redis takes an empty text for nothing."""
+class Memory(Kind[int]):
+    """A number of bytes, with Redis' units. As in Redis, an empty text means 0."""
 
     low: int = 0
     high: int = INT64_MAX
@@ -136,13 +120,10 @@ class Memory:
             raise SettingError("argument must be a memory value")
         return _between(number, self.low, self.high)
 
-    def format(self, value: Any) -> str:
-        return str(value)
-
 
 @dataclass(frozen=True, slots=True)
-class MemoryOrPercent:
-    """A number of bytes, or (negative) a percentage of `maxmemory`."""
+class MemoryOrPercent(Kind[int]):
+    """A number of bytes, or a percentage of `maxmemory`, which is stored as a negative number."""
 
     def parse(self, text: str) -> int:
         if text.endswith("%") and text[:-1].isascii() and text[:-1].isdigit():
@@ -155,12 +136,12 @@ class MemoryOrPercent:
             raise SettingError("argument must be a memory or percent value")
         return _between(number, 0, INT64_MAX)
 
-    def format(self, value: Any) -> str:
+    def format(self, value: int) -> str:
         return f"{-value}%" if value < 0 else str(value)
 
 
 @dataclass(frozen=True, slots=True)
-class Boolean:
+class Boolean(Kind[bool]):
     def parse(self, text: str) -> bool:
         if text.lower() == "yes":
             return True
@@ -168,50 +149,44 @@ class Boolean:
             return False
         raise SettingError("argument must be 'yes' or 'no'")
 
-    def format(self, value: Any) -> str:
+    def format(self, value: bool) -> str:
         return "yes" if value else "no"
 
 
-class Enum:
+class Choice(Kind[Word]):
     """One of a few words."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: Word) -> None:
         self.words = words
 
-    def parse(self, text: str) -> str:
-        if text.lower() not in self.words:
-            raise SettingError("argument(s) must be one of the following: " + ", ".join(self.words))
-        return text.lower()
-
-    def format(self, value: Any) -> str:
-        return str(value)
+    def parse(self, text: str) -> Word:
+        for word in self.words:
+            if word == text.lower():
+                return word
+        raise SettingError("argument(s) must be one of the following: " + ", ".join(self.words))
 
 
-class ShutdownOptions(Enum):
-    """What a signal to end means: some of these words together."""
+class ShutdownOptions(Kind[str]):
+    """What a termination signal does: a combination of SHUTDOWN's options."""
 
-    def __init__(self) -> None:
-        super().__init__("default", "save", "nosave", "now", "force")
+    _option = Choice("default", "save", "nosave", "now", "force")
 
     def parse(self, text: str) -> str:
-        chosen = {super(ShutdownOptions, self).parse(word) for word in _words(text) or [""]}
+        chosen = {self._option.parse(word) for word in _words(text) or [""]}
         if {"save", "nosave"} <= chosen:
             raise SettingError("shutdown options SAVE and NOSAVE can't be used simultaneously")
         chosen.discard("default")
-        return " ".join(word for word in self.words if word in chosen) or "default"
+        return " ".join(word for word in self._option.words if word in chosen) or "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Kind[str]):
     def parse(self, text: str) -> str:
         return text
 
-    def format(self, value: Any) -> str:
-        return str(value)
-
 
 @dataclass(frozen=True, slots=True)
-class HostName:
+class HostName(Kind[str]):
     def parse(self, text: str) -> str:
         if len(text) > 255:
             raise SettingError("Hostnames must be less than 256 characters")
@@ -222,29 +197,24 @@ class HostName:
             )
         return text
 
-    def format(self, value: Any) -> str:
-        return str(value)
-
 
 @dataclass(frozen=True, slots=True)
-class FileName:
+class FileName(Kind[str]):
     """The name of a file inside the data directory."""
 
-    what: str
+    # The setting's name, for the messages.
+    setting: str
 
     def parse(self, text: str) -> str:
         if not text:
-            raise SettingError(f"{self.what} can't be empty")
+            raise SettingError(f"{self.setting} can't be empty")
         if "/" in text:
-            raise SettingError(f"{self.what} can't be a path, just a filename")
+            raise SettingError(f"{self.setting} can't be a path, just a filename")
         return text
 
-    def format(self, value: Any) -> str:
-        return str(value)
 
-
-class TitleTemplate:
-    """How the process names itself to `ps`."""
+class TitleTemplate(Kind[str]):
+    """The format of the process title that `ps` shows."""
 
     _fields = ("{title}", "{listen-addr}", "{server-mode}", "{port}", "{tls-port}")
     _more = ("{unixsocket}", "{config-file}")
@@ -253,18 +223,15 @@ class TitleTemplate:
         rest = text
         for name in self._fields + self._more:
             rest = rest.replace(name, "")
-        # Redis tries it with an empty title, and nothing at all is no name.
-        nothing = not text.replace("{title}", "").strip(" ")
-        if "{" in rest or "}" in rest or nothing:
+        # Redis fills in an empty title to check the template, and rejects an empty result.
+        empty = not text.replace("{title}", "").strip(" ")
+        if "{" in rest or "}" in rest or empty:
             raise SettingError("template format is invalid or contains unknown variables")
         return text
 
-    def format(self, value: Any) -> str:
-        return str(value)
 
-
-class EventClasses:
-    """The letters of `notify-keyspace-events`; "A" stands for all that concern keys."""
+class EventClasses(Kind[str]):
+    """The letters of `notify-keyspace-events`; "A" stands for all classes of key events."""
 
     all_classes = "g$lshzxetd"
     _order = "g$lshzxetdn"
@@ -280,12 +247,12 @@ class EventClasses:
             letters += "n"
         return letters + "".join(c for c in "KEm" if c in chosen)
 
-    def format(self, value: Any) -> str:
-        # Redis does not show "n" beside "A", though it is in force.
-        return value.replace("An", "A", 1) if value.startswith("An") else str(value)
+    def format(self, value: str) -> str:
+        # Redis does not show "n" after "A", although it is in force.
+        return value.replace("An", "A", 1) if value.startswith("An") else value
 
 
-class Percentiles:
+class Percentiles(Kind[tuple[float, ...]]):
     """Numbers from 0 to 100."""
 
     def parse(self, text: str) -> tuple[float, ...]:
@@ -301,12 +268,12 @@ class Percentiles:
             numbers.append(number)
         return tuple(numbers)
 
-    def format(self, value: Any) -> str:
+    def format(self, value: tuple[float, ...]) -> str:
         return " ".join(f"{number:g}" for number in value)
 
 
-class OutOfMemoryScores:
-    """Three adjustments of the kernel's choice of whom to kill."""
+class OutOfMemoryScores(Kind[tuple[int, ...]]):
+    """Three adjustments of the score by which the kernel's out-of-memory killer chooses."""
 
     def parse(self, text: str) -> tuple[int, ...]:
         words = _words(text)
@@ -320,12 +287,12 @@ class OutOfMemoryScores:
             )
         return scores
 
-    def format(self, value: Any) -> str:
+    def format(self, value: tuple[int, ...]) -> str:
         return " ".join(map(str, value))
 
 
-class SavePoints:
-    """Pairs of seconds and changes."""
+class SavePoints(Kind[tuple[tuple[int, int], ...]]):
+    """Pairs of seconds and a number of changes."""
 
     def parse(self, text: str) -> tuple[tuple[int, int], ...]:
         words = _words(text)
@@ -336,21 +303,21 @@ class SavePoints:
             raise SettingError("Invalid save parameters")
         return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
-    def format(self, value: Any) -> str:
+    def format(self, value: tuple[tuple[int, int], ...]) -> str:
         return " ".join(f"{seconds} {changes}" for seconds, changes in value)
 
 
 @dataclass(frozen=True, slots=True)
 class OutputLimit:
-    """When a client that does not read its replies is cut off."""
+    """When a client that does not read its replies is disconnected."""
 
     hard: int
     soft: int
     soft_seconds: int
 
 
-class OutputLimits:
-    """Class of client to `OutputLimit`. Classes that a text does not name keep theirs."""
+class OutputLimits(Kind[Mapping[str, OutputLimit]]):
+    """Class of client to `OutputLimit`. Classes that a text does not name keep their limit."""
 
     classes = ("normal", "slave", "pubsub")
 
@@ -372,11 +339,22 @@ class OutputLimits:
             limits[name] = OutputLimit(hard, soft, int(seconds))
         return limits
 
-    def merge(self, old: Mapping[str, OutputLimit], new: Mapping[str, OutputLimit]) -> Any:
+    def merge(
+        self, old: Mapping[str, OutputLimit], new: Mapping[str, OutputLimit]
+    ) -> Mapping[str, OutputLimit]:
         return {**old, **new}
 
-    def format(self, value: Any) -> str:
+    def format(self, value: Mapping[str, OutputLimit]) -> str:
         return " ".join(
             f"{name} {limit.hard} {limit.soft} {limit.soft_seconds}"
             for name, limit in value.items()
         )
+
+
+# The kinds that most settings share.
+COUNT = Integer()
+SMALL = Integer(0, INT32_MAX)
+PORT = Integer(0, 65535)
+SIZE = Memory()
+YES_NO = Boolean()
+TEXT = Text()

@@ -1,108 +1,112 @@
-"""Every setting of an instance: one table of name, kind, default and help.
+"""The values of one instance's settings: reading, changing and listening to changes.
 
 CONFIG GET/SET/REWRITE, the command line of `redkeep serve`, redis.conf files and the
-documentation are all read from `TABLE`. Values are kept as immutable Python objects;
-their texts are Redis' own.
+documentation all work from `TABLE`. Values are immutable Python objects; their texts are
+those of Redis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
-from commands.settings.inert import INERT
-from commands.settings.kinds import OutputLimits, Setting, SettingError
-from commands.settings.table import WORKING
+from commands.settings.inert import InertSettings
+from commands.settings.kinds import SettingError
+from commands.settings.setting import Setting
+from commands.settings.table import WorkingSettings
 
-TABLE: tuple[Setting, ...] = (*WORKING, *INERT)
-BY_NAME: dict[str, Setting] = {setting.name: setting for setting in TABLE}
-ALIASES: dict[str, str] = {s.alias: s.name for s in TABLE if s.alias}
-DEFAULTS: dict[str, Any] = {s.name: s.kind.parse(s.default) for s in TABLE}
+T = TypeVar("T")
+
+# `Setting[Any]` is a setting that is known by its name only.
+TABLE: tuple[Setting[Any], ...] = tuple(
+    declared
+    for section in (WorkingSettings, InertSettings)
+    for declared in vars(section).values()
+    if isinstance(declared, Setting)
+)
+BY_NAME: dict[str, Setting[Any]] = {setting.name: setting for setting in TABLE}
+ALIASES: dict[str, Setting[Any]] = {s.alias: s for s in TABLE if s.alias}
+_INITIAL_VALUES = {setting.attribute: setting.initial for setting in TABLE}
 
 
 class ChangeRefused(Exception):
-    """A value was refused when it was to take effect; nothing has been changed."""
+    """A listener rejected a value; the change was undone."""
 
-    def __init__(self, setting: Setting, reason: str) -> None:
+    def __init__(self, setting: Setting[Any], reason: str) -> None:
         self.setting = setting
         self.reason = reason
         super().__init__(f"{setting.name}: {reason}")
 
 
-class Settings:
-    """The values of one instance's settings.
+class Settings(WorkingSettings, InertSettings):
+    """The values of one instance's settings, as attributes of their own types.
 
-    `settings["maxclients"]` is the value. What needs a setting on a hot path keeps a copy
-    and renews it in an `on_change` listener.
+    `settings.maxclients` is the value and `Settings.maxclients` the declaration, which is
+    passed to the methods: `settings.set(Settings.maxclients, 100)`. Code on a hot path
+    keeps a copy of the value and updates it in an `on_change` listener.
     """
 
     def __init__(self) -> None:
-        self._values: dict[str, Any] = dict(DEFAULTS)
-        self._listeners: dict[str, list[Callable[[Any], None]]] = {}
-        # The file that was read at the start, which CONFIG REWRITE writes.
+        # The attributes cannot be assigned: `set` must call the listeners.
+        vars(self).update(_INITIAL_VALUES)
+        self._listeners: dict[Setting[Any], list[Callable[[Any], None]]] = {}
+        # The file that was read at startup, which CONFIG REWRITE updates.
         self.config_file: str | None = None
 
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[Setting]:
-        return iter(TABLE)
-
     @staticmethod
-    def find(name: str) -> Setting | None:
-        """The setting of that name or alias, in any case."""
+    def find(name: str) -> Setting[Any] | None:
+        """Return the setting with this name or alias, in upper or lower case."""
         name = name.lower()
-        return BY_NAME.get(ALIASES.get(name, name))
+        return BY_NAME.get(name) or ALIASES.get(name)
 
-    def text(self, name: str) -> str:
-        """The value as CONFIG GET shows it."""
-        return BY_NAME[name].kind.format(self._values[name])
-
-    def parse(self, setting: Setting, text: str) -> Any:
-        """The value that `text` would give the setting; SettingError if it cannot."""
-        value = setting.kind.parse(text)
-        if isinstance(setting.kind, OutputLimits):
-            return setting.kind.merge(self._values[setting.name], value)
+    def value(self, setting: Setting[T]) -> T:
+        value: T = vars(self)[setting.attribute]
         return value
 
-    def set(self, name: str, value: Any) -> None:
-        """Change a value that was parsed and accepted, and tell who listens."""
-        self._values[name] = value
-        for listener in self._listeners.get(name, ()):
+    def text(self, setting: Setting[T]) -> str:
+        """Return the value as CONFIG GET shows it."""
+        return setting.kind.format(self.value(setting))
+
+    def parse(self, setting: Setting[T], text: str) -> T:
+        """Return the value that `text` would give the setting; SettingError if not valid."""
+        return setting.kind.merge(self.value(setting), setting.kind.parse(text))
+
+    def __getitem__(self, name: str) -> Any:
+        return self.value(BY_NAME[name])
+
+    def set(self, setting: Setting[T] | str, value: T) -> None:
+        """Change a value and call the listeners, which may raise SettingError."""
+        if isinstance(setting, str):
+            setting = BY_NAME[setting]
+        vars(self)[setting.attribute] = value
+        for listener in self._listeners.get(setting, ()):
             listener(value)
 
-    def set_text(self, name: str, text: str) -> None:
-        """`set` from a text; SettingError says what is wrong with it."""
-        self.set(name, self.parse(BY_NAME[name], text))
+    def set_text(self, setting: Setting[T] | str, text: str) -> None:
+        """Parse a text and set the value; SettingError if the text is not valid."""
+        if isinstance(setting, str):
+            setting = BY_NAME[setting]
+        self.set(setting, self.parse(setting, text))
 
-    def set_all(self, changes: Iterable[tuple[Setting, Any]]) -> None:
-        """Change all or none: where a listener refuses, ChangeRefused after undoing."""
-        undo: list[tuple[str, Any]] = []
+    def set_all(self, changes: Iterable[tuple[Setting[Any], Any]]) -> None:
+        """Set all values, or none if a listener rejects one: then raise ChangeRefused."""
+        undo: list[tuple[Setting[Any], Any]] = []
         for setting, value in changes:
-            undo.append((setting.name, self._values[setting.name]))
+            undo.append((setting, self.value(setting)))
             try:
-                self.set(setting.name, value)
+                self.set(setting, value)
             except SettingError as error:
-                for name, before in reversed(undo):
-                    self.set(name, before)
+                for changed, before in reversed(undo):
+                    self.set(changed, before)
                 raise ChangeRefused(setting, str(error)) from None
 
-    def on_change(self, name: str, listener: Callable[[Any], None]) -> None:
-        """Call `listener` with the value now, and whenever it is changed.
+    def on_change(self, setting: Setting[T] | str, listener: Callable[[T], None]) -> None:
+        """Call `listener` with the current value now, and with each new value later.
 
-        A listener that cannot follow raises SettingError, and the change is undone.
+        A listener that cannot apply a value raises SettingError; `set_all` then restores
+        the old values.
         """
-        self._listeners.setdefault(name, []).append(listener)
-        listener(self._values[name])
-
-
-__all__ = [
-    "ALIASES",
-    "BY_NAME",
-    "DEFAULTS",
-    "TABLE",
-    "ChangeRefused",
-    "Setting",
-    "SettingError",
-    "Settings",
-]
+        if isinstance(setting, str):
+            setting = BY_NAME[setting]
+        self._listeners.setdefault(setting, []).append(listener)
+        listener(self.value(setting))

@@ -1,12 +1,20 @@
-"""The settings that do something, by theme. `inert_settings` has those that are only kept."""
+"""The settings that have an effect. Those that are only remembered are in `inert`."""
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from commands.engine.numbers import INT64_MAX
 from commands.settings.kinds import (
-    Boolean,
+    COUNT,
+    INT32_MAX,
+    PORT,
+    SIZE,
+    SMALL,
+    TEXT,
+    YES_NO,
+    Choice,
     Clamped,
-    Enum,
     EventClasses,
     FileName,
     Integer,
@@ -15,333 +23,314 @@ from commands.settings.kinds import (
     OutputLimits,
     Percentiles,
     SavePoints,
-    Setting,
     ShutdownOptions,
-    Text,
 )
+from commands.settings.setting import Setting
 
-INT32_MAX = 2**31 - 1
-COUNT = Integer()
-SMALL = Integer(0, INT32_MAX)
-PORT = Integer(0, 65535)
-SIZE = Memory()
-YES_NO = Boolean()
-TEXT = Text()
-_WHO = Enum("no", "yes", "local")
+Access = Literal["no", "yes", "local"]
+FsyncPolicy = Literal["everysec", "always", "no"]
+LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
+EvictionPolicy = Literal[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+]
 
-NETWORK = (
-    Setting("port", PORT, "6379", "TCP port; 0 listens on no TCP port."),
-    Setting("bind", TEXT, "127.0.0.1 ::1", "Addresses to listen on.", words=True),
-    Setting("unixsocket", TEXT, "", "Path of a unix socket to listen on.", mutable=False),
-    Setting(
-        "unixsocketperm",
+
+class WorkingSettings:
+    """One attribute per setting; the setting's name has hyphens where this has underscores."""
+
+    # --- network ---------------------------------------------------------------------------
+
+    port = Setting(PORT, "6379", "TCP port to listen on; 0 disables TCP.")
+    bind = Setting(TEXT, "127.0.0.1 ::1", "Addresses to listen on.", words=True)
+    unixsocket = Setting(TEXT, "", "Path of a Unix socket to listen on.", mutable=False)
+    unixsocketperm = Setting(
         Octal(0o777),
         "0",
-        "Octal permissions of the unix socket; 0 leaves them to the umask.",
+        "Octal permissions of the Unix socket; 0 leaves them to the umask.",
         mutable=False,
-    ),
-    Setting("tcp-backlog", SMALL, "511", "Length of the accept queue.", mutable=False),
-    Setting("tcp-keepalive", SMALL, "300", "Seconds between TCP keep-alive probes; 0 is none."),
-    Setting("timeout", SMALL, "0", "Seconds of idleness until a client is closed; 0 is never."),
-    Setting("maxclients", Integer(1, 2**32 - 1), "10000", "Most clients connected at once."),
-    Setting(
-        "protected-mode",
-        YES_NO,
-        "yes",
-        "Serve only this machine while there is no password.",
-    ),
-)
+    )
+    tcp_backlog = Setting(
+        SMALL, "511", "Maximum length of the queue of pending connections.", mutable=False
+    )
+    tcp_keepalive = Setting(
+        SMALL, "300", "Seconds between TCP keep-alive probes; 0 disables the probes."
+    )
+    timeout = Setting(
+        SMALL, "0", "Close a client after this many idle seconds; 0 disables the timeout."
+    )
+    maxclients = Setting(
+        Integer(1, 2**32 - 1), "10000", "Maximum number of clients connected at the same time."
+    )
+    protected_mode = Setting(
+        YES_NO, "yes", "Without a password, accept connections from this machine only."
+    )
 
-CLIENTS = (
-    Setting(
-        "client-query-buffer-limit",
-        Memory(1 << 20),
-        "1gb",
-        "Most unread input of a client.",
-    ),
-    Setting(
-        "client-output-buffer-limit",
+    # --- clients ---------------------------------------------------------------------------
+
+    client_query_buffer_limit = Setting(
+        Memory(1 << 20), "1gb", "Maximum unprocessed input of one client, in bytes."
+    )
+    client_output_buffer_limit = Setting(
         OutputLimits(),
         "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60",
-        "Per class of client: hard limit, soft limit, seconds over the soft limit.",
+        "Unread replies per class of client: hard limit, soft limit, and how many seconds the "
+        "soft limit may be exceeded.",
         words=True,
-    ),
-    Setting("proto-max-bulk-len", Memory(1 << 20), "512mb", "Longest string a client may send."),
-    Setting("requirepass", TEXT, "", "Password of the default user.", secret=True),
-    Setting("aclfile", TEXT, "", "File with the users, in place of `user` lines.", mutable=False),
-    Setting("acllog-max-len", COUNT, "128", "Entries kept in ACL LOG."),
-    Setting(
-        "acl-pubsub-default",
-        Enum("allchannels", "resetchannels"),
+        words_per_line=4,
+    )
+    proto_max_bulk_len = Setting(
+        Memory(1 << 20), "512mb", "Maximum length of one string in a request, in bytes."
+    )
+    requirepass = Setting(TEXT, "", "Password of the default user.", secret=True)
+    aclfile = Setting(
+        TEXT, "", "File that defines the users, instead of `user` lines.", mutable=False
+    )
+    acllog_max_len = Setting(COUNT, "128", "Maximum number of entries in ACL LOG.")
+    acl_pubsub_default = Setting(
+        Choice("allchannels", "resetchannels"),
         "resetchannels",
-        "Channels that a new user may use.",
-    ),
-    Setting(
-        "tracking-table-max-keys",
+        "Pub/sub channels that a new user may access.",
+    )
+    tracking_table_max_keys = Setting(
         COUNT,
         "1000000",
-        "Most keys remembered for client-side caching; 0 is no limit.",
-    ),
-    Setting(
-        "notify-keyspace-events",
-        EventClasses(),
-        "",
-        "Classes of key events that are published.",
-    ),
-)
+        "Maximum number of keys tracked for client-side caching; 0 is no limit.",
+    )
+    notify_keyspace_events = Setting(
+        EventClasses(), "", "Classes of keyspace events that are published."
+    )
 
-SERVER = (
-    Setting("databases", Integer(1, INT32_MAX), "16", "Number of databases.", mutable=False),
-    Setting("hz", Clamped(1, 500), "10", "How often a second background work is done."),
-    Setting(
-        "active-expire-effort",
-        Integer(1, 10),
-        "1",
-        "How much time sweeps for expired keys may take.",
-    ),
-    Setting(
-        "loglevel",
-        Enum("debug", "verbose", "notice", "warning", "nothing"),
-        "notice",
-        "The least severe messages that are logged.",
-    ),
-    Setting("logfile", TEXT, "", "Log file; empty logs to standard error.", mutable=False),
-    Setting("pidfile", TEXT, "", "File that holds the process id.", mutable=False),
-    Setting(
-        "shutdown-on-sigint",
+    # --- server ----------------------------------------------------------------------------
+
+    databases = Setting(Integer(1, INT32_MAX), "16", "Number of databases.", mutable=False)
+    hz = Setting(Clamped(1, 500), "10", "Runs of the background work per second.")
+    active_expire_effort = Setting(
+        Integer(1, 10), "1", "Effort spent on removing expired keys, from 1 to 10."
+    )
+    loglevel: Setting[LogLevel] = Setting(
+        Choice(*get_args(LogLevel)), "notice", "Lowest severity of the messages that are logged."
+    )
+    logfile = Setting(
+        TEXT, "", "Path of the log file; empty logs to standard error.", mutable=False
+    )
+    pidfile = Setting(TEXT, "", "Path of the file that holds the process id.", mutable=False)
+    shutdown_on_sigint = Setting(
         ShutdownOptions(),
         "default",
-        "How SIGINT ends the server: SHUTDOWN's options.",
+        "Options of SHUTDOWN that apply when SIGINT stops the server.",
         words=True,
-    ),
-    Setting(
-        "shutdown-on-sigterm",
+    )
+    shutdown_on_sigterm = Setting(
         ShutdownOptions(),
         "default",
-        "How SIGTERM ends the server: SHUTDOWN's options.",
+        "Options of SHUTDOWN that apply when SIGTERM stops the server.",
         words=True,
-    ),
-    Setting(
-        "busy-reply-threshold",
+    )
+    busy_reply_threshold = Setting(
         COUNT,
         "5000",
-        "Milliseconds until a script counts as busy; 0 is never.",
+        "Milliseconds after which a running script counts as busy; 0 is never.",
         alias="lua-time-limit",
-    ),
-    Setting(
-        "enable-protected-configs",
-        _WHO,
+    )
+    enable_protected_configs: Setting[Access] = Setting(
+        Choice(*get_args(Access)),
         "no",
-        "Who may change protected settings.",
+        "Which clients may change protected settings.",
         mutable=False,
-    ),
-    Setting("enable-debug-command", _WHO, "no", "Who may use DEBUG.", mutable=False),
-    Setting("enable-module-command", _WHO, "no", "Who may use MODULE.", mutable=False),
-)
+    )
+    enable_debug_command: Setting[Access] = Setting(
+        Choice(*get_args(Access)), "no", "Which clients may use DEBUG.", mutable=False
+    )
+    enable_module_command: Setting[Access] = Setting(
+        Choice(*get_args(Access)), "no", "Which clients may use MODULE.", mutable=False
+    )
 
-DIAGNOSTICS = (
-    Setting(
-        "slowlog-log-slower-than",
+    # --- diagnostics -----------------------------------------------------------------------
+
+    slowlog_log_slower_than = Setting(
         Integer(-1, INT64_MAX),
         "10000",
-        "Microseconds that make a command slow; 0 logs all, -1 none.",
+        "Microseconds above which a command is logged as slow; 0 logs every command, -1 none.",
         alias="commandlog-execution-slower-than",
-    ),
-    Setting(
-        "slowlog-max-len",
+    )
+    slowlog_max_len = Setting(
         COUNT,
         "128",
-        "Entries kept in the slow log.",
+        "Maximum number of entries in the slow log.",
         alias="commandlog-slow-execution-max-len",
-    ),
-    Setting(
-        "commandlog-request-larger-than",
+    )
+    commandlog_request_larger_than = Setting(
         Integer(-1, INT64_MAX),
         "1048576",
-        "Bytes that make a request large; -1 logs none.",
-    ),
-    Setting("commandlog-large-request-max-len", COUNT, "128", "Entries kept in the log of them."),
-    Setting(
-        "commandlog-reply-larger-than",
+        "Bytes above which a request is logged as large; -1 logs none.",
+    )
+    commandlog_large_request_max_len = Setting(
+        COUNT, "128", "Maximum number of entries in the log of large requests."
+    )
+    commandlog_reply_larger_than = Setting(
         Integer(-1, INT64_MAX),
         "1048576",
-        "Bytes that make a reply large; -1 logs none.",
-    ),
-    Setting("commandlog-large-reply-max-len", COUNT, "128", "Entries kept in the log of them."),
-    Setting(
-        "latency-monitor-threshold",
+        "Bytes above which a reply is logged as large; -1 logs none.",
+    )
+    commandlog_large_reply_max_len = Setting(
+        COUNT, "128", "Maximum number of entries in the log of large replies."
+    )
+    latency_monitor_threshold = Setting(
         COUNT,
         "0",
-        "Milliseconds from which on events are monitored; 0 turns that off.",
-    ),
-    Setting("latency-tracking", YES_NO, "yes", "Report the latencies of each command."),
-    Setting(
-        "latency-tracking-info-percentiles",
+        "Milliseconds from which an event is recorded by the latency monitor; 0 disables it.",
+    )
+    latency_tracking = Setting(YES_NO, "yes", "Record a latency histogram for each command.")
+    latency_tracking_info_percentiles = Setting(
         Percentiles(),
         "50 99 99.9",
         "Percentiles that INFO latencystats reports.",
         words=True,
-    ),
-)
+    )
 
-PERSISTENCE = (
-    Setting("dir", TEXT, ".", "Directory of the data files.", protected=True),
-    Setting(
-        "dbfilename",
-        FileName("dbfilename"),
-        "dump.rdb",
-        "Name of the snapshot file.",
-        protected=True,
-    ),
-    Setting(
-        "save",
+    # --- persistence -----------------------------------------------------------------------
+
+    dir = Setting(TEXT, ".", "Directory of the data files.", protected=True)
+    dbfilename = Setting(
+        FileName("dbfilename"), "dump.rdb", "Name of the snapshot file.", protected=True
+    )
+    save = Setting(
         SavePoints(),
         "3600 1 300 100 60 10000",
-        "When to snapshot: seconds and changes.",
+        "When to take a snapshot: after this many seconds with at least this many changes.",
         words=True,
-    ),
-    Setting("stop-writes-on-bgsave-error", YES_NO, "yes", "Refuse writes while snapshots fail."),
-    Setting("rdbcompression", YES_NO, "yes", "Compress long strings in snapshots."),
-    Setting("rdbchecksum", YES_NO, "yes", "End snapshots with a checksum.", mutable=False),
-    Setting("appendonly", YES_NO, "no", "Log every write."),
-    Setting(
-        "appendfilename",
+        words_per_line=2,
+    )
+    stop_writes_on_bgsave_error = Setting(
+        YES_NO, "yes", "Reject writes while the last snapshot has failed."
+    )
+    rdbcompression = Setting(YES_NO, "yes", "Compress long strings in snapshots.")
+    rdbchecksum = Setting(YES_NO, "yes", "Write a checksum at the end of snapshots.", mutable=False)
+    appendonly = Setting(YES_NO, "no", "Log every write in the append-only file.")
+    appendfilename = Setting(
         FileName("appendfilename"),
         "appendonly.aof",
-        "First part of the names of the log's files.",
+        "Prefix of the names of the append-only files.",
         mutable=False,
-    ),
-    Setting(
-        "appenddirname",
+    )
+    appenddirname = Setting(
         FileName("appenddirname"),
         "appendonlydir",
-        "Directory of the log's files, inside `dir`.",
+        "Directory of the append-only files, inside `dir`.",
         mutable=False,
-    ),
-    Setting(
-        "appendfsync",
-        Enum("everysec", "always", "no"),
-        "everysec",
-        "When the log is forced to disk.",
-    ),
-    Setting(
-        "no-appendfsync-on-rewrite",
+    )
+    appendfsync: Setting[FsyncPolicy] = Setting(
+        Choice(*get_args(FsyncPolicy)), "everysec", "When to fsync the append-only file."
+    )
+    no_appendfsync_on_rewrite = Setting(
         YES_NO,
         "no",
-        "Do not force the log to disk while a snapshot or rewrite runs.",
-    ),
-    Setting(
-        "auto-aof-rewrite-percentage",
+        "Do not fsync the append-only file while a snapshot or rewrite is in progress.",
+    )
+    auto_aof_rewrite_percentage = Setting(
         SMALL,
         "100",
-        "Growth of the log since its last rewrite that starts another; 0 is never.",
-    ),
-    Setting("auto-aof-rewrite-min-size", SIZE, "64mb", "No rewrite while the log is smaller."),
-    Setting("aof-load-truncated", YES_NO, "yes", "Load a log whose end is cut off."),
-    Setting("aof-use-rdb-preamble", YES_NO, "yes", "Rewrite the log as a snapshot."),
-    Setting("aof-timestamp-enabled", YES_NO, "no", "Note the time in the log."),
-    Setting(
-        "sanitize-dump-payload",
-        Enum("no", "yes", "clients"),
-        "no",
-        "Check payloads of RESTORE and snapshots thoroughly.",
-        inert=True,
-    ),
-)
+        "Growth of the append-only file, in percent since its last rewrite, that starts a "
+        "rewrite; 0 is never.",
+    )
+    auto_aof_rewrite_min_size = Setting(
+        SIZE, "64mb", "Size of the append-only file below which no rewrite starts by itself."
+    )
+    aof_load_truncated = Setting(
+        YES_NO, "yes", "Load an append-only file whose last record is incomplete."
+    )
+    aof_use_rdb_preamble = Setting(
+        YES_NO, "yes", "Rewrite the append-only file in the format of a snapshot."
+    )
+    aof_timestamp_enabled = Setting(YES_NO, "no", "Write timestamps to the append-only file.")
 
-MEMORY = (
-    Setting("maxmemory", Memory(0, 2**64 - 1), "0", "Most memory for data; 0 is no limit."),
-    Setting(
-        "maxmemory-policy",
-        Enum(
-            "volatile-lru",
-            "volatile-lfu",
-            "volatile-random",
-            "volatile-ttl",
-            "allkeys-lru",
-            "allkeys-lfu",
-            "allkeys-random",
-            "noeviction",
-        ),
+    # --- memory ----------------------------------------------------------------------------
+
+    maxmemory = Setting(Memory(0, 2**64 - 1), "0", "Maximum memory for data; 0 is no limit.")
+    maxmemory_policy: Setting[EvictionPolicy] = Setting(
+        Choice(*get_args(EvictionPolicy)),
         "noeviction",
-        "What is removed when the data outgrows `maxmemory`.",
-    ),
-    Setting("maxmemory-samples", Integer(1, INT32_MAX), "5", "Keys compared per eviction."),
-)
+        "Which keys are evicted when the data exceeds `maxmemory`.",
+    )
+    maxmemory_samples = Setting(
+        Integer(1, INT32_MAX), "5", "Number of keys compared for each eviction."
+    )
 
-ENCODINGS = (
-    Setting(
-        "hash-max-listpack-entries",
+    # --- encodings -------------------------------------------------------------------------
+
+    hash_max_listpack_entries = Setting(
         COUNT,
         "512",
-        "Most fields of a compact hash.",
+        "Maximum number of fields in a compact hash.",
         alias="hash-max-ziplist-entries",
-    ),
-    Setting(
-        "hash-max-listpack-value",
+    )
+    hash_max_listpack_value = Setting(
         SIZE,
         "64",
-        "Longest value of a compact hash.",
+        "Maximum length of a field or value in a compact hash, in bytes.",
         alias="hash-max-ziplist-value",
-    ),
-    Setting(
-        "list-max-listpack-size",
+    )
+    list_max_listpack_size = Setting(
         Integer(-(2**31), INT32_MAX),
         "-2",
-        "Most entries, or size class, of a list node.",
+        "Maximum number of entries in a list node; a negative number is a class of sizes.",
         alias="list-max-ziplist-size",
-    ),
-    Setting("set-max-intset-entries", COUNT, "512", "Most members of a set of integers."),
-    Setting("set-max-listpack-entries", COUNT, "128", "Most members of a compact set."),
-    Setting("set-max-listpack-value", SIZE, "64", "Longest member of a compact set."),
-    Setting(
-        "zset-max-listpack-entries",
+    )
+    set_max_intset_entries = Setting(
+        COUNT, "512", "Maximum number of members in a compact set of integers."
+    )
+    set_max_listpack_entries = Setting(COUNT, "128", "Maximum number of members in a compact set.")
+    set_max_listpack_value = Setting(
+        SIZE, "64", "Maximum length of a member in a compact set, in bytes."
+    )
+    zset_max_listpack_entries = Setting(
         COUNT,
         "128",
-        "Most members of a compact sorted set.",
+        "Maximum number of members in a compact sorted set.",
         alias="zset-max-ziplist-entries",
-    ),
-    Setting(
-        "zset-max-listpack-value",
+    )
+    zset_max_listpack_value = Setting(
         SIZE,
         "64",
-        "Longest member of a compact sorted set.",
+        "Maximum length of a member in a compact sorted set, in bytes.",
         alias="zset-max-ziplist-value",
-    ),
-    Setting("stream-node-max-bytes", SIZE, "4096", "Most bytes of a stream node."),
-    Setting("stream-node-max-entries", COUNT, "100", "Most entries of a stream node."),
-    Setting("hll-sparse-max-bytes", SIZE, "3000", "Longest sparse HyperLogLog."),
-)
+    )
+    stream_node_max_bytes = Setting(SIZE, "4096", "Maximum size of a stream node, in bytes.")
+    stream_node_max_entries = Setting(COUNT, "100", "Maximum number of entries in a stream node.")
+    hll_sparse_max_bytes = Setting(
+        SIZE, "3000", "Maximum size of a HyperLogLog in the sparse encoding, in bytes."
+    )
 
-# Redkeep's own: what Redis has no word for.
-DOMAIN = (
-    Setting(
-        "job-kinds",
+    # --- Redkeep's own commands; Redis has no such settings --------------------------------
+
+    job_kinds = Setting(
         TEXT,
         "train backfill feature_refresh drift_compute",
         "Kinds of jobs that JOB.SUBMIT accepts.",
         words=True,
-    ),
-    Setting("job-lease-ms", Integer(1), "30000", "Lease of a claimed job that names none."),
-    Setting("presence-ttl-ms", Integer(1), "30000", "Age at which a consumer turns stale."),
-    Setting("queue-max-deliveries", COUNT, "5", "Deliveries until a message is a dead letter."),
-    Setting("domain-events", YES_NO, "no", "Keep events of domain commands in streams, too."),
-    Setting(
-        "hash-tags",
+    )
+    job_lease_ms = Setting(
+        Integer(1), "30000", "Milliseconds of a job's lease if the claim does not name any."
+    )
+    presence_ttl_ms = Setting(
+        Integer(1), "30000", "Milliseconds after which a consumer that was not seen is stale."
+    )
+    queue_max_deliveries = Setting(
+        COUNT, "5", "Number of deliveries after which a message becomes a dead letter."
+    )
+    domain_events = Setting(
+        YES_NO, "no", "Also append the events of Redkeep's own commands to streams."
+    )
+    hash_tags = Setting(
         YES_NO,
         "no",
-        "Put hash tags into the checkpoint and store layouts that have none.",
+        "Use the tenant as the hash tag in the keys of checkpoints and stores.",
         mutable=False,
-    ),
-)
-
-WORKING = (
-    *NETWORK,
-    *CLIENTS,
-    *SERVER,
-    *DIAGNOSTICS,
-    *PERSISTENCE,
-    *MEMORY,
-    *ENCODINGS,
-    *DOMAIN,
-)
+    )

@@ -20,7 +20,7 @@ import trio
 
 from commands.families import open_instance
 from commands.instance.instance import Instance
-from commands.settings.settings import Settings
+from commands.settings.settings import BY_NAME, Settings
 from server.server import Server, StartObserver
 from storage.journal import Journal
 from tests.support.resp import Connection
@@ -74,7 +74,7 @@ class Loop:
         if "dir" not in settings:
             settings["dir"] = mkdtemp(dir=self._directory.name)
         for name, text in settings.items():
-            table.set_text(name, text)
+            table.set_text(BY_NAME[name], text)
         running = RunningServer(self, open_instance(table))
         self._nursery.start_soon(running.run)
         return running

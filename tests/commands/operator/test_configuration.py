@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commands.settings.kinds import SettingError
-from commands.settings.settings import Settings
+from commands.settings.setting import Setting
+from commands.settings.settings import TABLE, Settings
 from tests.support.resp import Connection, Error, Map
 from tests.support.servers import Loop, RunningServer
 
@@ -99,16 +101,13 @@ def test_resetting_counters(client: Connection) -> None:
     assert b"errorstat_" not in stats
 
 
-@pytest.mark.parametrize("name", [setting.name for setting in Settings()])
-def test_every_setting_reads_what_it_writes(name: str) -> None:
+@pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
+def test_every_setting_reads_what_it_writes(setting: Setting[Any]) -> None:
     settings = Settings()
-    setting = settings.find(name)
-    assert setting is not None
-    value = settings[name]
-    assert settings.parse(setting, settings.text(name)) == value
+    assert settings.parse(setting, settings.text(setting)) == settings.value(setting)
     assert setting.help.endswith(".")
 
 
 def test_names_and_aliases_are_distinct() -> None:
-    names = [name for s in Settings() for name in (s.name, s.alias) if name]
+    names = [name for s in TABLE for name in (s.name, s.alias) if name]
     assert len(names) == len(set(names))

@@ -8,7 +8,7 @@ import pytest
 
 from commands.settings import config_file
 from commands.settings.config_file import ConfigError
-from commands.settings.settings import Settings
+from commands.settings.settings import BY_NAME, TABLE, Settings
 
 
 @pytest.mark.parametrize(
@@ -48,22 +48,22 @@ def test_several_lines_of_a_setting_add_up(tmp_path: Path) -> None:
         "save 60 1\nSAVE 30 5\n"
         "client-output-buffer-limit pubsub 1mb 0 0\nclient-output-buffer-limit normal 5 4 3\n",
     )
-    assert settings.text("save") == "60 1 30 5"
-    assert settings.text("client-output-buffer-limit") == (
+    assert settings.text(Settings.save) == "60 1 30 5"
+    assert settings.text(Settings.client_output_buffer_limit) == (
         "normal 5 4 3 slave 268435456 67108864 60 pubsub 1048576 0 0"
     )
 
 
 def test_an_empty_save_takes_back_those_before_it(tmp_path: Path) -> None:
-    assert _load(tmp_path / "a.conf", 'save 60 1\nsave ""\n').text("save") == ""
-    assert _load(tmp_path / "b.conf", 'save ""\nsave 5 1\n').text("save") == "5 1"
+    assert _load(tmp_path / "a.conf", 'save 60 1\nsave ""\n').text(Settings.save) == ""
+    assert _load(tmp_path / "b.conf", 'save ""\nsave 5 1\n').text(Settings.save) == "5 1"
 
 
 def test_files_can_include_others(tmp_path: Path) -> None:
     (tmp_path / "one.inc").write_text("timeout 5\n")
     (tmp_path / "two.inc").write_text("hz 20\n")
     settings = _load(tmp_path / "a.conf", f"timeout 3\ninclude {tmp_path}/*.inc\nmaxclients 7\n")
-    assert [settings[name] for name in ("timeout", "hz", "maxclients")] == [5, 20, 7]
+    assert [settings.timeout, settings.hz, settings.maxclients] == [5, 20, 7]
     assert settings.config_file == str(tmp_path / "a.conf")
 
 
@@ -104,8 +104,8 @@ def test_a_command_line_is_read_like_a_file() -> None:
     settings = Settings()
     words = ["--save", "10", "1", "--maxmemory", "1gb", "--save", "20", "2"]
     config_file.apply(settings, config_file.from_arguments(words))
-    assert settings.text("save") == "10 1 20 2"
-    assert settings["maxmemory"] == 1 << 30
+    assert settings.text(Settings.save) == "10 1 20 2"
+    assert settings.maxmemory == 1 << 30
     with pytest.raises(ConfigError, match="stray"):
         config_file.from_arguments(["stray"])
 
@@ -121,12 +121,12 @@ def test_a_rewritten_file_says_the_same(tmp_path: Path) -> None:
         ("client-output-buffer-limit", "pubsub 1 2 3"),
         ("unixsocketperm", "700"),
     ):
-        settings.set_text(name, text)
+        settings.set_text(BY_NAME[name], text)
     path = tmp_path / "new.conf"
     config_file.rewrite(settings, str(path), everything=True)
     again = Settings()
     config_file.load(again, str(path))
-    assert all(again[setting.name] == settings[setting.name] for setting in settings)
+    assert all(again.value(setting) == settings.value(setting) for setting in TABLE)
 
 
 def test_a_rewrite_keeps_the_files_permissions_and_links(tmp_path: Path) -> None:
