@@ -92,8 +92,8 @@ def serve(words: tuple[str, ...]) -> None:
 
     settings = Settings()
     # An instance is in memory by itself; a server that somebody starts keeps its data.
-    settings.set_text("dir", DEFAULT_DIRECTORY)
-    settings.set_text("appendonly", "yes")
+    settings.set(Settings.dir, DEFAULT_DIRECTORY)
+    settings.set(Settings.appendonly, True)
     rest = list(words)
     try:
         others = []

@@ -77,7 +77,7 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
     if target.exists():
         raise click.ClickException(f"{target} exists; it is not overwritten")
     settings = Settings()
-    settings.set_text("databases", "1024")
+    settings.set(Settings.databases, 1024)
     instance = open_instance(settings)
     ctx = Context(instance, instance.internal_client())
     with _bar() as bar:

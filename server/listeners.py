@@ -38,27 +38,27 @@ class Listeners:
         self._sockets: list[socket.socket] = []
         # While running: the parent of the accepting tasks.
         self._nursery: trio.Nursery | None = None
-        settings.on_change("port", self._move)
-        settings.on_change("bind", self._move)
+        settings.on_change(Settings.port, self._move)
+        settings.on_change(Settings.bind, self._move)
 
     def listen(self) -> None:
         """Bind everything the settings name, or nothing."""
         settings = self._settings
         try:
-            port = settings["port"]
-            if port or not settings["unixsocket"]:
-                self._sockets += self._listen_tcp(settings["bind"].split(), port)
+            port = settings.port
+            if port or not settings.unixsocket:
+                self._sockets += self._listen_tcp(settings.bind.split(), port)
                 # What the system chose is the port from here on, in INFO and CONFIG too.
-                settings.set("port", self.port)
-            if settings["unixsocket"]:
-                self._listen_unix(settings["unixsocket"], settings["unixsocketperm"])
+                settings.set(Settings.port, self.port)
+            if settings.unixsocket:
+                self._listen_unix(settings.unixsocket, settings.unixsocketperm)
         except BaseException:
             self.close()
             raise
 
     def _listen_tcp(self, hosts: list[str], port: int) -> list[socket.socket]:
         """Sockets that listen on these hosts; one that does so already is kept."""
-        backlog = self._settings["tcp-backlog"]
+        backlog = self._settings.tcp_backlog
         kept = {sock.getsockname()[:2]: sock for sock in self._sockets if not _is_unix(sock)}
         listening: list[socket.socket] = []
         for host in hosts or ["*"]:
@@ -102,7 +102,7 @@ class Listeners:
             sock.bind(path)
             if permissions:
                 os.chmod(path, permissions)
-            sock.listen(self._settings["tcp-backlog"])
+            sock.listen(self._settings.tcp_backlog)
             sock.setblocking(False)
         except OSError as error:
             sock.close()
@@ -114,7 +114,7 @@ class Listeners:
         if self._nursery is None:
             return
         settings = self._settings
-        port, hosts = settings["port"], settings["bind"].split()
+        port, hosts = settings.port, settings.bind.split()
         try:
             wanted = self._listen_tcp(hosts, port) if port else []
         except ListenError as error:

@@ -53,9 +53,9 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
         server.listen()
     except ListenError as error:
         if made:
-            os.rmdir(settings["dir"])
+            os.rmdir(settings.dir)
         raise StartError(str(error)) from None
-    pidfile = settings["pidfile"]
+    pidfile = settings.pidfile
     if pidfile:
         _write_pidfile(pidfile)
     try:
@@ -101,10 +101,10 @@ async def _run(server: Server, start: _Start) -> None:
 
 def _where_data_is(settings: Settings) -> str:
     """For the start-up line: what of the data outlives the process, and where."""
-    if settings["appendonly"]:
-        return f"data is kept in {settings['dir']}, logged ({settings['appendfsync']})"
-    if settings["save"]:
-        return f"data is kept in {settings['dir']}, in snapshots"
+    if settings.appendonly:
+        return f"data is kept in {settings.dir}, logged ({settings.appendfsync})"
+    if settings.save:
+        return f"data is kept in {settings.dir}, in snapshots"
     return "data is kept in memory only"
 
 
@@ -112,13 +112,16 @@ async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
     async for number in signals:
         name = signal.Signals(number).name
         logger.info("Received %s, stopping", name)
-        if not server.stop_on_signal(server.instance.settings[f"shutdown-on-{name.lower()}"]):
+        settings = server.instance.settings
+        interrupted = number == signal.SIGINT
+        options = settings.shutdown_on_sigint if interrupted else settings.shutdown_on_sigterm
+        if not server.stop_on_signal(options):
             logger.error("Received %s, but the data is not safe: still running", name)
 
 
 def start_logging(settings: Settings) -> None:
     """Send the log to the file the settings name, or to standard error."""
-    target = settings["logfile"]
+    target = settings.logfile
     try:
         handler: logging.Handler = (
             logging.FileHandler(target, encoding="utf-8")
@@ -130,25 +133,25 @@ def start_logging(settings: Settings) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.handlers[:] = [handler]
     logger.propagate = False
-    settings.on_change("loglevel", lambda level: logger.setLevel(_LEVELS[level]))
+    settings.on_change(Settings.loglevel, lambda level: logger.setLevel(_LEVELS[level]))
 
 
 def _enter_data_directory(settings: Settings) -> bool:
     """Go where the data is; whether that had to be made."""
-    path = settings["dir"]
+    path = settings.dir
     makes = path == DEFAULT_DIRECTORY and not os.path.exists(path)
     try:
         if makes:
-            if not settings["appendonly"] and not settings["save"]:
+            if not settings.appendonly and not settings.save:
                 # A pure cache leaves no traces.
-                settings.set("dir", os.path.abspath(path))
+                settings.set(Settings.dir, os.path.abspath(path))
                 return False
             make_directory(Path(path))
         os.chdir(path)
     except OSError as error:
         raise StartError(f"cannot use the data directory {path}: {error.strerror}") from None
     # Where it is must not depend on where somebody was when the server started.
-    settings.set("dir", os.getcwd())
+    settings.set(Settings.dir, os.getcwd())
     return makes
 
 

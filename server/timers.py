@@ -77,7 +77,7 @@ class Timers:
                 self._jumped = False
                 if not instance.background_paused:
                     await self.tick()
-                next_tick = trio.current_time() + 1 / instance.settings["hz"]
+                next_tick = trio.current_time() + 1 / instance.settings.hz
             self._turns.end()
 
     async def tick(self) -> None:
@@ -114,8 +114,8 @@ class Timers:
     async def _expire(self) -> None:
         """Remove expired keys, a slice at a time, within the share of this round."""
         settings = self._instance.settings
-        share = _SHARE_PERCENT + 2 * (settings["active-expire-effort"] - 1)
-        budget = 1_000_000_000 // settings["hz"] * share // 100
+        share = _SHARE_PERCENT + 2 * (settings.active_expire_effort - 1)
+        budget = 1_000_000_000 // settings.hz * share // 100
         keyspace = self._instance.keyspace
         while budget > 0:
             started = perf_counter_ns()

@@ -49,7 +49,7 @@ def tenant_part(ctx: Context, tenant: bytes) -> bytes:
     if not tenant:
         raise failure("NAMESPACE", "the tenant is empty")
     rendered = escape(tenant)
-    if not ctx.instance.settings["hash-tags"]:
+    if not ctx.instance.settings.hash_tags:
         return rendered
     if tenant.startswith(b"}"):
         raise failure("NAMESPACE", "tenant '{}' would be an empty hash tag", tenant)

@@ -65,7 +65,7 @@ def count_poison(ctx: Context) -> None:
 def publish(ctx: Context, family: str, collection: bytes, event: dict[str, Any]) -> None:
     """Tell the world of a change of state, and keep it where `domain-events` says so."""
     instance = ctx.instance
-    kept = instance.settings["domain-events"]
+    kept = instance.settings.domain_events
     if not kept and not instance.pubsub.channels and not instance.pubsub.patterns:
         # Nobody would hear it, and most often nobody listens.
         return

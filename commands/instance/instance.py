@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import fields
+from functools import partial
 from random import Random
 
 from commands.engine.key_layouts import ordered_prefixes, places
@@ -16,6 +17,7 @@ from commands.instance.process import memory_use
 from commands.instance.pubsub import PubSub
 from commands.instance.slow_log import SlowLog
 from commands.instance.statistics import BoundCommand, Rate, Statistics
+from commands.settings.setting import Setting
 from commands.settings.settings import Settings
 from storage.clock import Clock
 from storage.keyspace import Keyspace
@@ -39,9 +41,9 @@ class Instance:
         self.rng = Random()
         self.keyspace = Keyspace(
             self.clock,
-            self.settings["databases"],
+            self.settings.databases,
             ordered_prefixes(),
-            places(tagged=self.settings["hash-tags"]),
+            places(tagged=self.settings.hash_tags),
         )
         self.started_ms = self.keyspace.now
         self.clients: dict[int, Client] = {}
@@ -76,18 +78,15 @@ class Instance:
         self._by_spelling: dict[bytes, BoundCommand] = {}
         self._by_command: dict[Command, BoundCommand] = {}
         self._follow_limits()
-        self.settings.on_change("requirepass", self._follow_password)
-        self.settings.on_change("latency-monitor-threshold", self.latency.follow_threshold)
+        self.settings.on_change(Settings.requirepass, self._follow_password)
+        self.settings.on_change(Settings.latency_monitor_threshold, self.latency.follow_threshold)
 
     def _follow_limits(self) -> None:
         """Keep the keyspace's encoding thresholds equal to the settings of those names."""
         limits = self.keyspace.limits
         for threshold in fields(Limits):
-            name = threshold.name
-            self.settings.on_change(
-                name.replace("_", "-"),
-                lambda value, name=name: setattr(limits, name, value),  # type: ignore[misc]
-            )
+            setting: Setting[int] = getattr(Settings, threshold.name)
+            self.settings.on_change(setting, partial(setattr, limits, threshold.name))
 
     def _follow_password(self, password: str) -> None:
         """Without a password, everybody who connects is the default user at once."""
@@ -109,7 +108,7 @@ class Instance:
 
     def _client(self, ident: int, wire: Wire) -> Client:
         client = Client(ident, self.keyspace.databases[0], wire, self.guards, self.keyspace.now)
-        if self.settings["requirepass"]:
+        if self.settings.requirepass:
             client.hold(Guard.UNAUTHENTICATED)
         return client
 
@@ -126,7 +125,7 @@ class Instance:
         client.no_evict = False
         client.lift(Guard.NO_TOUCH)
         client.user = b"default"
-        if self.settings["requirepass"]:
+        if self.settings.requirepass:
             client.hold(Guard.UNAUTHENTICATED)
         client.speak(2)
 

@@ -126,10 +126,6 @@ class Persistence:
     def write_refusal(self) -> bytes | None:
         """Why writes are refused: what is not safe must not be acknowledged."""
         settings = self._settings
-        if (
-            not self.snapshot.succeeded
-            and settings["stop-writes-on-bgsave-error"]
-            and settings["save"]
-        ):
+        if not self.snapshot.succeeded and settings.stop_writes_on_bgsave_error and settings.save:
             return _SNAPSHOTS_FAIL
         return _LOG_FAILS % self.log_error if self.log_error else None

@@ -53,7 +53,7 @@ def dump(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.read(argv[1])
     if value is None:
         return None
-    return dump_value(value, compress=ctx.instance.settings["rdbcompression"])
+    return dump_value(value, compress=ctx.instance.settings.rdbcompression)
 
 
 @command(

@@ -261,7 +261,7 @@ def module_unload(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _check_modules_allowed(ctx: Context) -> None:
-    allowed = ctx.instance.settings["enable-module-command"]
+    allowed = ctx.instance.settings.enable_module_command
     if allowed != "yes" and not (allowed == "local" and ctx.client.is_local):
         raise CommandError(
             'ERR MODULE command not allowed. If the enable-module-command option is set to "local",'

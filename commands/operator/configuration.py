@@ -118,8 +118,8 @@ def _refused(name: str, reason: str) -> CommandError:
 
 
 def _may_change_protected(ctx: Context) -> bool:
-    allowed = ctx.instance.settings["enable-protected-configs"]
-    return bool(allowed == "yes" or (allowed == "local" and ctx.client.is_local))
+    allowed = ctx.instance.settings.enable_protected_configs
+    return allowed == "yes" or (allowed == "local" and ctx.client.is_local)
 
 
 @command(

@@ -86,7 +86,7 @@ def _word(
     arity=-2,
 )
 def debug(ctx: Context, argv: list[bytes]) -> Reply:
-    allowed = ctx.instance.settings["enable-debug-command"]
+    allowed = ctx.instance.settings.enable_debug_command
     if allowed != "yes" and not (allowed == "local" and ctx.client.is_local):
         raise CommandError(_NOT_ALLOWED)
     word = _WORDS.get(argv[1].upper())
@@ -134,7 +134,7 @@ def debug_populate(ctx: Context, argv: list[bytes]) -> Reply:
     count = _positive(argv[2])
     prefix = argv[3] if len(argv) > 3 else b"key"
     size = _positive(argv[4]) if len(argv) > 4 else None
-    if size is not None and size > ctx.instance.settings["proto-max-bulk-len"]:
+    if size is not None and size > ctx.instance.settings.proto_max_bulk_len:
         raise CommandError(MUST_BE_POSITIVE)
     for number in range(count):
         key = b"%b:%d" % (prefix, number)

@@ -335,7 +335,7 @@ def _age(seconds: int) -> str:
     tips=_SPECIAL,
 )
 def latency_histogram(ctx: Context, argv: list[bytes]) -> Reply:
-    if not ctx.instance.settings["latency-tracking"]:
+    if not ctx.instance.settings.latency_tracking:
         return {}
     used = [bound for bound in ctx.instance.used_commands if bound.stats.calls]
     if len(argv) > 2:

@@ -63,7 +63,7 @@ def _server(instance: Instance) -> Fields:
     settings = instance.settings
     now = instance.clock.now_ns()
     uptime = instance.uptime_seconds
-    hz = settings["hz"]
+    hz = settings.hz
     uname = platform.uname()
     yield "redis_version", COMPATIBLE_VERSION
     yield "redis_git_sha1", "00000000"
@@ -79,7 +79,7 @@ def _server(instance: Instance) -> Fields:
     yield "process_id", os.getpid()
     yield "process_supervised", "no"
     yield "run_id", instance.run_id.decode()
-    yield "tcp_port", settings["port"]
+    yield "tcp_port", settings.port
     yield "server_time_usec", now // 1000
     yield "uptime_in_seconds", uptime
     yield "uptime_in_days", uptime // 86400
@@ -101,7 +101,7 @@ def _clients(instance: Instance) -> Fields:
     databases = instance.keyspace.databases
     yield "connected_clients", len(instance.clients)
     yield "cluster_connections", 0
-    yield "maxclients", instance.settings["maxclients"]
+    yield "maxclients", instance.settings.maxclients
     yield "client_recent_max_input_buffer", 0
     yield "client_recent_max_output_buffer", 0
     yield "blocked_clients", len(instance.blocked_clients)
@@ -148,7 +148,7 @@ def _memory(instance: Instance) -> Fields:
     overhead = startup + tables
     data = max(0, used - overhead)
     machine = machine_memory()
-    limit = settings["maxmemory"]
+    limit = settings.maxmemory
     yield "used_memory", used
     yield "used_memory_human", _human(used)
     yield "used_memory_rss", used
@@ -181,7 +181,7 @@ def _memory(instance: Instance) -> Fields:
     yield "used_memory_scripts_human", "0B"
     yield "maxmemory", limit
     yield "maxmemory_human", _human(limit)
-    yield "maxmemory_policy", settings["maxmemory-policy"]
+    yield "maxmemory_policy", settings.maxmemory_policy
     yield "allocator_frag_ratio", "1.00"
     yield "allocator_frag_bytes", 0
     yield "allocator_rss_ratio", "1.00"
@@ -335,7 +335,7 @@ def _replication(instance: Instance) -> Fields:
     yield "master_repl_offset", 0
     yield "second_repl_offset", -1
     yield "repl_backlog_active", 0
-    yield "repl_backlog_size", instance.settings["repl-backlog-size"]
+    yield "repl_backlog_size", instance.settings.repl_backlog_size
     yield "repl_backlog_first_byte_offset", 0
     yield "repl_backlog_histlen", 0
 
@@ -380,9 +380,9 @@ def _errorstats(instance: Instance) -> Fields:
 
 
 def _latencystats(instance: Instance) -> Fields:
-    if not instance.settings["latency-tracking"]:
+    if not instance.settings.latency_tracking:
         return
-    percentiles = instance.settings["latency-tracking-info-percentiles"]
+    percentiles = instance.settings.latency_tracking_info_percentiles
     for used in instance.used_commands:
         if used.stats.calls:
             yield (

@@ -134,7 +134,7 @@ def memory_stats(ctx: Context, argv: list[bytes]) -> Reply:
 def memory_doctor(ctx: Context, argv: list[bytes]) -> Reply:
     used = memory_use()
     peak = ctx.instance.note_memory(used)
-    limit = ctx.instance.settings["maxmemory"]
+    limit = ctx.instance.settings.maxmemory
     findings = []
     if peak > used * 3 // 2:
         findings.append(

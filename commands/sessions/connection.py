@@ -112,7 +112,7 @@ def reset(ctx: Context, argv: list[bytes]) -> Reply:
 def auth(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) > 3:
         raise CommandError(SYNTAX)
-    if len(argv) == 2 and not ctx.instance.settings["requirepass"]:
+    if len(argv) == 2 and not ctx.instance.settings.requirepass:
         raise CommandError(
             "ERR AUTH <password> called without any password configured for the default user. "
             "Are you sure your configuration is correct?"
@@ -132,7 +132,7 @@ def authenticate(ctx: Context, username: bytes, password: bytes) -> None:
 def _is_right(ctx: Context, username: bytes, password: bytes) -> bool:
     if username != _DEFAULT_USER:
         return False
-    wanted: str = ctx.instance.settings["requirepass"]
+    wanted = ctx.instance.settings.requirepass
     # How long the comparison takes must not tell how much of a guess was right.
     return not wanted or hmac.compare_digest(wanted.encode("utf-8", "surrogateescape"), password)
 

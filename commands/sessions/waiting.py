@@ -51,22 +51,22 @@ def waitaof(ctx: Context, argv: list[bytes]) -> Reply:
     duration = parse_duration(argv[3], ctx.now)
     instance = ctx.instance
     settings, state = instance.settings, instance.persistence
-    if local and not settings["appendonly"]:
+    if local and not settings.appendonly:
         raise CommandError(_NO_LOG)
     # What the commands before this one wrote is on disk when the log is that far.
     mark = state.log_gathered + bool(instance.keyspace.journal)
 
     def synced() -> bool:
         # With "always" a turn is on disk before its replies leave, this one among them.
-        return state.log_whole and (settings["appendfsync"] == "always" or mark <= state.log_synced)
+        return state.log_whole and (settings.appendfsync == "always" or mark <= state.log_synced)
 
     def reply() -> Reply:
-        if local and not settings["appendonly"]:
+        if local and not settings.appendonly:
             return ErrorReply(_NO_LOG)
         return [int(synced()), 0]
 
     def satisfied() -> bool:
-        return replicas == 0 and (local <= synced() or not settings["appendonly"])
+        return replicas == 0 and (local <= synced() or not settings.appendonly)
 
     if satisfied() or ctx.atomic:
         return reply()

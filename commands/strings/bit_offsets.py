@@ -15,7 +15,7 @@ def parse_bit_offset(ctx: Context, text: bytes, width: int = 0) -> int:
             offset *= width
     else:
         offset = read_integer(text)
-    limit = ctx.instance.settings["proto-max-bulk-len"]
+    limit = ctx.instance.settings.proto_max_bulk_len
     if offset is None or offset < 0 or offset >> 3 >= limit:
         raise CommandError("ERR bit offset is not an integer or out of range")
     return offset

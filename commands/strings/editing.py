@@ -12,7 +12,7 @@ from commands.instance.context import Context
 
 def check_length(ctx: Context, length: int) -> None:
     """An error where a string would outgrow what a client may send as one."""
-    if length > ctx.instance.settings["proto-max-bulk-len"]:
+    if length > ctx.instance.settings.proto_max_bulk_len:
         raise CommandError(STRING_TOO_LONG)
 
 

@@ -75,7 +75,7 @@ def lcs(ctx: Context, argv: list[bytes]) -> Reply:
     if only_length and indexes:
         raise CommandError(_BOTH)
     # One bit per pair of positions is kept; that shall not be more than one string may be.
-    if (len(first) + 1) * (len(second) + 1) // 8 > ctx.instance.settings["proto-max-bulk-len"]:
+    if (len(first) + 1) * (len(second) + 1) // 8 > ctx.instance.settings.proto_max_bulk_len:
         raise CommandError(_TOO_LARGE)
     if only_length:
         rows = _rows(*sorted((first, second), key=len))

@@ -277,6 +277,6 @@ class Dispatcher:
         if transaction.broken or client.watch_failed:
             return
         transaction.add(argv)
-        if transaction.size > self._instance.settings["client-query-buffer-limit"]:
+        if transaction.size > self._instance.settings.client_query_buffer_limit:
             self._instance.statistics.client_query_limit_disconnects += 1
             client.close("query buffer limit")

@@ -6,6 +6,7 @@ from commands.instance.client import Client
 from commands.instance.instance import Instance
 from commands.instance.redaction import redacted
 from commands.instance.statistics import BoundCommand
+from commands.settings.settings import Settings
 from server.wire.wording import monitor_line
 
 # After this long the cached time is stale, and a command that took longer is worth a
@@ -24,8 +25,8 @@ class Observation:
         self._slow_ns = 0
         # A reply of so many bytes is handed to `large_reply`.
         self.large_reply_bytes = 0
-        instance.settings.on_change("slowlog-log-slower-than", self._follow_slowlog)
-        instance.settings.on_change("commandlog-reply-larger-than", self._follow_large_reply)
+        instance.settings.on_change(Settings.slowlog_log_slower_than, self._follow_slowlog)
+        instance.settings.on_change(Settings.commandlog_reply_larger_than, self._follow_large_reply)
 
     def _follow_slowlog(self, microseconds: int) -> None:
         self._slow_ns = microseconds * 1000 if microseconds >= 0 else _NEVER
@@ -55,13 +56,13 @@ class Observation:
                 now // 1000,
                 client.address,
                 client.name,
-                instance.settings["slowlog-max-len"],
+                instance.settings.slowlog_max_len,
             )
 
     def large_requests(self, client: Client, requests: list[list[bytes]], least: int) -> None:
         """Log the requests that have `least` bytes or more."""
         instance = self._instance
-        longest = instance.settings["commandlog-large-request-max-len"]
+        longest = instance.settings.commandlog_large_request_max_len
         for argv in requests:
             size = sum(map(len, argv))
             if size >= least:
@@ -72,7 +73,7 @@ class Observation:
 
     def large_reply(self, client: Client, argv: list[bytes], size: int) -> None:
         instance = self._instance
-        longest = instance.settings["commandlog-large-reply-max-len"]
+        longest = instance.settings.commandlog_large_reply_max_len
         instance.large_replies.add(
             argv, size, instance.keyspace.now // 1000, client.address, client.name, longest
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Mapping
 
 from commands.engine.replies import ErrorReply
 from commands.instance.instance import Instance
 from commands.settings.kinds import OutputLimit
+from commands.settings.settings import Settings
 from server.net.connection import Connection, Host
 from server.net.outboxes import Outboxes
 from server.net.reactor import Reactor
@@ -23,11 +25,11 @@ class ClientLimits:
         self._instance = instance
         self.query_buffer = 0
         self.max_bulk = 0
-        self._output: dict[str, OutputLimit] = {}
+        self._output: Mapping[str, OutputLimit] = {}
         settings = instance.settings
-        settings.on_change("client-query-buffer-limit", self._follow_query_buffer)
-        settings.on_change("proto-max-bulk-len", self._follow_max_bulk)
-        settings.on_change("client-output-buffer-limit", self._follow_output)
+        settings.on_change(Settings.client_query_buffer_limit, self._follow_query_buffer)
+        settings.on_change(Settings.proto_max_bulk_len, self._follow_max_bulk)
+        settings.on_change(Settings.client_output_buffer_limit, self._follow_output)
 
     def _follow_query_buffer(self, size: int) -> None:
         self.query_buffer = size
@@ -35,7 +37,7 @@ class ClientLimits:
     def _follow_max_bulk(self, size: int) -> None:
         self.max_bulk = size
 
-    def _follow_output(self, limits: dict[str, OutputLimit]) -> None:
+    def _follow_output(self, limits: Mapping[str, OutputLimit]) -> None:
         self._output = limits
 
     def exceeded_output(self, connection: Connection) -> bool:
@@ -76,7 +78,7 @@ class Connections:
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _keep_alive(sock, instance.settings["tcp-keepalive"])
+            _keep_alive(sock, instance.settings.tcp_keepalive)
         instance.keyspace.refresh_now()
         instance.statistics.connections_received += 1
         connection = Connection(sock, self._host, self._limits, self._outboxes, self._reactor)
@@ -89,9 +91,9 @@ class Connections:
     def _refusal(self, sock: socket.socket) -> bytes | None:
         """Why a socket is refused; None if it is not."""
         settings = self._instance.settings
-        if len(self._instance.clients) >= settings["maxclients"]:
+        if len(self._instance.clients) >= settings.maxclients:
             return b"ERR max number of clients reached"
-        if not settings["requirepass"] and _is_foreign(sock) and settings["protected-mode"]:
+        if not settings.requirepass and _is_foreign(sock) and settings.protected_mode:
             return (
                 b"DENIED Redkeep runs in protected mode: it has no password and answers only "
                 b"local clients. Set 'requirepass', or 'protected-mode no' if this network is "
@@ -101,7 +103,7 @@ class Connections:
 
     def check(self) -> None:
         """Close connections that are idle for too long or over their soft output limit."""
-        timeout_ms = self._instance.settings["timeout"] * 1000
+        timeout_ms = self._instance.settings.timeout * 1000
         now = self._instance.keyspace.now
         for client in list(self._instance.clients.values()):
             client.wire.check_output()

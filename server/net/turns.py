@@ -15,6 +15,7 @@ from commands.engine.replies import ErrorReply
 from commands.instance.client import Client
 from commands.instance.context import Context
 from commands.instance.instance import Instance
+from commands.settings.settings import Settings
 from server.alarm import Alarm
 from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
@@ -55,7 +56,9 @@ class Turns:
         self._alarm = alarm
         # A request of so many bytes is logged as large.
         self.large_request = 0
-        instance.settings.on_change("commandlog-request-larger-than", self._follow_large_request)
+        instance.settings.on_change(
+            Settings.commandlog_request_larger_than, self._follow_large_request
+        )
 
     def _follow_large_request(self, size: int) -> None:
         self.large_request = size if size >= 0 else 1 << 62

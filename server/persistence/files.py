@@ -22,19 +22,19 @@ SYNC_EVERY = 32 << 20
 
 
 def data_directory(settings: Settings) -> Path:
-    return Path(settings["dir"])
+    return Path(settings.dir)
 
 
 def snapshot_path(settings: Settings) -> Path:
-    return data_directory(settings).joinpath(settings["dbfilename"])
+    return data_directory(settings).joinpath(settings.dbfilename)
 
 
 def log_directory(settings: Settings) -> Path:
-    return data_directory(settings).joinpath(settings["appenddirname"])
+    return data_directory(settings).joinpath(settings.appenddirname)
 
 
 def manifest_path(settings: Settings) -> Path:
-    return log_directory(settings) / f"{settings['appendfilename']}.manifest"
+    return log_directory(settings) / f"{settings.appendfilename}.manifest"
 
 
 def read_manifest(settings: Settings) -> Manifest | None:
@@ -43,7 +43,7 @@ def read_manifest(settings: Settings) -> Manifest | None:
         text = manifest_path(settings).read_bytes()
     except FileNotFoundError:
         return None
-    return Manifest.parse(settings["appendfilename"], text.decode("utf-8", "surrogateescape"))
+    return Manifest.parse(settings.appendfilename, text.decode("utf-8", "surrogateescape"))
 
 
 def write_manifest(settings: Settings, manifest: Manifest) -> None:

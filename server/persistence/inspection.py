@@ -174,8 +174,8 @@ def _is_snapshot(source: Source) -> bool:
 def _scratch() -> Instance:
     """An instance that reads but never changes files, and takes as many databases as come."""
     settings = Settings()
-    settings.set_text("aof-load-truncated", "no")
-    settings.set_text("databases", "1024")
+    settings.set(Settings.aof_load_truncated, False)
+    settings.set(Settings.databases, 1024)
     return open_instance(settings)
 
 

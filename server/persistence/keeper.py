@@ -30,6 +30,7 @@ from commands.engine.replies import OK, Reply
 from commands.instance.instance import Instance
 from commands.instance.persistence import Job
 from commands.settings.kinds import SettingError
+from commands.settings.settings import Settings
 from server.persistence.children import CAN_FORK, Child, Outcome, start_child
 from server.persistence.copier import Copier
 from server.persistence.files import (
@@ -99,8 +100,8 @@ class Keeper:
         self._ready = False
         # Told how many bytes of how many are loaded.
         self._on_progress = on_progress
-        self._settings.on_change("appendonly", self._follow_appendonly)
-        self._settings.on_change("dir", self._follow_dir)
+        self._settings.on_change(Settings.appendonly, self._follow_appendonly)
+        self._settings.on_change(Settings.dir, self._follow_dir)
 
     # --- settings --------------------------------------------------------------------------
 
@@ -128,17 +129,17 @@ class Keeper:
 
     async def start(self) -> None:
         """Load what there is, a slice at a time; LoadError if it cannot be trusted."""
-        if self._settings["appendonly"]:
+        if self._settings.appendonly:
             self._lock_directory()
         files = self._loader.find()
         if files is not None:
             await self._load(files)
-        if self._settings["appendonly"]:
+        if self._settings.appendonly:
             try:
                 self._files.resume()
             except OSError as error:
                 raise LoadError(
-                    f"cannot write the log in {self._settings['dir']}: {error.strerror}"
+                    f"cannot write the log in {self._settings.dir}: {error.strerror}"
                 ) from None
         self._ready = True
 
@@ -214,7 +215,7 @@ class Keeper:
         if not changes:
             return False
         elapsed = self._instance.clock.now_ms() - self._state.saved_ms
-        for seconds, least in self._settings["save"]:
+        for seconds, least in self._settings.save:
             if changes >= least and elapsed > seconds * 1000:
                 logger.info("%d changes in %d seconds. Saving...", least, seconds)
                 return True
@@ -222,12 +223,8 @@ class Keeper:
 
     def _log_has_grown(self) -> bool:
         state, settings = self._state, self._settings
-        percent: int = settings["auto-aof-rewrite-percentage"]
-        if (
-            not state.logging
-            or not percent
-            or state.log_size <= settings["auto-aof-rewrite-min-size"]
-        ):
+        percent = settings.auto_aof_rewrite_percentage
+        if not state.logging or not percent or state.log_size <= settings.auto_aof_rewrite_min_size:
             return False
         growth = state.log_size * 100 // max(1, state.log_base_size) - 100
         return growth >= percent
@@ -499,7 +496,7 @@ class Keeper:
                 self._replies.release()
         # A child that is done in a moment must not replace what is saved now.
         self._abandon(self._state.snapshot)
-        wanted = bool(self._settings["save"]) if effect.save is None else effect.save
+        wanted = bool(self._settings.save) if effect.save is None else effect.save
         if wanted and not self.save() and not effect.force:
             logger.error("The data cannot be saved: not shutting down")
             raise refused

@@ -63,7 +63,7 @@ class Loader:
     def find(self) -> list[Path] | None:
         """The files to load, in order; None if there are none. LoadError if one is missing."""
         files: list[Path] | None = None
-        if self._settings["appendonly"]:
+        if self._settings.appendonly:
             files = self._find_log()
         if files is None and snapshot_path(self._settings).exists():
             files = [snapshot_path(self._settings)]
@@ -101,7 +101,7 @@ class Loader:
 
     def single_file(self) -> Path | None:
         """A log from before Redis 7: one file, in the data directory itself."""
-        path = Path(self._settings["dir"]) / self._settings["appendfilename"]
+        path = Path(self._settings.dir) / self._settings.appendfilename
         return path if path.is_file() else None
 
     # --- loading ---------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class Loader:
                 f"{path} ends inside a request, though it is not the last file of the log: "
                 f"{error}. Restore it from a backup; see also: redkeep check {path}"
             )
-        if not self._settings["aof-load-truncated"]:
+        if not self._settings.aof_load_truncated:
             raise LoadError(
                 f"{path} is cut off: {error}. To drop what is unfinished, set "
                 f"'aof-load-truncated yes' or use: redkeep check --fix {path}"

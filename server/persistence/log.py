@@ -26,6 +26,7 @@ from pathlib import Path
 import trio
 
 from commands.instance.instance import Instance
+from commands.settings.settings import Settings
 from server.persistence.files import sync_data
 from storage.aof.encoder import encode, timestamp
 from storage.journal import Journal
@@ -67,7 +68,7 @@ class Log:
         # What is not written yet was gathered in this turn, though not at its end.
         self._holding = False
         self._always = self._every_second = False
-        self._settings.on_change("appendfsync", self._follow_policy)
+        self._settings.on_change(Settings.appendfsync, self._follow_policy)
 
     def _follow_policy(self, policy: str) -> None:
         self._always, self._every_second = policy == "always", policy == "everysec"
@@ -156,7 +157,7 @@ class Log:
         requests = self._journal.take()
         if not requests:
             return
-        if self._settings["aof-timestamp-enabled"]:
+        if self._settings.aof_timestamp_enabled:
             now = self._instance.keyspace.now // 1000
             if now != self._last_timestamp:
                 self._last_timestamp = now
@@ -269,7 +270,7 @@ class Log:
     def _may_sync(self) -> bool:
         """Not while a child writes its own file, if the settings say so."""
         state = self._state
-        return not self._settings["no-appendfsync-on-rewrite"] or (
+        return not self._settings.no_appendfsync_on_rewrite or (
             state.snapshot.started is None and state.rewrite.started is None
         )
 

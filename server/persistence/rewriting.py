@@ -37,7 +37,7 @@ class LogFiles:
         self._settings = instance.settings
         self._state = instance.persistence
         self._log = log
-        self._manifest = Manifest(self._settings["appendfilename"])
+        self._manifest = Manifest(self._settings.appendfilename)
         # While the log is being turned on: an increment that no manifest names yet.
         self._first_increment: Path | None = None
         # What kind of base is being written: the setting may be changed meanwhile.
@@ -58,7 +58,7 @@ class LogFiles:
         """Go on with the log that was loaded, or begin one with the data as it is."""
         make_directory(self._directory)
         manifest = read_manifest(self._settings)
-        single = Path(self._settings["dir"]) / self._settings["appendfilename"]
+        single = Path(self._settings.dir) / self._settings.appendfilename
         if manifest is None and single.is_file():
             manifest = self._adopt(single)
         if manifest is None:
@@ -108,7 +108,7 @@ class LogFiles:
         """Let the log go on in a new file. OSError if that cannot be; then nothing changed."""
         make_directory(self._directory)
         self._choose_suffix()
-        if not self._settings["appendonly"]:
+        if not self._settings.appendonly:
             # BGREWRITEAOF without a log: only what one could begin with is written.
             self._manifest = read_manifest(self._settings) or self._manifest
         elif not self._state.logging:
@@ -162,7 +162,7 @@ class LogFiles:
 
     def temporary(self, pid: int) -> Path:
         """Under which name a process writes the new base until it is whole."""
-        return Path(self._settings["dir"]) / f"temp-rewriteaof-bg-{pid}.aof"
+        return Path(self._settings.dir) / f"temp-rewriteaof-bg-{pid}.aof"
 
     def _with_new_increment(self) -> Manifest:
         manifest = self._manifest.with_increment()
@@ -179,7 +179,7 @@ class LogFiles:
         self._remove_history()
 
     def _choose_suffix(self) -> None:
-        self._suffix = "rdb" if self._settings["aof-use-rdb-preamble"] else "aof"
+        self._suffix = "rdb" if self._settings.aof_use_rdb_preamble else "aof"
 
     def _set_manifest(self, manifest: Manifest) -> None:
         write_manifest(self._settings, manifest)

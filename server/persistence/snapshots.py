@@ -31,7 +31,7 @@ def write_snapshot(instance: Instance, keyspace: Keyspace, path: Path) -> int:
 
 def write_base(instance: Instance, keyspace: Keyspace, path: Path) -> int:
     """Write what a log begins with, as snapshot or as requests, into a new file."""
-    if instance.settings["aof-use-rdb-preamble"]:
+    if instance.settings.aof_use_rdb_preamble:
         return write_file(path, snapshot(instance, keyspace, for_log=True))
     return write_file(path, (encode(requests) for requests in rebuild(keyspace)))
 
@@ -41,8 +41,8 @@ def snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Iterat
     return rdb.save(
         keyspace,
         _facts(instance, for_log=for_log),
-        compress=settings["rdbcompression"],
-        checksum=settings["rdbchecksum"],
+        compress=settings.rdbcompression,
+        checksum=settings.rdbchecksum,
         idle_times=_idle_times(instance),
     )
 
@@ -50,12 +50,12 @@ def snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Iterat
 def copy(instance: Instance, *, for_log: bool) -> Copy:
     """The data as it is now, as snapshot or as what a log begins with, to be written later."""
     keyspace, settings = instance.keyspace, instance.settings
-    if for_log and not settings["aof-use-rdb-preamble"]:
+    if for_log and not settings.aof_use_rdb_preamble:
         return Copy(keyspace, RequestWriter())
     writer = rdb.SnapshotWriter(
         rdb.needed_version(keyspace),
-        compress=settings["rdbcompression"],
-        checksum=settings["rdbchecksum"],
+        compress=settings.rdbcompression,
+        checksum=settings.rdbchecksum,
     )
     writer.begin(_facts(instance, for_log=for_log))
     return Copy(keyspace, writer, idle_times=_idle_times(instance))
@@ -72,4 +72,4 @@ def _facts(instance: Instance, *, for_log: bool) -> dict[str, str | int]:
 
 
 def _idle_times(instance: Instance) -> bool:
-    return "lru" in instance.settings["maxmemory-policy"]
+    return "lru" in instance.settings.maxmemory_policy

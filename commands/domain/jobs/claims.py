@@ -153,7 +153,7 @@ def job_claim(ctx: Context, argv: list[bytes]) -> Reply:
             timed_out=nothing,
         )
     if lease is None:
-        lease = ctx.instance.settings["job-lease-ms"]
+        lease = ctx.instance.settings.job_lease_ms
     for job in jobs:
         table.start(job, worker, lease)
     table.commit()

@@ -264,7 +264,7 @@ def _follow_row(ctx: Context, table: JobTable, job: Job, before: str) -> None:
         row.progress, row.started_at, row.finished_at = given
     else:
         started, progress = row.started_at, row.progress
-        table.start(job, b"", ctx.instance.settings["job-lease-ms"])
+        table.start(job, b"", ctx.instance.settings.job_lease_ms)
         row.started_at, row.progress = started, progress
 
 

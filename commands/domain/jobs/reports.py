@@ -274,7 +274,7 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
             6) (integer) 0
     """
     keys, call = JobTable(ctx, argv[1]).keys, ctx.call
-    kinds = ctx.instance.settings["job-kinds"].split()
+    kinds = ctx.instance.settings.job_kinds.split()
     oldest = call(b"ZRANGE", keys.by(b"status", b"queued"), b"0", b"0", b"WITHSCORES")
     return {
         b"total": call(b"ZCARD", keys.all),

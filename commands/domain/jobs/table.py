@@ -49,7 +49,7 @@ class JobTable:
         self.ctx = ctx
         self.pool = pool
         self.keys = Keys(pool)
-        self.kinds: tuple[str, ...] = tuple(ctx.instance.settings["job-kinds"].split())
+        self.kinds: tuple[str, ...] = tuple(ctx.instance.settings.job_kinds.split())
         self._taken: dict[bytes, _Taken] = {}
         # What else is to be written, each with what undoes it, and keys to be removed.
         self._links: list[tuple[_Words, _Words]] = []

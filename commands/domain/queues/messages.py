@@ -73,7 +73,7 @@ class Pending:
 
     def used_up(self, ctx: Context) -> bool:
         """Whether it was delivered as often as it may be."""
-        most: int = ctx.instance.settings["queue-max-deliveries"]
+        most = ctx.instance.settings.queue_max_deliveries
         return 0 < most <= self.deliveries
 
 

@@ -55,7 +55,7 @@ def state(age: int, ttl: int) -> bytes:
 
 
 def default_ttl(ctx: Context) -> int:
-    return int(ctx.instance.settings["presence-ttl-ms"])
+    return ctx.instance.settings.presence_ttl_ms
 
 
 # --- beating ---------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ def test_a_change_that_cannot_take_effect_is_undone_with_its_neighbours(
 ) -> None:
     seen: list[int] = []
     settings = server.instance.settings
-    server.call(settings.on_change, "timeout", seen.append)
-    server.call(settings.on_change, "tcp-keepalive", _refuse)
+    server.call(settings.on_change, Settings.timeout, seen.append)
+    server.call(settings.on_change, Settings.tcp_keepalive, _refuse)
     assert client("CONFIG", "SET", "timeout", 9, "tcp-keepalive", 7) == Error(
         "ERR CONFIG SET failed (possibly related to argument 'tcp-keepalive') - "
         "seven is not possible"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.settings.settings import Settings
 from server.persistence import log as log_module
 from tests.server.persistence.test_keeper import rewritten, wait_until
 from tests.support.processes import ServeProcess
@@ -113,7 +114,7 @@ def test_a_log_that_is_turned_off_is_not_waited_for(server: RunningServer, disk:
     client.send("WAITAOF", 1, 0, 0)
     wait_until_blocked(server)
     disk.free.set()
-    server.call(server.instance.settings.set_text, "appendonly", "no")
+    server.call(server.instance.settings.set, Settings.appendonly, False)
     reply = client.read()
     # The last sync may have come first.
     assert reply in ([1, 0], Error(NO_LOG))
