@@ -71,21 +71,14 @@ class Settings(WorkingSettings, InertSettings):
         """Return the value that `text` would give the setting; SettingError if not valid."""
         return setting.kind.merge(self.value(setting), setting.kind.parse(text))
 
-    def __getitem__(self, name: str) -> Any:
-        return self.value(BY_NAME[name])
-
-    def set(self, setting: Setting[T] | str, value: T) -> None:
+    def set(self, setting: Setting[T], value: T) -> None:
         """Change a value and call the listeners, which may raise SettingError."""
-        if isinstance(setting, str):
-            setting = BY_NAME[setting]
         vars(self)[setting.attribute] = value
         for listener in self._listeners.get(setting, ()):
             listener(value)
 
-    def set_text(self, setting: Setting[T] | str, text: str) -> None:
+    def set_text(self, setting: Setting[T], text: str) -> None:
         """Parse a text and set the value; SettingError if the text is not valid."""
-        if isinstance(setting, str):
-            setting = BY_NAME[setting]
         self.set(setting, self.parse(setting, text))
 
     def set_all(self, changes: Iterable[tuple[Setting[Any], Any]]) -> None:
@@ -100,13 +93,11 @@ class Settings(WorkingSettings, InertSettings):
                     self.set(changed, before)
                 raise ChangeRefused(setting, str(error)) from None
 
-    def on_change(self, setting: Setting[T] | str, listener: Callable[[T], None]) -> None:
+    def on_change(self, setting: Setting[T], listener: Callable[[T], None]) -> None:
         """Call `listener` with the current value now, and with each new value later.
 
         A listener that cannot apply a value raises SettingError; `set_all` then restores
         the old values.
         """
-        if isinstance(setting, str):
-            setting = BY_NAME[setting]
         self._listeners.setdefault(setting, []).append(listener)
         listener(self.value(setting))
