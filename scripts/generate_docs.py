@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from commands import families  # noqa: E402
-from commands.engine.help import usage  # noqa: E402
 from commands.engine.registry import Command  # noqa: E402
+from commands.engine.usage import usage  # noqa: E402
 from commands.settings.setting import Setting  # noqa: E402
 from commands.settings.settings import TABLE  # noqa: E402
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from commands.engine.replies import NULL_ARRAY, Reply
 
@@ -117,4 +118,8 @@ class ReloadLog:
 
 # What is done with files; the reply comes at once.
 FileEffect = Save | CancelSave | RewriteLog | Reload | ReloadLog
-Effect = BlockOn | WaitUntil | RunTransaction | Unblock | EndPause | Close | Shutdown | FileEffect
+Effect: TypeAlias = (
+    BlockOn | WaitUntil | RunTransaction | Unblock | EndPause | Close | Shutdown | FileEffect
+)
+# What a handler returns.
+Outcome: TypeAlias = Reply | Effect

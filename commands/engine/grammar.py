@@ -3,13 +3,17 @@
     arguments=[Key("key", "RW access delete"), Integer("count", optional=True)]
 
 Arity and key positions are derived from it (`registry`, `key_specs`), and `options` builds
-a parser from it.
+a parser from it. What only the parser needs (the range of a number, its unit, a conversion)
+stands here too, so that help and errors can show it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from keyword import iskeyword
+
+from commands.engine.numbers import INT64_MAX, INT64_MIN
 
 _KEY_ACCESS = frozenset(
     "RO RW OW RM access update insert delete not_key incomplete variable_flags".split()
@@ -29,6 +33,20 @@ class Argument:
     since: str | None = None
     access: str = ""
     parts: tuple[Argument, ...] = ()
+    # Of an integer: its range, what it counts (shown in help and errors), and the error text
+    # where Redis has one of its own.
+    low: int = INT64_MIN
+    high: int = INT64_MAX
+    unit: str = ""
+    message: str | None = None
+    # Of a string: makes the value, or raises CommandError.
+    convert: Callable[[bytes], object] | None = None
+
+    @property
+    def field(self) -> str:
+        """The name of this argument in a parsed request: its token, or else its name."""
+        word = (self.token or self.name).lower().replace("-", "_").replace(" ", "_")
+        return f"{word}_" if iskeyword(word) else word
 
     @property
     def least(self) -> int:
@@ -71,14 +89,55 @@ def _leaf(kind: str) -> Callable[..., Argument]:
     return make
 
 
-String = _leaf("string")
-Integer = _leaf("integer")
 Double = _leaf("double")
 Pattern = _leaf("pattern")
 UnixTime = _leaf("unix-time")
 
 
-def Key(  # noqa: N802 - it reads as a type in declarations
+def String(  # noqa: N802 - these read as types in declarations
+    name: str,
+    token: str | None = None,
+    *,
+    optional: bool = False,
+    multiple: bool = False,
+    multiple_token: bool = False,
+    since: str | None = None,
+    convert: Callable[[bytes], object] | None = None,
+) -> Argument:
+    return Argument(
+        name, "string", token, optional, multiple, multiple_token, since, convert=convert
+    )
+
+
+def Integer(  # noqa: N802
+    name: str,
+    token: str | None = None,
+    *,
+    optional: bool = False,
+    multiple: bool = False,
+    multiple_token: bool = False,
+    since: str | None = None,
+    low: int = INT64_MIN,
+    high: int = INT64_MAX,
+    unit: str = "",
+    message: str | None = None,
+) -> Argument:
+    return Argument(
+        name,
+        "integer",
+        token,
+        optional,
+        multiple,
+        multiple_token,
+        since,
+        low=low,
+        high=high,
+        unit=unit,
+        message=message,
+    )
+
+
+def Key(  # noqa: N802
     name: str,
     access: str,
     token: str | None = None,

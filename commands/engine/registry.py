@@ -20,10 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, TypeVar
 
 from commands.engine.grammar import Argument
 from commands.engine.key_specs import KeySpec, derive_key_specs
+from commands.engine.options import ArgumentParser
 
 # A handler takes a context and the words of the request. The context belongs to an
 # instance, of which nothing is known here, so its type is left open.
@@ -177,13 +179,16 @@ def command(
     tips: Sequence[str] = (),
     history: Sequence[tuple[str, str]] = (),
     deprecated: tuple[str, str] | None = None,
+    request: type[object] | None = None,
 ) -> Callable[[H], H]:
     """Declare the decorated handler as a command.
 
     `arity` overrides what the arguments say, for the few where Redis disagrees with
     itself; `keys` where the places of the keys do not follow from the arguments.
     `categories` adds to, and `without` takes from, the ACL categories that follow from
-    group and flags. `deprecated` is (version, what to use instead).
+    group and flags. `deprecated` is (version, what to use instead). With `request`, the
+    handler gets the arguments as an object of that class in place of the words; see
+    `commands.engine.options`.
     """
     flag_set = frozenset(flags.split())
     words = name.split(" ")
@@ -208,6 +213,10 @@ def command(
         raise ValueError(f"{name}: a name is one or two words in upper case")
 
     def declare(handler: H) -> H:
+        called: Handler = handler
+        if request is not None:
+            parser = ArgumentParser(name, request, arguments, own=group in _own_groups)
+            called = _parsing(handler, parser)
         entry = Command(
             name=name,
             group=group,
@@ -216,7 +225,7 @@ def command(
             complexity=complexity,
             flags=flag_set,
             arguments=tuple(arguments),
-            handler=handler,
+            handler=called,
             arity=derived_arity if arity is None else arity,
             keys=specs,
             categories=effective,
@@ -238,6 +247,17 @@ def command(
         return handler
 
     return declare
+
+
+def _parsing(handler: Handler, parser: ArgumentParser[Any]) -> Handler:
+    """The handler as the dispatcher calls it, with the words of a request."""
+    parse = parser.parse
+
+    @wraps(handler)
+    def called(ctx: object, argv: list[bytes]) -> object:
+        return handler(ctx, parse(argv))
+
+    return called
 
 
 def commands() -> dict[str, Command]:

@@ -20,10 +20,34 @@ The rest are the classes below. Never answer a mutable value that stays in the k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias, Union
 
-Reply = Any
+Reply: TypeAlias = Union[
+    bool,
+    int,
+    float,
+    str,
+    bytes,
+    bytearray,
+    Sequence["Reply"],
+    Mapping[bytes, "Reply"],
+    "NullArray",
+    "NoReply",
+    "ErrorReply",
+    "SetReply",
+    "Pairs",
+    "Couples",
+    "MapReply",
+    "Verbatim",
+    "DoubleText",
+    "BigNumber",
+    "Push",
+    "Attributed",
+    "Replies",
+    "Encoded",
+    None,
+]
 OK = "OK"
 
 

@@ -7,8 +7,8 @@ one client (or one script) and lives as long as it does; only `db` changes, by S
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
-from commands.engine.replies import Reply
 from commands.instance.client import Client
 from commands.instance.instance import Instance
 from storage.keyspace import Database, Keyspace
@@ -50,7 +50,7 @@ class Context:
         """Work on this database from now on, as SELECT does."""
         self.db = self.client.db = database
 
-    def call(self, *words: bytes) -> Reply:
+    def call(self, *words: bytes) -> Any:
         """Run an ordinary command as part of this one and return its reply.
 
         This is how a domain command reaches its keys: a recipe of Redis commands, logged

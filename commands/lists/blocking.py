@@ -7,11 +7,11 @@ that does not wait would do.
 from __future__ import annotations
 
 from commands.engine.arguments import Arguments, parse_timeout
-from commands.engine.effects import BlockOn
+from commands.engine.effects import BlockOn, Outcome
 from commands.engine.grammar import Double, Key
 from commands.engine.key_specs import KeySpec
 from commands.engine.registry import command
-from commands.engine.replies import NULL_ARRAY, Reply
+from commands.engine.replies import NULL_ARRAY
 from commands.instance.context import Context
 from commands.lists.lists import (
     LEFT,
@@ -43,7 +43,7 @@ _TIMEOUT_AS_DOUBLE = [("6.0.0", "Takes fractions of a second.")]
     arguments=_POPPED,
     history=_TIMEOUT_AS_DOUBLE,
 )
-def blpop(ctx: Context, argv: list[bytes]) -> Reply:
+def blpop(ctx: Context, argv: list[bytes]) -> Outcome:
     return _pop(ctx, argv, LEFT)
 
 
@@ -57,11 +57,11 @@ def blpop(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=_POPPED,
     history=_TIMEOUT_AS_DOUBLE,
 )
-def brpop(ctx: Context, argv: list[bytes]) -> Reply:
+def brpop(ctx: Context, argv: list[bytes]) -> Outcome:
     return _pop(ctx, argv, RIGHT)
 
 
-def _pop(ctx: Context, argv: list[bytes], end: bytes) -> Reply:
+def _pop(ctx: Context, argv: list[bytes], end: bytes) -> Outcome:
     deadline = parse_timeout(argv[-1], ctx.now)
     keys = argv[1:-1]
     for key in keys:
@@ -82,7 +82,7 @@ def _pop(ctx: Context, argv: list[bytes], end: bytes) -> Reply:
     summary="Takes elements off the first of several lists that has any, or waits for them.",
     arguments=[Double("timeout"), *TAKEN],
 )
-def blmpop(ctx: Context, argv: list[bytes]) -> Reply:
+def blmpop(ctx: Context, argv: list[bytes]) -> Outcome:
     asked = parse_take(Arguments(argv, 2))
     deadline = parse_timeout(argv[1], ctx.now)
     reply = take(ctx, asked)
@@ -98,7 +98,7 @@ def blmpop(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[*MOVED, end_of_list("wherefrom"), end_of_list("whereto"), Double("timeout")],
     keys=_BETWEEN,
 )
-def blmove(ctx: Context, argv: list[bytes]) -> Reply:
+def blmove(ctx: Context, argv: list[bytes]) -> Outcome:
     taken, put = parse_end(argv[3]), parse_end(argv[4])
     return _move(ctx, argv, taken, put, [b"LMOVE", argv[1], argv[2], taken, put])
 
@@ -114,11 +114,11 @@ def blmove(ctx: Context, argv: list[bytes]) -> Reply:
     history=_TIMEOUT_AS_DOUBLE,
     deprecated=("6.2.0", "BLMOVE from RIGHT to LEFT"),
 )
-def brpoplpush(ctx: Context, argv: list[bytes]) -> Reply:
+def brpoplpush(ctx: Context, argv: list[bytes]) -> Outcome:
     return _move(ctx, argv, RIGHT, LEFT, [b"RPOPLPUSH", argv[1], argv[2]])
 
 
-def _move(ctx: Context, argv: list[bytes], taken: bytes, put: bytes, plain: list[bytes]) -> Reply:
+def _move(ctx: Context, argv: list[bytes], taken: bytes, put: bytes, plain: list[bytes]) -> Outcome:
     deadline = parse_timeout(argv[-1], ctx.now)
     element = move(ctx, argv[1], argv[2], taken, put)
     if element is None:

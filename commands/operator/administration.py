@@ -6,7 +6,7 @@ from random import Random
 
 from commands.engine.arguments import Arguments
 from commands.engine.containers import container
-from commands.engine.effects import Shutdown
+from commands.engine.effects import Outcome, Shutdown
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import ArgumentGroup, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer, read_integer
@@ -39,7 +39,7 @@ from commands.instance.instance import COMPATIBLE_VERSION
         )
     ],
 )
-def shutdown(ctx: Context, argv: list[bytes]) -> Reply:
+def shutdown(ctx: Context, argv: list[bytes]) -> Outcome:
     words = [word.upper() for word in argv[1:]]
     if words == [b"ABORT"]:
         # Redis shuts down over several turns only while it waits for replicas.

@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any
 
-from commands.engine.effects import Reload, ReloadLog
+from commands.engine.effects import Outcome, Reload, ReloadLog
 from commands.engine.errors import MUST_BE_POSITIVE, NO_SUCH_KEY, CommandError
 from commands.engine.numbers import parse_integer
 from commands.engine.patterns import glob_matcher
@@ -24,6 +23,7 @@ from commands.engine.replies import (
     OK,
     Attributed,
     BigNumber,
+    MapReply,
     Push,
     Replies,
     Reply,
@@ -49,11 +49,14 @@ _NOT_ALLOWED = (
 _LONGEST_SLEEP = 3600.0
 
 
+Subcommand = Callable[[Context, list[bytes]], Outcome]
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A subcommand: its handler, how many words may follow it, and its line of help."""
 
-    run: Callable[[Context, list[bytes]], Reply]
+    run: Subcommand
     least: int
     most: int
     syntax: str
@@ -65,10 +68,10 @@ _WORDS: dict[bytes, Word] = {}
 
 def _word(
     syntax: str, least: int, most: int | None = None, *, help: str
-) -> Callable[[Callable[[Context, list[bytes]], Reply]], Callable[[Context, list[bytes]], Reply]]:
+) -> Callable[[Subcommand], Subcommand]:
     def declare(
-        run: Callable[[Context, list[bytes]], Reply],
-    ) -> Callable[[Context, list[bytes]], Reply]:
+        run: Subcommand,
+    ) -> Subcommand:
         name = syntax.split(" ", 1)[0].encode()
         _WORDS[name] = Word(run, least, least if most is None else most, syntax, help)
         return run
@@ -85,7 +88,7 @@ def _word(
     summary="Looks into the server, or makes it misbehave, for tests.",
     arity=-2,
 )
-def debug(ctx: Context, argv: list[bytes]) -> Reply:
+def debug(ctx: Context, argv: list[bytes]) -> Outcome:
     allowed = ctx.instance.settings.enable_debug_command
     if allowed != "yes" and not (allowed == "local" and ctx.client.is_local):
         raise CommandError(_NOT_ALLOWED)
@@ -261,7 +264,7 @@ def _table(entries: int) -> str:
         "there; NOFLUSH keeps the data; MERGE lets keys of the snapshot replace those there are."
     ),
 )
-def debug_reload(ctx: Context, argv: list[bytes]) -> Reply:
+def debug_reload(ctx: Context, argv: list[bytes]) -> Outcome:
     chosen = {word.upper() for word in argv[2:]}
     if chosen - {b"NOSAVE", b"NOFLUSH", b"MERGE"}:
         raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
@@ -271,7 +274,7 @@ def debug_reload(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 @_word("LOADAOF", 0, help="Drops the data and reads it back from the log.")
-def debug_loadaof(ctx: Context, argv: list[bytes]) -> Reply:
+def debug_loadaof(ctx: Context, argv: list[bytes]) -> Outcome:
     return ReloadLog()
 
 
@@ -401,14 +404,14 @@ def debug_protocol(ctx: Context, argv: list[bytes]) -> Reply:
         if ctx.client.resp == 2:
             raise CommandError("ERR RESP2 is not supported by this command")
         return Replies([Push([b"server-cpu-usage", 42]), _AFTER_PUSH])
-    samples: dict[bytes, Any] = {
+    samples: dict[bytes, Reply] = {
         b"string": b"Hello World",
         b"integer": 12345,
         b"double": 3.141,
         b"null": None,
         b"array": [0, 1, 2],
         b"set": SetReply([0, 1, 2]),
-        b"map": {0: False, 1: True, 2: False},
+        b"map": MapReply([(0, False), (1, True), (2, False)]),
         b"attrib": Attributed(
             [(b"key-popularity", [b"key:123", 90])], b"Some real reply following the attribute"
         ),

@@ -7,7 +7,7 @@ from commands.engine.errors import CommandError
 from commands.engine.grammar import Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer
 from commands.engine.registry import command, commands
-from commands.engine.replies import OK, Reply, Verbatim
+from commands.engine.replies import OK, MapReply, Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.latency import LatencyEvent
 from commands.instance.slow_log import SlowLog
@@ -357,7 +357,7 @@ def latency_histogram(ctx: Context, argv: list[bytes]) -> Reply:
     }
 
 
-def _cumulative(stats: CallStatistics) -> dict[int, int]:
+def _cumulative(stats: CallStatistics) -> MapReply:
     """Bucket limits in microseconds to the number of calls that took no longer.
 
     Durations are counted by powers of two nanoseconds, so a limit of 2^n us is in truth
@@ -369,4 +369,4 @@ def _cumulative(stats: CallStatistics) -> dict[int, int]:
         if count:
             calls += count
             buckets[1 << max(0, place - 10)] = calls
-    return buckets
+    return MapReply(list(buckets.items()))

@@ -5,7 +5,7 @@ The server does it; what is here tells it what is wanted.
 
 from __future__ import annotations
 
-from commands.engine.effects import CancelSave, RewriteLog, Save
+from commands.engine.effects import CancelSave, Outcome, RewriteLog, Save
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import OneOf, Token
 from commands.engine.registry import command
@@ -23,7 +23,7 @@ _FLAGS = "admin noscript no_async_loading"
     complexity="O(N) where N is the number of keys.",
     summary="Writes a snapshot of all data while everybody waits.",
 )
-def save(ctx: Context, argv: list[bytes]) -> Reply:
+def save(ctx: Context, argv: list[bytes]) -> Outcome:
     return Save()
 
 
@@ -43,7 +43,7 @@ def save(ctx: Context, argv: list[bytes]) -> Reply:
         )
     ],
 )
-def bgsave(ctx: Context, argv: list[bytes]) -> Reply:
+def bgsave(ctx: Context, argv: list[bytes]) -> Outcome:
     word = argv[1].upper() if len(argv) == 2 else b""
     if len(argv) > 2 or (len(argv) == 2 and word not in (b"SCHEDULE", b"CANCEL")):
         raise CommandError(SYNTAX)
@@ -60,7 +60,7 @@ def bgsave(ctx: Context, argv: list[bytes]) -> Reply:
     complexity="O(1)",
     summary="Writes the log anew in the background, as short as the data allows.",
 )
-def bgrewriteaof(ctx: Context, argv: list[bytes]) -> Reply:
+def bgrewriteaof(ctx: Context, argv: list[bytes]) -> Outcome:
     return RewriteLog()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from commands.engine.arguments import Arguments, parse_duration
 from commands.engine.containers import container
-from commands.engine.effects import Close, EndPause, Unblock
+from commands.engine.effects import Close, EndPause, Outcome, Unblock
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Argument, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer
@@ -229,7 +229,7 @@ def client_list(ctx: Context, argv: list[bytes]) -> Reply:
     arity=-3,
     arguments=KILL_ARGUMENTS,
 )
-def client_kill(ctx: Context, argv: list[bytes]) -> Reply:
+def client_kill(ctx: Context, argv: list[bytes]) -> Outcome:
     if len(argv) == 3:
         address = argv[2]
         victims = [c for c in ctx.instance.clients.values() if c.address == address]
@@ -276,7 +276,7 @@ def client_pause(ctx: Context, argv: list[bytes]) -> Reply:
     complexity="O(N), N being the number of paused connections.",
     summary="Ends a pause before its time.",
 )
-def client_unpause(ctx: Context, argv: list[bytes]) -> Reply:
+def client_unpause(ctx: Context, argv: list[bytes]) -> Outcome:
     return EndPause()
 
 
@@ -292,7 +292,7 @@ def client_unpause(ctx: Context, argv: list[bytes]) -> Reply:
         OneOf("unblock-type", Token("TIMEOUT"), Token("ERROR"), optional=True),
     ],
 )
-def client_unblock(ctx: Context, argv: list[bytes]) -> Reply:
+def client_unblock(ctx: Context, argv: list[bytes]) -> Outcome:
     reason = argv[3].upper() if len(argv) == 4 else b"TIMEOUT"
     if reason not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 
 from commands.engine.arguments import Arguments
-from commands.engine.effects import Close
+from commands.engine.effects import Close, Outcome
 from commands.engine.errors import DB_INDEX_OUT_OF_RANGE, SYNTAX, CommandError, wrong_arity
 from commands.engine.grammar import ArgumentGroup, Integer, String
 from commands.engine.numbers import parse_int32, parse_integer
@@ -79,7 +79,7 @@ def select(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Closes the connection once everything is answered.",
     deprecated=("7.2.0", "just closing the connection"),
 )
-def quit_(ctx: Context, argv: list[bytes]) -> Reply:
+def quit_(ctx: Context, argv: list[bytes]) -> Outcome:
     return Close(OK)
 
 

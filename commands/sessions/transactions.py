@@ -6,7 +6,7 @@ runs in between, nothing waits, and time stands still.
 
 from __future__ import annotations
 
-from commands.engine.effects import RunTransaction
+from commands.engine.effects import Outcome, RunTransaction
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Key
 from commands.engine.registry import command
@@ -39,7 +39,7 @@ def multi(ctx: Context, argv: list[bytes]) -> Reply:
     complexity="Depends on the queued requests.",
     summary="Runs the requests of a transaction, unless a watched key was changed.",
 )
-def exec_(ctx: Context, argv: list[bytes]) -> Reply:
+def exec_(ctx: Context, argv: list[bytes]) -> Outcome:
     client = ctx.client
     transaction = client.transaction
     if transaction is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commands.engine.arguments import parse_duration
-from commands.engine.effects import WaitUntil
+from commands.engine.effects import Outcome, WaitUntil
 from commands.engine.errors import MUST_BE_POSITIVE, CommandError
 from commands.engine.grammar import Integer
 from commands.engine.numbers import INT64_MAX, parse_in_range, parse_integer
@@ -26,7 +26,7 @@ _PER_SHARD_LEAST = ("request_policy:all_shards", "response_policy:agg_min")
     arguments=[Integer("numreplicas"), Integer("timeout")],
     tips=_PER_SHARD_LEAST,
 )
-def wait(ctx: Context, argv: list[bytes]) -> Reply:
+def wait(ctx: Context, argv: list[bytes]) -> Outcome:
     replicas = parse_integer(argv[1])
     duration = parse_duration(argv[2], ctx.now)
     if replicas <= 0 or ctx.atomic:
@@ -45,7 +45,7 @@ def wait(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Integer("numlocal"), Integer("numreplicas"), Integer("timeout")],
     tips=_PER_SHARD_LEAST,
 )
-def waitaof(ctx: Context, argv: list[bytes]) -> Reply:
+def waitaof(ctx: Context, argv: list[bytes]) -> Outcome:
     local = parse_in_range(argv[1], 0, 1)
     replicas = parse_in_range(argv[2], 0, INT64_MAX, MUST_BE_POSITIVE)
     duration = parse_duration(argv[3], ctx.now)

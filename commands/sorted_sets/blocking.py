@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.engine.arguments import Arguments, parse_timeout
-from commands.engine.effects import BlockOn
+from commands.engine.effects import BlockOn, Outcome
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Double, Integer, Key, OneOf, Token
 from commands.engine.numbers import read_integer
@@ -29,7 +29,7 @@ def _log_pop(ctx: Context, key: bytes, count: int, from_top: bool) -> None:
     ctx.log_as([name, key, b"%d" % count] if count > 1 else [name, key])
 
 
-def _pop_or_wait(ctx: Context, argv: list[bytes], from_top: bool) -> Reply:
+def _pop_or_wait(ctx: Context, argv: list[bytes], from_top: bool) -> Outcome:
     deadline = parse_timeout(argv[-1], ctx.now)
     keys = argv[1:-1]
     found = _first_filled(ctx, keys)
@@ -55,7 +55,7 @@ _WAITING_HISTORY = [("6.0.0", "Takes fractions of a second as `timeout`.")]
     arguments=_WAITING_ARGUMENTS,
     history=_WAITING_HISTORY,
 )
-def bzpopmin(ctx: Context, argv: list[bytes]) -> Reply:
+def bzpopmin(ctx: Context, argv: list[bytes]) -> Outcome:
     return _pop_or_wait(ctx, argv, from_top=False)
 
 
@@ -69,7 +69,7 @@ def bzpopmin(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=_WAITING_ARGUMENTS,
     history=_WAITING_HISTORY,
 )
-def bzpopmax(ctx: Context, argv: list[bytes]) -> Reply:
+def bzpopmax(ctx: Context, argv: list[bytes]) -> Outcome:
     return _pop_or_wait(ctx, argv, from_top=True)
 
 
@@ -131,7 +131,7 @@ _MULTI_COMPLEXITY = "O(K)+O(M*log(N)) for K keys and M members popped out of N."
     summary="Takes members off an end of the first sorted set that has any.",
     arguments=_MULTI_ARGUMENTS,
 )
-def zmpop(ctx: Context, argv: list[bytes]) -> Reply:
+def zmpop(ctx: Context, argv: list[bytes]) -> Outcome:
     reply = _pop_several(ctx, _parse_multi(argv, 1))
     return NULL_ARRAY if reply is None else reply
 
@@ -145,7 +145,7 @@ def zmpop(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Takes members off the first sorted set that has any, waiting until one does.",
     arguments=[Double("timeout"), *_MULTI_ARGUMENTS],
 )
-def bzmpop(ctx: Context, argv: list[bytes]) -> Reply:
+def bzmpop(ctx: Context, argv: list[bytes]) -> Outcome:
     wanted = _parse_multi(argv, 2)
     deadline = parse_timeout(argv[1], ctx.now)
     reply = _pop_several(ctx, wanted)

@@ -97,7 +97,8 @@ def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _edge(entries: list[Entry]) -> Reply:
-    return entries_reply(entries)[0] if entries else None
+    (entry,) = entries_reply(entries) or [None]
+    return entry
 
 
 def _group_in_full(stream: Stream, name: bytes, group: Group, shown: int | None) -> Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from commands.engine import effects
+from commands.engine.effects import Outcome
 from commands.engine.errors import (
     SYNTAX,
     TIMEOUT_NEGATIVE,
@@ -128,7 +129,7 @@ def _read_arguments(*options: Argument) -> list[Argument]:
     ),
     keys=[KeySpec("RO access", keyword="STREAMS", start=1, last=-1, limit=2)],
 )
-def xread(ctx: Context, argv: list[bytes]) -> Reply:
+def xread(ctx: Context, argv: list[bytes]) -> Outcome:
     request = _Request(ctx, argv, grouped=False)
     keys, ids_at = request.keys, request.ids_at
     wanted: list[tuple[Stream | None, int]] = []
@@ -179,7 +180,7 @@ def xread(ctx: Context, argv: list[bytes]) -> Reply:
     ),
     keys=[KeySpec("RO access", keyword="STREAMS", start=4, last=-1, limit=2)],
 )
-def xreadgroup(ctx: Context, argv: list[bytes]) -> Reply:
+def xreadgroup(ctx: Context, argv: list[bytes]) -> Outcome:
     request = _Request(ctx, argv, grouped=True)
     assert request.group is not None
     wanted: list[tuple[bytes, Stream, Group, int | None]] = []

@@ -20,7 +20,7 @@ _NOT_BEYOND_LAST = (
 _NODES_PER_TRIM, _ENTRIES_PER_TRIM, _ENTRIES_WITHOUT_NODES = 100, 1_000_000, 10_000
 
 
-def entries_reply(entries: list[Entry]) -> Reply:
+def entries_reply(entries: list[Entry]) -> list[Reply]:
     """Entries as every command answers them: id, then fields and values."""
     return [(format_id(entry_id), row) for entry_id, row in entries]
 

@@ -237,7 +237,7 @@ class Dispatcher:
         if elapsed >= observation.tick_ns:
             observation.slow_step(client, argv, elapsed)
         going_on = True
-        if reply.__class__ in EFFECTS:
+        if isinstance(reply, Effect):
             going_on = self._carry_out(ctx, bound, reply, argv)
         else:
             size = answer(client, reply)

@@ -25,6 +25,7 @@ from commands.instance.context import Context
 from server.execution.answering import answer
 from server.execution.blocking import Blocking
 
+# For the straight path, which looks only at the class of what a handler returned.
 EFFECTS = frozenset(get_args(Effect))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from commands.domain.calls import call_text
 from commands.domain.checkpoints.envelopes import (
     canonical_id,
     check,
@@ -250,7 +251,7 @@ def load(
     ctx: Context, thread: Thread, checkpoint: bytes, what: str = "checkpoint"
 ) -> tuple[bytes, dict[str, Any]]:
     """The envelope of a checkpoint that must be there, and its body."""
-    raw = ctx.call(b"HGET", thread.by_id, checkpoint)
+    raw = call_text(ctx, b"HGET", thread.by_id, checkpoint)
     if raw is None:
         raise thread.failure("NOTFOUND", f"no {what} {{}}", checkpoint)
     return raw, read(raw, checkpoint, thread)
@@ -275,7 +276,7 @@ def cp_latest(ctx: Context, argv: list[bytes]) -> Reply:
     ids = ctx.call(b"ZREVRANGE", thread.by_step, b"0", b"0")
     if not ids:
         return None
-    raw = ctx.call(b"HGET", thread.by_id, ids[0])
+    raw = call_text(ctx, b"HGET", thread.by_id, ids[0])
     if raw is not None:
         check(raw, ids[0], thread)
     return raw
@@ -301,7 +302,7 @@ def cp_get(ctx: Context, argv: list[bytes]) -> Reply:
     """
     thread = Thread(ctx, argv[1], argv[2])
     checkpoint = canonical_id(argv[3])
-    raw = ctx.call(b"HGET", thread.by_id, checkpoint)
+    raw = call_text(ctx, b"HGET", thread.by_id, checkpoint)
     if raw is not None:
         read(raw, checkpoint, thread)
     return raw

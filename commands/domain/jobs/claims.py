@@ -14,7 +14,7 @@ from commands.domain.jobs.rows import DUE_PREFIX, Job, ready_id, ready_member
 from commands.domain.jobs.table import JobTable
 from commands.domain.recipes import count_poison, failure
 from commands.engine.arguments import Arguments, parse_duration
-from commands.engine.effects import BlockOn
+from commands.engine.effects import BlockOn, Outcome
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String, Token
 from commands.engine.numbers import parse_integer
@@ -107,7 +107,7 @@ def settle_pools(ctx: Context) -> bool:
         Integer("block", token="BLOCK", optional=True),
     ],
 )
-def job_claim(ctx: Context, argv: list[bytes]) -> Reply:
+def job_claim(ctx: Context, argv: list[bytes]) -> Outcome:
     """The answer is the row of the job, now running; with COUNT, an array of up to so many.
     Nil when no job is ready. BLOCK waits up to so many milliseconds (0 is for ever) for one;
     who waits longest is served first.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commands.domain.calls import call_text
 from commands.domain.jobs.arguments import count_from, kind_of, milliseconds, new_id, text
 from commands.domain.jobs.rows import ATTEMPTS, BACKOFF_MS, Job, Row, decode_row, is_job_id
 from commands.domain.jobs.table import JobTable
 from commands.domain.recipes import failure, time_ordered_hex
 from commands.engine.arguments import Arguments, parse_duration
 from commands.engine.containers import declare_family_help
-from commands.engine.effects import BlockOn
+from commands.engine.effects import BlockOn, Outcome
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String
 from commands.engine.numbers import parse_int32
@@ -127,7 +128,7 @@ def job_submit(ctx: Context, argv: list[bytes]) -> Reply:
     if ident and table.find(ident) is not None:
         return ident
     if unique:
-        holder = ctx.call(b"HGET", table.keys.unique, unique)
+        holder = call_text(ctx, b"HGET", table.keys.unique, unique)
         if holder is not None:
             alive = table.find_sound(holder)
             if alive is not None and not alive.row.terminal:
@@ -362,7 +363,7 @@ def job_cancel(ctx: Context, argv: list[bytes]) -> Reply:
     summary="Waits until a job has ended, and answers its row.",
     arguments=[_POOL_READ, String("id"), Integer("milliseconds")],
 )
-def job_wait(ctx: Context, argv: list[bytes]) -> Reply:
+def job_wait(ctx: Context, argv: list[bytes]) -> Outcome:
     """Nil if it has not ended in so many milliseconds (0 is for ever), or if there is no such
     job (any more).
 

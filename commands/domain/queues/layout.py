@@ -27,9 +27,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from commands.domain.calls import call_scores
 from commands.domain.recipes import OWN_PREFIX
 from commands.engine.errors import CommandError
-from commands.engine.replies import Pairs
 from commands.instance.context import Context
 from storage.errors import WrongType
 
@@ -142,8 +142,7 @@ def every_queue(ctx: Context) -> Iterator[Queue]:
 
 def with_scores(ctx: Context, key: bytes, *bounds: bytes) -> Sequence[tuple[bytes, float]]:
     """A range of a sorted set with its scores; nothing where there is no such key."""
-    reply = ctx.call(b"ZRANGE", key, *bounds, b"WITHSCORES")
-    return reply.items if isinstance(reply, Pairs) else ()
+    return call_scores(ctx, b"ZRANGE", key, *bounds, b"WITHSCORES")
 
 
 def is_due(ctx: Context, key: bytes) -> bool:

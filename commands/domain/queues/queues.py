@@ -34,6 +34,7 @@ from commands.domain.recipes import publish
 from commands.engine import effects
 from commands.engine.arguments import Arguments, parse_duration
 from commands.engine.containers import declare_family_help
+from commands.engine.effects import Outcome
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX, parse_integer
@@ -160,7 +161,7 @@ def _push_later(ctx: Context, queue: Queue, level: int, payload: bytes, moment: 
         Integer("milliseconds", "LEASE", optional=True),
     ],
 )
-def queue_read(ctx: Context, argv: list[bytes]) -> Reply:
+def queue_read(ctx: Context, argv: list[bytes]) -> Outcome:
     """Maps with id, payload, priority, deliveries and lease_until; nil when there are none.
 
     One message unless `COUNT` says more; those of higher priority first, and of one

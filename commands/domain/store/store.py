@@ -7,16 +7,18 @@ each other.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from commands.domain.arguments import Milliseconds
+from commands.domain.calls import call_integer, call_text, call_values
 from commands.domain.recipes import publish
 from commands.domain.store.layout import END, STORE_PREFIX, Namespace, walk
 from commands.engine.arguments import Arguments
 from commands.engine.containers import declare_family_help
-from commands.engine.errors import SYNTAX, CommandError, invalid_expire, wrong_arity
+from commands.engine.errors import SYNTAX, CommandError, wrong_arity
 from commands.engine.grammar import ArgumentGroup, Integer, Key, OneOf, String, Token
-from commands.engine.numbers import INT64_MAX, parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply
 from commands.instance.context import Context
@@ -25,11 +27,8 @@ from commands.instance.context import Context
 _CLEARED_AT_ONCE = 512
 
 
-def _deadline(ctx: Context, text: bytes, name: str) -> bytes:
-    """A TTL in milliseconds as the moment it ends."""
-    ttl = parse_integer(text)
-    if not 0 < ttl <= INT64_MAX - ctx.now:
-        raise invalid_expire(name)
+def _deadline(ctx: Context, ttl: int) -> bytes:
+    """The moment at which a TTL ends."""
     return b"%d" % (ctx.now + ttl)
 
 
@@ -45,6 +44,16 @@ def _shown(key: bytes) -> str:
 # --- one entry -----------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Put:
+    namespace: bytes
+    key: bytes
+    value: bytes
+    condition: bytes | None = None
+    ttl: int | None = None
+    keepttl: bool = False
+
+
 @command(
     "STORE.PUT",
     group="store",
@@ -57,10 +66,16 @@ def _shown(key: bytes) -> str:
         String("key"),
         String("value"),
         OneOf("condition", Token("NX"), Token("XX"), optional=True),
-        OneOf("expiration", Integer("milliseconds", "TTL"), Token("KEEPTTL"), optional=True),
+        OneOf(
+            "expiration",
+            Milliseconds("ttl", "TTL", optional=False),
+            Token("KEEPTTL"),
+            optional=True,
+        ),
     ],
+    request=Put,
 )
-def store_put(ctx: Context, argv: list[bytes]) -> Reply:
+def store_put(ctx: Context, request: Put) -> Reply:
     """Answers OK, or nil where `NX` (only a new key) or `XX` (only one that is there) forbid.
 
     A put without `TTL` takes the entry's old TTL away, unless `KEEPTTL` is given.
@@ -70,28 +85,17 @@ def store_put(ctx: Context, argv: list[bytes]) -> Reply:
         > STORE.PUT acme:agent-a greeting again NX
         (nil)
     """
-    space = Namespace(ctx, argv[1])
-    key = argv[2]
-    request = [b"SET", space.key(key), argv[3]]
-    if len(argv) > 4:
-        condition = ttl = None
-        options = Arguments(argv, 4)
-        while options:
-            option = options.option()
-            if option in (b"NX", b"XX") and condition is None:
-                condition = option
-                request.append(option)
-            elif option == b"KEEPTTL" and ttl is None:
-                ttl = option
-                request.append(option)
-            elif option == b"TTL" and ttl is None:
-                ttl = option
-                request += b"PXAT", _deadline(ctx, options.word(), "store.put")
-            else:
-                raise CommandError(SYNTAX)
-    reply = ctx.call(*request)
+    space = Namespace(ctx, request.namespace)
+    words = [b"SET", space.key(request.key), request.value]
+    if request.condition is not None:
+        words.append(request.condition)
+    if request.keepttl:
+        words.append(b"KEEPTTL")
+    if request.ttl is not None:
+        words += b"PXAT", _deadline(ctx, request.ttl)
+    reply: Reply = ctx.call(*words)
     if reply is OK:
-        _tell(ctx, space, "put", key=_shown(key))
+        _tell(ctx, space, "put", key=_shown(request.key))
     return reply
 
 
@@ -125,6 +129,13 @@ def store_mput(ctx: Context, argv: list[bytes]) -> Reply:
     return OK
 
 
+@dataclass(slots=True)
+class Get:
+    namespace: bytes
+    key: bytes
+    refresh: int | None = None
+
+
 @command(
     "STORE.GET",
     group="store",
@@ -134,10 +145,11 @@ def store_mput(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[
         Key("namespace", "RW access update"),
         String("key"),
-        Integer("milliseconds", "REFRESH", optional=True),
+        Milliseconds("ttl", "REFRESH"),
     ],
+    request=Get,
 )
-def store_get(ctx: Context, argv: list[bytes]) -> Reply:
+def store_get(ctx: Context, request: Get) -> Reply:
     """Nil where nothing is, or what was there has run out.
 
     `REFRESH` gives the entry a new TTL, counted from now.
@@ -149,12 +161,10 @@ def store_get(ctx: Context, argv: list[bytes]) -> Reply:
         > STORE.GET acme:agent-a weight
         (nil)
     """
-    key = Namespace(ctx, argv[1]).key(argv[2])
-    if len(argv) == 3:
-        return ctx.call(b"GET", key)
-    if len(argv) != 5 or argv[3].upper() != b"REFRESH":
-        raise CommandError(SYNTAX)
-    return ctx.call(b"GETEX", key, b"PXAT", _deadline(ctx, argv[4], "store.get"))
+    key = Namespace(ctx, request.namespace).key(request.key)
+    if request.refresh is None:
+        return call_text(ctx, b"GET", key)
+    return call_text(ctx, b"GETEX", key, b"PXAT", _deadline(ctx, request.refresh))
 
 
 @command(
@@ -178,7 +188,7 @@ def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
         2) (nil)
         3) "7"
     """
-    return ctx.call(b"MGET", *Namespace(ctx, argv[1]).keys(argv[2:]))
+    return call_values(ctx, b"MGET", *Namespace(ctx, argv[1]).keys(argv[2:]))
 
 
 @command(
@@ -201,7 +211,7 @@ def store_del(ctx: Context, argv: list[bytes]) -> Reply:
         (integer) 1
     """
     space = Namespace(ctx, argv[1])
-    removed = ctx.call(b"DEL", *space.keys(argv[2:]))
+    removed = call_integer(ctx, b"DEL", *space.keys(argv[2:]))
     if removed:
         _tell(ctx, space, "del", keys=[_shown(key) for key in argv[2:]], removed=removed)
     return removed

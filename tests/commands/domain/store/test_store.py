@@ -371,20 +371,23 @@ def test_bad_namespaces(shared: RunningServer, name: str, request_: str) -> None
     client.close()
 
 
+_A_DURATION = "an integer from 1 to 4503599627370496 (milliseconds)"
+
+
 @pytest.mark.parametrize(
     ("request_", "text"),
     [
-        ("PUT acme k v TTL 0", "ERR invalid expire time in 'store.put' command"),
-        ("PUT acme k v TTL -1", "ERR invalid expire time in 'store.put' command"),
-        ("PUT acme k v TTL 9223372036854775807", "ERR invalid expire time in 'store.put' command"),
-        ("PUT acme k v TTL x", "ERR value is not an integer or out of range"),
-        ("PUT acme k v TTL", "ERR syntax error"),
-        ("PUT acme k v TTL 5 KEEPTTL", "ERR syntax error"),
-        ("PUT acme k v NX XX", "ERR syntax error"),
-        ("PUT acme k v MORE", "ERR syntax error"),
+        ("PUT acme k v TTL 0", f"ERR TTL must be {_A_DURATION}, not '0'"),
+        ("PUT acme k v TTL -1", f"ERR TTL must be {_A_DURATION}, not '-1'"),
+        ("PUT acme k v TTL 5s", f"ERR TTL must be {_A_DURATION}, not '5s'"),
+        ("PUT acme k v TTL 4503599627370497", f"ERR TTL must be {_A_DURATION}, not '{2**52 + 1}'"),
+        ("PUT acme k v TTL", "ERR TTL is incomplete, expected: TTL milliseconds"),
+        ("PUT acme k v TTL 5 KEEPTTL", "ERR TTL and KEEPTTL exclude each other"),
+        ("PUT acme k v NX XX", "ERR NX and XX exclude each other"),
+        ("PUT acme k v MORE", "ERR unknown option 'MORE'"),
         ("MPUT acme k v l", "ERR wrong number of arguments for 'store.mput' command"),
-        ("GET acme k REFRESH", "ERR syntax error"),
-        ("GET acme k REFRESH 0", "ERR invalid expire time in 'store.get' command"),
+        ("GET acme k REFRESH", "ERR REFRESH is incomplete, expected: REFRESH milliseconds"),
+        ("GET acme k REFRESH 0", f"ERR REFRESH must be {_A_DURATION}, not '0'"),
         ("LIST acme LIMIT -1", "ERR value is out of range, must be positive"),
         ("LIST acme WITHVALUE", "ERR syntax error"),
         ("NAMESPACES acme DEPTH -1", "ERR value is out of range, must be positive"),

@@ -1,0 +1,66 @@
+"""Typed calls of ordinary commands: what a recipe reads and writes goes through these.
+
+Each runs a command with `Context.call` and returns its reply as the type that this command
+has. Another type is a bug here, not a fault of the data: data of another type raises
+WrongType before there is a reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from commands.engine.replies import MapReply, Pairs, SetReply
+from commands.instance.context import Context
+
+
+def call_integer(ctx: Context, *words: bytes) -> int:
+    """For DEL, EXISTS, HSET, ZADD, ZCARD, INCR ..."""
+    reply = ctx.call(*words)
+    assert isinstance(reply, int), words[0]
+    return reply
+
+
+def call_text(ctx: Context, *words: bytes) -> bytes | None:
+    """For GET, HGET, ZSCORE, GETEX ...: a string, or None where there is none."""
+    reply = ctx.call(*words)
+    if isinstance(reply, bytearray):
+        # A string that was modified in place; the keyspace goes on changing it.
+        return bytes(reply)
+    assert reply is None or isinstance(reply, bytes), words[0]
+    return reply
+
+
+def call_texts(ctx: Context, *words: bytes) -> list[bytes]:
+    """For ZRANGE, LRANGE, HKEYS ...: an array of strings."""
+    return cast(list[bytes], ctx.call(*words))
+
+
+def call_values(ctx: Context, *words: bytes) -> list[bytes | None]:
+    """For MGET and HMGET: one string or None for each key or field."""
+    return cast(list[bytes | None], ctx.call(*words))
+
+
+def call_members(ctx: Context, *words: bytes) -> list[bytes]:
+    """For SMEMBERS, SINTER ...: the members of a set."""
+    reply = ctx.call(*words)
+    assert isinstance(reply, SetReply), words[0]
+    return cast(list[bytes], reply.items)
+
+
+def call_scores(ctx: Context, *words: bytes) -> Sequence[tuple[bytes, float]]:
+    """For ZRANGE WITHSCORES, ZPOPMIN ...: members with their scores."""
+    reply = ctx.call(*words)
+    if not isinstance(reply, Pairs):
+        assert not reply, words[0]
+        return []
+    return cast(Sequence[tuple[bytes, float]], reply.items)
+
+
+def call_fields(ctx: Context, *words: bytes) -> dict[bytes, bytes]:
+    """For HGETALL: fields with their values."""
+    reply = ctx.call(*words)
+    if isinstance(reply, MapReply):
+        return dict(cast(Sequence[tuple[bytes, bytes]], reply.items))
+    assert isinstance(reply, dict), words[0]
+    return cast(dict[bytes, bytes], reply)
