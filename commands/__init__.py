@@ -1,8 +1,10 @@
-"""What each command means: one file per family, plain functions, no sockets, no await.
+"""What each command means: plain functions, no sockets, no await.
 
-- `registry`: the declaration beside every handler, and all that is derived from it.
-- `arguments`, `numbers`, `patterns`: reading what a client sent.
-- `replies`, `effects`, `errors`: what a handler can answer.
-- `state/`: what handlers may see of the instance and the client besides the keys.
-- everything else: a family of commands under its own name.
+- `engine/`: what every family uses: declarations, options, replies, effects, errors, numbers.
+- `settings/`: the settings of an instance.
+- `instance/`: the state of one server besides its keys: instance, clients, context.
+- `families`: the list of modules that declare commands.
+- Every other folder is a family of commands.
+
+Imports go families → instance → settings and engine; no family imports another.
 """

@@ -1,6 +1,11 @@
-"""Sockets and time: everything that waits.
+"""Sockets, files and time: everything that waits.
 
-A request goes bytes -> `protocol` -> `dispatch` -> a handler in `commands` -> the keyspace
-in `storage`; its reply goes through `encoder` into the client's outbox, which the
-`reactor` sends once per turn.
+- `process`: a server process: logging, signals, exit.
+- `server`: one instance with everything that serves it, put together.
+- `listeners`, `timers`, `alarm`, `collector`: what runs beside the connections.
+- `net/`: connections and the turn of the loop that serves them.
+- `wire/`: bytes to requests, and replies to bytes.
+- `execution/`: from a request to its reply.
+- `persistence/`: the log, snapshots, loading.
+- `offline`: an instance without any of these, for tools and tests.
 """

@@ -1,11 +1,10 @@
-"""When Python looks for cyclic garbage.
+"""The schedule of Python's cyclic garbage collection.
 
-Left alone, CPython's collector now and then walks every container there is, and with
-millions of keys that is most of a second in which nobody is served. The data has no
-cycles (values hold no references to each other), so walking it is pointless: it is put
-aside with `gc.freeze`, and only what was made since the last round is looked at. What a
-frozen cycle could leak is what a handful of closed connections held; those cut their
-cycles by hand.
+By default CPython's collector now and then traverses every container, which with millions
+of keys stalls all clients for most of a second. The data has no cycles (values hold no
+references to each other), so traversing it is pointless: `gc.freeze` excludes it, and only
+objects created since the last round are examined. A frozen cycle is never freed; closed
+connections are the only ones, and they cut their cycles by hand.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import gc
 import trio
 
 _ROUND_SECONDS = 1.0
-# Objects that may be made between two rounds before the collector steps in by itself: a
-# backstop against a burst of cycles, beyond what a second of ordinary work makes.
+# Objects created between two rounds before the collector runs by itself: a backstop
+# against a burst of cycles, more than a second of ordinary work creates.
 _BACKSTOP = 200_000
 
 
 async def schedule_collections() -> None:
-    """Collect the young once a second and put the survivors aside, for ever."""
+    """Once a second, collect young objects and freeze the survivors; never returns."""
     gc.collect()
     gc.freeze()
     thresholds = gc.get_threshold()

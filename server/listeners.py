@@ -1,4 +1,4 @@
-"""The sockets a server listens on: bound, moved by CONFIG SET, accepted from, closed."""
+"""The listening sockets of a server: bound, rebound by CONFIG SET, accepted from, closed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from commands.settings.settings import Settings
 
 logger = logging.getLogger("redkeep")
 
-# Connections taken from one listening socket before the others get their turn.
+# Connections accepted from one listening socket before the others get their turn.
 _ACCEPTS_PER_TURN = 1000
-# How long to leave a listening socket alone when the process has no descriptor left.
+# How long to pause accepting when the process has no file descriptor left, in seconds.
 _OUT_OF_DESCRIPTORS_PAUSE = 0.1
 
-# Takes on an accepted socket.
+# Called with each accepted socket.
 TakeOn = Callable[[socket.socket], None]
 
 
@@ -42,13 +42,13 @@ class Listeners:
         settings.on_change(Settings.bind, self._move)
 
     def listen(self) -> None:
-        """Bind everything the settings name, or nothing."""
+        """Bind all addresses that the settings name, or none."""
         settings = self._settings
         try:
             port = settings.port
             if port or not settings.unixsocket:
                 self._sockets += self._listen_tcp(settings.bind.split(), port)
-                # What the system chose is the port from here on, in INFO and CONFIG too.
+                # With port 0 the system chose one: INFO and CONFIG show it.
                 settings.set(Settings.port, self.port)
             if settings.unixsocket:
                 self._listen_unix(settings.unixsocket, settings.unixsocketperm)
@@ -57,12 +57,12 @@ class Listeners:
             raise
 
     def _listen_tcp(self, hosts: list[str], port: int) -> list[socket.socket]:
-        """Sockets that listen on these hosts; one that does so already is kept."""
+        """Sockets listening on these hosts; those that already do are kept."""
         backlog = self._settings.tcp_backlog
         kept = {sock.getsockname()[:2]: sock for sock in self._sockets if not _is_unix(sock)}
         listening: list[socket.socket] = []
         for host in hosts or ["*"]:
-            # A dash before an address means that it may be missing on this machine.
+            # A dash before an address means that it may be unavailable.
             optional, host = host.startswith("-"), host.removeprefix("-")
             if host == "*":
                 host, optional = "0.0.0.0", False  # noqa: S104 - what `bind *` asks for
@@ -88,7 +88,7 @@ class Listeners:
                         other.close()
                 raise ListenError(_explain(error, host, port)) from error
             listening.append(sock)
-            # With port 0 the system chooses once, and all addresses share its choice.
+            # With port 0 the system chooses for the first address; the others share it.
             port = sock.getsockname()[1]
         if not listening:
             raise ListenError(f"none of the addresses in 'bind {' '.join(hosts)}' can be used")
@@ -110,7 +110,7 @@ class Listeners:
         self._sockets.append(sock)
 
     def _move(self, _: object) -> None:
-        """CONFIG SET port or bind: listen there from now on, or refuse and stay."""
+        """CONFIG SET port or bind: listen on the new addresses, or refuse and change nothing."""
         if self._nursery is None:
             return
         settings = self._settings
@@ -141,7 +141,7 @@ class Listeners:
 
     @property
     def addresses(self) -> list[str]:
-        """Where clients can connect, as a person would write it."""
+        """The addresses as a person would write them."""
         shown = []
         for sock in self._sockets:
             name = sock.getsockname()
@@ -169,7 +169,7 @@ class Listeners:
             try:
                 await trio.lowlevel.wait_readable(listener)
             except trio.ClosedResourceError:
-                return  # The server listens elsewhere now.
+                return  # CONFIG SET moved the server to another address.
             for _ in range(_ACCEPTS_PER_TURN):
                 try:
                     sock, _ = listener.accept()
@@ -182,7 +182,7 @@ class Listeners:
                 try:
                     self._take_on(sock)
                 except OSError:
-                    sock.close()  # The peer was gone again before it was looked at.
+                    sock.close()  # The peer disconnected before it could be set up.
 
     def close(self) -> None:
         for sock in self._sockets:

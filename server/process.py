@@ -31,28 +31,29 @@ _LEVELS = {
 }
 
 
-# Where `redkeep serve` keeps its data; made if it is missing, unlike one that was named.
+# Where `redkeep serve` keeps its data by default. Created if missing, unlike a directory
+# that was named.
 DEFAULT_DIRECTORY = "./redkeep-data"
 
 
 class StartError(Exception):
-    """Why the server cannot start, for a person to read."""
+    """The reason why the server cannot start, for a person to read."""
 
 
 def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve one instance until a signal or SHUTDOWN; StartError if it cannot begin.
+    """Serve one instance until a signal or SHUTDOWN; StartError if it cannot start.
 
-    `announce` gets the line that says where clients can connect and where the data is
-    kept, once everything is served.
+    Once clients are served, `announce` is called with a line that says where they can
+    connect and where the data is kept.
     """
     start_logging(settings)
-    made = _enter_data_directory(settings)
+    created = _enter_data_directory(settings)
     observer = _Start(settings, announce)
     server = Server(open_instance(settings), observer)
     try:
         server.listen()
     except ListenError as error:
-        if made:
+        if created:
             os.rmdir(settings.dir)
         raise StartError(str(error)) from None
     pidfile = settings.pidfile
@@ -68,7 +69,7 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 class _Start(StartObserver):
-    """Shows a person how the start goes."""
+    """Shows the progress of the start on the terminal."""
 
     def __init__(self, settings: Settings, announce: Callable[[str], None]) -> None:
         self._settings = settings
@@ -100,7 +101,7 @@ async def _run(server: Server, start: _Start) -> None:
 
 
 def _where_data_is(settings: Settings) -> str:
-    """For the start-up line: what of the data outlives the process, and where."""
+    """The part of the start-up line that says how the data is kept, and where."""
     if settings.appendonly:
         return f"data is kept in {settings.dir}, logged ({settings.appendfsync})"
     if settings.save:
@@ -116,11 +117,11 @@ async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
         interrupted = number == signal.SIGINT
         options = settings.shutdown_on_sigint if interrupted else settings.shutdown_on_sigterm
         if not server.stop_on_signal(options):
-            logger.error("Received %s, but the data is not safe: still running", name)
+            logger.error("Received %s, but the data cannot be saved: still running", name)
 
 
 def start_logging(settings: Settings) -> None:
-    """Send the log to the file the settings name, or to standard error."""
+    """Log to the file that the settings name, or to standard error."""
     target = settings.logfile
     try:
         handler: logging.Handler = (
@@ -137,22 +138,22 @@ def start_logging(settings: Settings) -> None:
 
 
 def _enter_data_directory(settings: Settings) -> bool:
-    """Go where the data is; whether that had to be made."""
+    """Change to the data directory; return whether it was created."""
     path = settings.dir
-    makes = path == DEFAULT_DIRECTORY and not os.path.exists(path)
+    creates = path == DEFAULT_DIRECTORY and not os.path.exists(path)
     try:
-        if makes:
+        if creates:
             if not settings.appendonly and not settings.save:
-                # A pure cache leaves no traces.
+                # Nothing is saved, so no directory is left behind.
                 settings.set(Settings.dir, os.path.abspath(path))
                 return False
             make_directory(Path(path))
         os.chdir(path)
     except OSError as error:
         raise StartError(f"cannot use the data directory {path}: {error.strerror}") from None
-    # Where it is must not depend on where somebody was when the server started.
+    # An absolute path, independent of the directory the server was started in.
     settings.set(Settings.dir, os.getcwd())
-    return makes
+    return creates
 
 
 def _write_pidfile(path: str) -> None:

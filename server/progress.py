@@ -1,4 +1,4 @@
-"""How far a long load is, for a person who looks at a terminal."""
+"""A progress bar for long loads, on a terminal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-# A load that is over sooner needs no bar.
+# A shorter load shows no bar.
 _PATIENCE_SECONDS = 0.5
 
 
 class LoadProgress:
-    """A bar on standard error, drawn once the load turns out to be long."""
+    """A bar on standard error, shown when a load takes long."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -25,7 +25,7 @@ class LoadProgress:
         if not self._wanted or time.monotonic() - self._started < _PATIENCE_SECONDS:
             return
         if self._bar is None:
-            # Imported for who sees it: a start-up without a bar is a tenth faster.
+            # Imported only when needed: a start-up without a bar is a tenth faster.
             from rich.console import Console
             from rich.progress import (
                 BarColumn,

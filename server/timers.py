@@ -1,4 +1,4 @@
-"""Regular work: timers on the instance's clock.
+"""Background work: timers on the instance's clock.
 
 `Timers.run` is one Trio task. It sleeps until the next moment something may be due, or
 until the alarm tells it that this moment has changed. With a frozen clock it sleeps until
@@ -24,11 +24,11 @@ from storage.keyspace import Database
 
 logger = logging.getLogger("redkeep")
 
-# A slice of expiry work between two looks at the sockets, and how many keys are looked at
-# between two looks at the time.
+# The length of a slice of expiry work, after which other clients get their turn, and how
+# many keys are examined between two readings of the clock.
 _SLICE_NS = 2_000_000
 _KEYS_PER_STEP = 64
-# A sweep may take this share of the time, growing with active-expire-effort.
+# The share of the time that expiry may take; it grows with active-expire-effort.
 _SHARE_PERCENT = 25
 
 
@@ -52,7 +52,7 @@ class Timers:
         self._blocking = blocking
         self._connections = connections
         self._keeper = keeper
-        # The clock was moved: do the regular work at once.
+        # The clock was moved: do the background work at once.
         self._jumped = False
         instance.clock.on_jump(self._clock_jumped)
 
@@ -81,7 +81,7 @@ class Timers:
             self._turns.end()
 
     async def tick(self) -> None:
-        """One round of regular work."""
+        """One round of background work."""
         self._connections.check()
         self._keeper.tick()
         # Settings may have changed what these clients wait for.
@@ -108,7 +108,7 @@ class Timers:
             return self._dispatcher.run_sweep(database, sweep.run)
         except Exception:
             # A fault in one family must not end the timers of all.
-            logger.exception("Regular work on %s failed", sweep.prefix.decode())
+            logger.exception("The sweep of keys %s* failed", sweep.prefix.decode())
             return False
 
     async def _expire(self) -> None:

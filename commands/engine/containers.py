@@ -1,4 +1,4 @@
-"""Commands that exist through their subcommands or as a family, and their HELP."""
+"""Containers of subcommands, and the HELP of containers and families."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def container(
     categories: str = "",
     without: str = "",
 ) -> None:
-    """Declare a command that only exists through its subcommands, and its HELP."""
+    """Declare a command that has only subcommands, and its HELP."""
 
     def no_subcommand(ctx: object, argv: list[bytes]) -> None:
         raise AssertionError("the dispatcher resolves subcommands")

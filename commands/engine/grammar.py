@@ -1,10 +1,10 @@
-"""The grammar of a command: its arguments, as declarations say them and COMMAND DOCS shows them.
+"""The grammar of a command: its arguments, as declared and as COMMAND DOCS shows them.
 
     arguments=[Key("key", "RW access delete"), Integer("count", optional=True)]
 
 Arity and key positions are derived from it (`registry`, `key_specs`), and `options` builds
-a parser from it. What only the parser needs (the range of a number, its unit, a conversion)
-stands here too, so that help and errors can show it.
+a parser from it. The range of a number, its unit and a conversion belong to the declaration
+too, so that help and errors can show them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Argument:
 
     @property
     def least(self) -> int:
-        """The fewest words this can be."""
+        """The smallest number of words it takes."""
         if self.optional:
             return 0
         words = 1 if self.token is not None else 0
@@ -64,7 +64,7 @@ class Argument:
 
     @property
     def fixed(self) -> bool:
-        """Whether it is always the same number of words."""
+        """Whether it always takes the same number of words."""
         if self.optional or self.multiple:
             return False
         if self.kind == "oneof":
@@ -156,7 +156,7 @@ def Key(  # noqa: N802
 def Token(  # noqa: N802
     word: str, *, name: str | None = None, optional: bool = False, since: str | None = None
 ) -> Argument:
-    """A word that stands for itself. Redis calls a few by another name than the word."""
+    """A literal word. In COMMAND DOCS, a few have another name than the word."""
     name = name or word.lower().replace(" ", "-")
     return Argument(name, "pure-token", word, optional, False, False, since)
 

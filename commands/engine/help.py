@@ -1,4 +1,4 @@
-"""HELP of a container, derived from the declarations of its subcommands."""
+"""The lines of HELP, derived from declarations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INDENT = "    "
 
 
 def help_lines(container: Command) -> list[str]:
-    """What `<container> HELP` answers: for each subcommand its syntax and its summary."""
+    """The reply to `<container> HELP`: the syntax and summary of each subcommand."""
     lines = [f"{container.name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for word, subcommand in container.subcommands.items():
         if word != "HELP":
@@ -21,7 +21,7 @@ def help_lines(container: Command) -> list[str]:
 
 
 def family_help_lines(prefix: str, members: Sequence[Command]) -> list[str]:
-    """What `<prefix>.HELP` answers: for each command of the family its syntax and summary."""
+    """The reply to `<prefix>.HELP`: the syntax and summary of each command of the family."""
     lines = [f"{prefix}.<command> [<arg> [value] [opt] ...]. Commands are:"]
     for member in members:
         if member.subcommands:

@@ -12,9 +12,9 @@ from commands.engine.grammar import Argument
 class KeySpec:
     """Where some keys of a command stand.
 
-    The search begins at the word `index`, or after the word `keyword` (looked for from
-    `start` on, backwards where that is negative). What is found is a range, `last` and
-    `limit` counted as Redis does, or a count of keys followed by them.
+    The search begins at the word `index`, or after the word `keyword` (searched from
+    `start`, backwards if that is negative). It finds either a range, with `last` and
+    `limit` counted as in Redis, or a count of keys followed by the keys.
     """
 
     access: str
@@ -25,11 +25,11 @@ class KeySpec:
     step: int = 1
     limit: int = 0
     numkeys: bool = False
-    # The spec says something that cannot be relied on to find the keys.
+    # The spec is incomplete: it cannot be used to find the keys.
     unknown: bool = False
 
     def begin(self, argv: Sequence[bytes]) -> int | None:
-        """The index of the first word of the search's result, or None."""
+        """The index at which the keys begin; None if the request has none."""
         if self.unknown:
             return None
         if self.keyword is None:
@@ -46,7 +46,7 @@ class KeySpec:
         return None
 
     def find(self, argv: Sequence[bytes]) -> list[int]:
-        """Indexes of the keys in argv. Empty where a count does not fit."""
+        """The indexes of the keys in argv; none if a count does not fit."""
         first = self.begin(argv)
         if first is None:
             return []
@@ -68,7 +68,7 @@ class KeySpec:
 
 
 def derive_key_specs(arguments: Sequence[Argument], offset: int) -> tuple[KeySpec, ...]:
-    """Key specs for the plain shapes: keys at fixed places, counted, or all the rest."""
+    """Key specs of simple grammars: keys at fixed places, counted, or up to the end."""
     specs: list[KeySpec] = []
     at = offset
     for place, argument in enumerate(arguments):

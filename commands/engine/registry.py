@@ -101,12 +101,12 @@ class Command:
     history: tuple[tuple[str, str], ...] = ()
     deprecated: tuple[str, str] | None = None
     subcommands: dict[str, Command] = field(default_factory=dict)
-    # Finds key indexes where specs cannot (SORT, MIGRATE, EVAL-like shapes).
+    # Finds the keys where specs cannot (SORT).
     key_finder: Callable[[Sequence[bytes]], list[int]] | None = None
 
     @property
     def wire_name(self) -> str:
-        """As in COMMAND INFO and ACL rules: lower case, subcommands after a bar."""
+        """The name in COMMAND INFO and ACL rules: lower case, subcommands after a bar."""
         return self.name.lower().replace(" ", "|")
 
     @property
@@ -128,7 +128,7 @@ class Command:
 
     @property
     def key_range(self) -> tuple[int, int, int]:
-        """First key, last key and step as COMMAND INFO has given them from the start."""
+        """First key, last key and step: the older form of key specs in COMMAND INFO."""
         specs = [s for s in self.keys if s.keyword is None and not s.numkeys and not s.unknown]
         if not specs:
             return (0, 0, 0)
@@ -183,12 +183,11 @@ def command(
 ) -> Callable[[H], H]:
     """Declare the decorated handler as a command.
 
-    `arity` overrides what the arguments say, for the few where Redis disagrees with
-    itself; `keys` where the places of the keys do not follow from the arguments.
-    `categories` adds to, and `without` takes from, the ACL categories that follow from
-    group and flags. `deprecated` is (version, what to use instead). With `request`, the
-    handler gets the arguments as an object of that class in place of the words; see
-    `commands.engine.options`.
+    Arity, key specs and ACL categories are derived. `arity` overrides the derived arity for
+    the few commands where Redis declares another; `keys` is needed where key positions do
+    not follow from the arguments. `categories` adds ACL categories and `without` removes
+    some. `deprecated` is (version, replacement). With `request`, the handler gets an object
+    of that class in place of the words; see `commands.engine.options`.
     """
     flag_set = frozenset(flags.split())
     words = name.split(" ")
@@ -206,11 +205,11 @@ def command(
         or ({"write", "readonly"} if {"write", "readonly"} <= flag_set else set())
     )
     if unknown:
-        raise ValueError(f"{name}: {sorted(unknown)} cannot be declared")
+        raise ValueError(f"{name}: {sorted(unknown)} are unknown or contradict each other")
     if not summary.endswith("."):
-        raise ValueError(f"{name}: a summary is a sentence")
+        raise ValueError(f"{name}: the summary must end with a full stop")
     if name != name.upper() or len(words) > 2:
-        raise ValueError(f"{name}: a name is one or two words in upper case")
+        raise ValueError(f"{name}: a name must be one or two words in upper case")
 
     def declare(handler: H) -> H:
         called: Handler = handler

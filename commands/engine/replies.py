@@ -1,7 +1,7 @@
-"""What a handler can answer.
+"""The replies that handlers return.
 
-Most replies are plain Python values, and only `server/wire/encoder.py` knows what each is in
-RESP2 and RESP3:
+Most replies are plain Python values; only `server/wire/encoder.py` knows how each is
+encoded in RESP2 and RESP3:
 
 | value | meaning |
 |---|---|
@@ -14,8 +14,8 @@ RESP2 and RESP3:
 | `list`, `tuple` | an array |
 | `dict` | a map (RESP2: a flat array) |
 
-The rest are the classes below. Never answer a mutable value that stays in the keyspace
-(a bytearray excepted: the encoder copies it at once).
+The other replies are the classes below. Never return a mutable value that stays in the
+keyspace (except a bytearray: the encoder copies it at once).
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ OK = "OK"
 
 
 class NullArray:
-    """The null of commands that would have answered an array (RESP2 `*-1`)."""
+    """The null of commands that otherwise return an array (RESP2 `*-1`)."""
 
     __slots__ = ()
 
 
 class NoReply:
-    """Nothing goes to the client."""
+    """Nothing is sent to the client."""
 
     __slots__ = ()
 
@@ -86,7 +86,7 @@ class SetReply:
 
 
 class Pairs:
-    """Couples such as member and score: nested arrays in RESP3, flat in RESP2."""
+    """Pairs such as member and score: nested arrays in RESP3, a flat array in RESP2."""
 
     __slots__ = ("items",)
 
@@ -95,7 +95,7 @@ class Pairs:
 
 
 class Couples:
-    """Couples such as key and entries: a map in RESP3, nested arrays in RESP2."""
+    """Pairs such as key and entries: a map in RESP3, nested arrays in RESP2."""
 
     __slots__ = ("items",)
 
@@ -104,7 +104,7 @@ class Couples:
 
 
 class MapReply:
-    """A map given as pairs, for keys that a dict cannot hold or may hold twice."""
+    """A map given as pairs, for keys that a dict cannot hold or that occur twice."""
 
     __slots__ = ("items",)
 
@@ -123,7 +123,7 @@ class Verbatim:
 
 
 class DoubleText:
-    """A double whose digits are not those that a score would be printed with."""
+    """A double with digits other than those a score would be printed with."""
 
     __slots__ = ("text",)
 
@@ -147,7 +147,7 @@ class Push:
 
     def __init__(self, items: Sequence[Reply]) -> None:
         self.items = items
-        # One message often goes to many clients: the encoder keeps its bytes per protocol.
+        # One message often goes to many clients: the encoder keeps the bytes per protocol.
         self.encoded: dict[int, bytes] = {}
 
 
@@ -162,7 +162,7 @@ class Attributed:
 
 
 class Replies:
-    """Several replies to one command, as SUBSCRIBE gives for several channels."""
+    """Several replies to one command, such as SUBSCRIBE to several channels."""
 
     __slots__ = ("items",)
 
@@ -171,7 +171,7 @@ class Replies:
 
 
 class Encoded:
-    """Bytes that are a whole reply already."""
+    """A reply that is already encoded."""
 
     __slots__ = ("data",)
 

@@ -26,8 +26,8 @@ from storage.values.limits import Limits
 # The Redis whose behaviour is promised; clients choose their features by it.
 COMPATIBLE_VERSION = "7.2.4"
 
-# Spellings of command names that the straight path knows. Clients use one or two; this
-# only keeps a hostile one from filling memory with the others.
+# Spellings of command names kept for the straight path. Clients use one or two; the limit
+# keeps a hostile one from filling memory with the others.
 _MOST_SPELLINGS = 4096
 
 
@@ -53,28 +53,28 @@ class Instance:
         # An empty keyspace counts as saved.
         self.persistence = Persistence(self.settings, self.guards, self.started_ms)
         self.run_id = b"%040x" % Random().getrandbits(160)
-        # Names the history of the data, to replicas.
+        # Identifies the history of the data to replicas.
         self.replication_id = b"%040x" % Random().getrandbits(160)
         self.monitors: dict[Client, None] = {}
         self.pubsub = PubSub()
         self.statistics = Statistics()
-        # What is counted per second, for INFO; `sample_rates` keeps them up to date.
+        # Rates per second that INFO shows; `sample_rates` updates them.
         self.rates = {"commands": Rate(), "input": Rate(), "output": Rate()}
         self.slowlog = SlowLog()
         self.startup_memory = memory_use()
         self.large_requests = SlowLog()
         self.large_replies = SlowLog()
         self.latency = LatencyMonitor()
-        # Whether keys that ran out are removed before somebody meets them.
+        # Whether expired keys are removed in the background (DEBUG SET-ACTIVE-EXPIRE).
         self.active_expire = True
-        # Set by DEBUG: no regular work, no denied commands in scripts, no checksums.
+        # Set by DEBUG: no background work, no commands denied to scripts, no checksums.
         self.background_paused = False
         self.scripts_may_call_all = False
         self.skip_checksums = False
-        # Until when, and which, commands are held back (CLIENT PAUSE).
+        # CLIENT PAUSE: when the pause ends, and whether it is for writes only.
         self.paused_until_ms = 0
         self.pause_writes_only = False
-        # Filled as commands are first used.
+        # Filled when commands are first used.
         self._by_spelling: dict[bytes, BoundCommand] = {}
         self._by_command: dict[Command, BoundCommand] = {}
         self._follow_limits()
@@ -82,14 +82,14 @@ class Instance:
         self.settings.on_change(Settings.latency_monitor_threshold, self.latency.follow_threshold)
 
     def _follow_limits(self) -> None:
-        """Keep the keyspace's encoding thresholds equal to the settings of those names."""
+        """Keep the keyspace's encoding thresholds equal to the settings of the same names."""
         limits = self.keyspace.limits
         for threshold in fields(Limits):
             setting: Setting[int] = getattr(Settings, threshold.name)
             self.settings.on_change(setting, partial(setattr, limits, threshold.name))
 
     def _follow_password(self, password: str) -> None:
-        """Without a password, everybody who connects is the default user at once."""
+        """Once the password is removed, every client is authenticated."""
         if not password:
             for client in self.clients.values():
                 if not client.authenticated:
@@ -203,30 +203,30 @@ class Instance:
     # --- what INFO and MEMORY tell --------------------------------------------------------
 
     def note_memory(self, used: int) -> int:
-        """The most memory seen in use, this look included."""
+        """Record the memory in use; return the highest value recorded so far."""
         self.statistics.peak_memory = peak = max(self.statistics.peak_memory, used)
         return peak
 
     def client_memory(self) -> int:
-        """Bytes of replies that clients have not been sent yet."""
+        """Bytes of replies not yet sent to clients."""
         return sum(
             sum(map(len, client.outbox)) for client in self.clients.values() if client.outbox
         )
 
     @property
     def calls(self) -> int:
-        """How many commands were run."""
+        """The number of commands that were run."""
         return sum(bound.stats.calls for bound in self._by_command.values())
 
     def sample_rates(self) -> None:
-        """Note the counters whose growth per second INFO tells; a timer's work."""
+        """Update the rates per second that INFO shows; called by a timer."""
         now = self.clock.now_ms()
         self.rates["commands"].sample(now, self.calls)
         self.rates["input"].sample(now, self.statistics.bytes_in)
         self.rates["output"].sample(now, self.statistics.bytes_out)
 
     def reset_statistics(self) -> None:
-        """Start what INFO counts from zero (CONFIG RESETSTAT)."""
+        """Reset the counters of INFO (CONFIG RESETSTAT)."""
         peak = self.statistics.peak_memory
         self.statistics = Statistics(peak_memory=peak)
         for bound in self._by_command.values():
@@ -241,5 +241,5 @@ class Instance:
 
     @staticmethod
     def monotonic_ns() -> int:
-        """For durations: what a frozen clock must not stop."""
+        """For durations, which a frozen clock must not stop."""
         return time.perf_counter_ns()

@@ -1,4 +1,4 @@
-"""What an instance counts."""
+"""The counters of an instance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from commands.engine.registry import Command
 
 # Durations are counted in buckets of powers of two nanoseconds.
 HISTOGRAM_BUCKETS = 64
-# Scripts can invent error codes; beyond this many, new ones are not told apart.
+# Scripts can invent error codes; further ones are not counted separately.
 _MOST_ERROR_CODES = 128
 
 
@@ -76,7 +76,7 @@ class Statistics:
     acl_denied_key: int = 0
     acl_denied_channel: int = 0
     eval_calls: int = 0
-    # Stored records of domain families that could not be read and were passed over.
+    # Stored records of domain families that could not be parsed and were skipped.
     bad_records: int = 0
     peak_memory: int = 0
     # Error replies by their first word.
@@ -90,7 +90,7 @@ class Statistics:
 
 
 class Rate:
-    """How much a counter grew per second lately: Redis' mean of the last 16 samples."""
+    """The growth of a counter per second: as in Redis, the mean of the last 16 samples."""
 
     __slots__ = ("_at_ms", "_samples", "_total")
 
@@ -100,10 +100,10 @@ class Rate:
         self._total = 0
 
     def sample(self, now_ms: int, total: int) -> None:
-        """Note the counter's state; call it several times a second."""
+        """Record the counter; to be called several times a second."""
         elapsed = now_ms - self._at_ms
         if self._at_ms and elapsed > 0:
-            # A reset counter has not run backwards: it began anew.
+            # A counter that shrank was reset.
             grown = total - self._total if total >= self._total else total
             self._samples.append(grown * 1000 / elapsed)
         self._at_ms, self._total = now_ms, total

@@ -1,10 +1,10 @@
-"""Regular work on domain keys: leases that run out, messages that come due.
+"""Sweeps: background work on domain keys, such as expiring leases and delayed messages.
 
-A sweep is a plain function declared with the prefix of the keys it looks after. The server
-calls it on the instance's clock, for each database that holds such keys, as a client of
-its own; what it does through `ctx.call` is logged like a command's. It must cost what it
-acts on: find what is due through sorted sets, do a bounded part of it, and answer whether
-there is more.
+A sweep is a plain function declared with the prefix of the keys it works on. The server
+calls it on the instance's clock for each database that holds such keys, with a context of
+its own; what it does through `ctx.call` is logged like a command's. Its cost must follow
+what it changes: it finds due items through sorted sets, does a bounded part of the work,
+and returns whether there is more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from commands.instance.context import Context
 
-# How many due items a sweep should take on before it lets others have their turn.
+# How many due items a sweep handles before other clients get their turn.
 BATCH = 100
 
 
@@ -28,7 +28,7 @@ _declared: list[Sweep] = []
 
 
 def sweep(prefix: bytes) -> Callable[[Callable[[Context], bool]], Callable[[Context], bool]]:
-    """Declare a sweep over keys with this prefix, which must be one that is kept ordered."""
+    """Declare a sweep over keys with this prefix, which a key layout must cover."""
 
     def declare(run: Callable[[Context], bool]) -> Callable[[Context], bool]:
         _declared.append(Sweep(prefix, run))

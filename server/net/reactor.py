@@ -2,11 +2,11 @@
 
 `EpollReactor` is one Trio task that owns a private epoll object. An epoll object is itself
 pollable, so the task awaits *its* readability and then serves every ready client in a plain
-loop: Trio's cost is paid once per turn, not once per client. While there is more to do it
-polls again at once and only now and then lets Trio run its timers.
+loop: Trio's cost is paid once per turn, not once per client. While clients are ready it
+polls again at once, and lets Trio run other tasks every few milliseconds.
 
 `TaskReactor` is for platforms without epoll: a task per client, each awaiting its socket.
-Both offer the same few methods, and neither knows a request from a reply.
+Both have the same methods, and neither looks at what is received or sent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Protocol
 
 import trio
 
-# How long ready clients may keep Trio's timers waiting.
+# How long ready clients may keep other Trio tasks waiting, in seconds.
 _YIELD_AFTER = 0.002
 
 
@@ -83,7 +83,7 @@ class EpollReactor:
                 begin_turn()
                 for fd, event in events:
                     connection = connections.get(fd)
-                    # A client may have been closed by one served before it in this turn.
+                    # Another client of this turn may have closed it.
                     if connection is None:
                         continue
                     if event & writable:
@@ -100,7 +100,7 @@ class TaskReactor:
         self._begin_turn = begin_turn
         self._end_turn = end_turn
         self._nursery: trio.Nursery | None = None
-        # Taken on before `run` had begun.
+        # Added before `run` began.
         self._early: list[Pollable] = []
 
     def add(self, connection: Pollable) -> None:
@@ -146,7 +146,7 @@ class TaskReactor:
 
 
 def make_reactor(begin_turn: Callable[[], None], end_turn: Callable[[], None]) -> Reactor:
-    """The best reactor of this platform."""
+    """The best reactor for this platform."""
     if hasattr(select, "epoll"):
         return EpollReactor(begin_turn, end_turn)
     return TaskReactor(begin_turn, end_turn)

@@ -1,8 +1,8 @@
 """Replies to bytes: the only place that knows RESP2 from RESP3.
 
-`encode2` and `encode3` take any reply of `commands.replies` and return its bytes. One
-encoder appends to a list of chunks, recursively; what differs between the protocols is a
-table of functions per type.
+`encode2` and `encode3` take any reply (`commands/engine/replies.py`) and return its bytes.
+Both append chunks to a list, recursively; they differ in a table with one function per
+type of reply.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Append = Callable[[bytes], None]
 Writer = Callable[[Any, Append], None]
 
 CRLF = b"\r\n"
-# The headers of common lengths and the common integers, made once.
+# Headers of common lengths, and common integers, encoded in advance.
 BULK_HEADERS = [b"$%d\r\n" % length for length in range(4096)]
 INTEGERS = [b":%d\r\n" % number for number in range(4096)]
 OK_LINE = b"+OK\r\n"
@@ -44,7 +44,7 @@ NULL3 = b"_\r\n"
 
 
 def error_line(text: bytes) -> bytes:
-    """An error reply. Line ends inside the text would end the reply early."""
+    """An error reply. Line ends inside the text are replaced: they would end the reply."""
     return b"-" + text.replace(b"\r", b" ").replace(b"\n", b" ") + CRLF
 
 

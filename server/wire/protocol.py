@@ -1,14 +1,15 @@
 """Bytes to requests, without I/O.
 
-`RequestParser.feed` takes whatever came in and returns the complete requests; the rest
-waits for more. A violation sets `error` to the line Redis would send before it closes the
-connection; requests before it are still returned.
+`RequestParser.feed` takes the bytes received and returns the complete requests; an
+incomplete one is kept until more arrives. A protocol violation sets `error` to the line
+that Redis would send before it closes the connection; requests before it are still
+returned.
 
-hiredis parses replies, not requests: it takes `:1` for an argument, believes an array
-length of two billion and allocates for it, and knows no inline commands. So it is used
-for what nearly all traffic is (whole multibulk requests of bulk strings), behind a few
-searches that show a chunk to be just that. Everything else goes to a strict parser in
-Python, which follows Redis byte for byte: what is unusual, incomplete, large or wrong.
+hiredis parses replies, not requests: it accepts `:1` as an argument, believes an array
+length of two billion and allocates for it, and has no inline commands. So it is used only
+for ordinary traffic (complete multibulk requests of bulk strings), after a few searches
+have shown that a chunk is nothing else. Everything unusual, incomplete, large or wrong
+goes to a strict parser in Python, which follows Redis byte for byte.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from itertools import chain
 from hiredis import Reader
 
 # An array length that is zero or has six digits. Shorter ones cannot make hiredis allocate
-# much. The same for what else it makes room for before it has come.
+# much. The second pattern is for the other types that it allocates for in advance.
 _ODD_COUNT = re.compile(rb"\*(?:0|[0-9]{6})").search
 _ODD_FOREIGN_COUNT = re.compile(rb"[~>|][0-9]{6}").search
 
 _INLINE_MAX = 64 * 1024
 _MULTIBULK_MAX = 2**31 - 1
-# Before a client has authenticated itself.
-_MULTIBULK_MAX_STRANGER = 10
-_BULK_MAX_STRANGER = 16384
+# For clients that are not authenticated.
+_MULTIBULK_MAX_UNTRUSTED = 10
+_BULK_MAX_UNTRUSTED = 16384
 
 _LENGTH = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
 _STAR, _DOLLAR = 0x2A, 0x24
@@ -44,7 +45,7 @@ class RequestParser:
         "_at",
         "_buffer",
         "_bulk_length",
-        "_held",
+        "_collected",
         "_missing",
         "_reader",
         "error",
@@ -55,10 +56,10 @@ class RequestParser:
 
     def __init__(self, max_bulk: int = 512 << 20) -> None:
         self.max_bulk = max_bulk
-        # False until the client is authenticated: smaller limits hold.
+        # False until the client is authenticated: smaller limits apply.
         self.trusted = True
         self.error: bytes | None = None
-        # A request has begun and is not complete: `pending` is worth asking for.
+        # A request is incomplete, so `pending` is not zero.
         self.partial = False
         self._reader = Reader()
         self._buffer = bytearray()
@@ -66,16 +67,17 @@ class RequestParser:
         self._argv: Request = []
         self._missing = 0
         self._bulk_length = -1
-        self._held = 0
+        # Bytes of the words in `_argv`.
+        self._collected = 0
 
     @property
     def pending(self) -> int:
-        """Bytes kept for requests that are not complete yet."""
-        return len(self._buffer) - self._at + self._held
+        """Bytes kept of a request that is incomplete."""
+        return len(self._buffer) - self._at + self._collected
 
     @property
     def wanted(self) -> int:
-        """Bytes still missing of an announced bulk string, as far as known."""
+        """Bytes still missing of the bulk string that is being received; 0 if unknown."""
         if self._bulk_length < 0:
             return 0
         return max(0, self._bulk_length + 2 - (len(self._buffer) - self._at))
@@ -103,16 +105,16 @@ class RequestParser:
             self.partial = bool(self._buffer) or self._missing > 0
         return requests
 
-    # --- the usual chunk --------------------------------------------------------------
+    # --- ordinary chunks --------------------------------------------------------------
 
     def _whole(self, data: bytes, requests: list[Request]) -> bool:
-        """Parse a chunk of ordinary requests; False, with nothing done, if it is not one.
+        """Parse a chunk of ordinary requests; return False and do nothing if it is not one.
 
         An incomplete request at the end is left to the strict parser.
         """
         if data[0] != _STAR or not self.trusted or _ODD_COUNT(data) or len(data) > self.max_bulk:
             return False
-        # Looking for a byte by its number is many times as fast as for a piece of text.
+        # `in` with an integer searches many times faster than with a bytes object.
         if (
             _MINUS in data or _EQUALS in data or _MORE in data or _TILDE in data or _BAR in data
         ) and _may_mislead(data):
@@ -126,7 +128,7 @@ class RequestParser:
             while (request := gets()) is not False:
                 take(request)
         except Exception:
-            # No protocol of hiredis', or one whose Python objects cannot be: a list as a key.
+            # hiredis rejects it, or cannot build it in Python: a list as a key of a map.
             self._reader = Reader()
             return False
         if not reader.has_data() and _consist_of(data, parsed):
@@ -136,7 +138,8 @@ class RequestParser:
         self._reader = Reader()
         if data.count(b"\r\n*") != len(parsed):
             return False
-        # All stars at line starts are accounted for: the last begins the incomplete request.
+        # Every line that begins with a star is accounted for: the last one begins the
+        # incomplete request.
         start = data.rfind(b"\r\n*") + 2 if parsed else 0
         if not _consist_of(data[:start], parsed):
             return False
@@ -149,7 +152,7 @@ class RequestParser:
     # --- the strict parser ---------------------------------------------------------------
 
     def _next(self, requests: list[Request]) -> bool:
-        """Take one request off the buffer; False if it is incomplete or wrong."""
+        """Parse one request from the buffer; return False if it is incomplete or wrong."""
         if self.error is not None:
             return False
         buffer = self._buffer
@@ -163,7 +166,7 @@ class RequestParser:
                 return False
             if count is _INVALID or count > _MULTIBULK_MAX:
                 return self._fail(b"invalid multibulk length")
-            if count > _MULTIBULK_MAX_STRANGER and not self.trusted:
+            if count > _MULTIBULK_MAX_UNTRUSTED and not self.trusted:
                 return self._fail(b"unauthenticated multibulk length")
             if count <= 0:
                 return True
@@ -178,12 +181,12 @@ class RequestParser:
             with memoryview(buffer) as view:
                 self._argv.append(bytes(view[start : start + length]))
             self._at = start + length + 2
-            self._held += length
+            self._collected += length
             self._bulk_length = -1
             self._missing -= 1
         requests.append(self._argv)
         self._argv = []
-        self._held = 0
+        self._collected = 0
         return True
 
     def _bulk_header(self) -> bool:
@@ -191,7 +194,7 @@ class RequestParser:
             self._compact()
             return False
         mark = self._buffer[self._at]
-        # Redis looks for the end of the line before it looks at what the line is.
+        # Redis looks for the end of the line before it checks the first byte.
         length = self._length(_INLINE_MAX, b"too big bulk count string")
         if length is None:
             return False
@@ -200,13 +203,13 @@ class RequestParser:
             return self._fail(b"expected '$', got '" + shown + b"'")
         if length is _INVALID or not 0 <= length <= self.max_bulk:
             return self._fail(b"invalid bulk length")
-        if length > _BULK_MAX_STRANGER and not self.trusted:
+        if length > _BULK_MAX_UNTRUSTED and not self.trusted:
             return self._fail(b"unauthenticated bulk length")
         self._bulk_length = length
         return True
 
     def _length(self, limit: int, too_long: bytes) -> int | None:
-        """The number after a mark, past its line; None while the line is incomplete."""
+        """Parse the number after the first byte of a line; None while the line is incomplete."""
         buffer = self._buffer
         end = buffer.find(b"\r", self._at)
         if end < 0 or buffer.find(b"\0", self._at, end) >= 0:
@@ -248,33 +251,33 @@ class RequestParser:
         return False
 
     def _compact(self) -> None:
-        """Drop what was consumed, so that a long request does not keep it."""
+        """Free the parsed part of the buffer, so that a long request does not keep it."""
         if self._at > 4096:
             del self._buffer[: self._at]
             self._at = 0
 
 
-# Told apart by identity from every length a client can send.
+# Outside the range of lengths that a client can send; compared by identity.
 _INVALID = -(2**70)
 
 
 def _may_mislead(data: bytes) -> bool:
-    """Whether the chunk may hold what hiredis would allocate for, or take for a string."""
+    """Whether hiredis may allocate too much for the chunk, or misread part of it as a string."""
     return (
         _ODD_FOREIGN_COUNT(data) is not None
         or b"$-" in data
         or b"*-" in data
-        # The form of a verbatim string is dropped: what it holds could not be counted.
+        # hiredis drops the format of a verbatim string, so its words could not be counted.
         or b"\r\n=" in data
     )
 
 
 def _consist_of(data: bytes, parsed: list[Request]) -> bool:
-    """Whether what hiredis made of `data` are arrays of bulk strings and nothing else.
+    """Whether `data`, which hiredis parsed, is nothing but arrays of bulk strings.
 
-    Less those inside the words, the data shows one "*" per array and one "$" per bulk
-    string. Whatever else hiredis knows is either no bytes, which cannot be joined, or has
-    another mark.
+    Not counting those inside the words, such data has one "*" per array and one "$" per
+    bulk string. Every other type either is not parsed to bytes, so that joining fails, or
+    begins with another byte.
     """
     try:
         words = b"".join(parsed[0] if len(parsed) == 1 else chain.from_iterable(parsed))
@@ -298,9 +301,9 @@ _BACKSLASH, _QUOTE, _APOSTROPHE = 0x5C, 0x22, 0x27
 
 
 def split_words(line: bytes) -> Request | None:
-    """An inline command's words, quotes and escapes undone; None if quotes do not match.
+    """The words of an inline command, unquoted and unescaped; None if quotes do not match.
 
-    `"..."` knows \\n \\r \\t \\b \\a \\xHH and `\\` before any other byte; `'...'` only \\'.
+    `"..."` supports \\n \\r \\t \\b \\a \\xHH and `\\` before any other byte; `'...'` only \\'.
     A closing quote must be followed by a space or the end.
     """
     words: Request = []
@@ -325,7 +328,7 @@ def split_words(line: bytes) -> Request | None:
 
 
 def _quoted(line: bytes, at: int, word: bytearray) -> int | None:
-    """Read a quoted run beginning at `at` into `word`; where it ends, or None."""
+    """Append the quoted text that begins at `at` to `word`; return where it ends, or None."""
     quote, end = line[at], len(line)
     at += 1
     while at < end:

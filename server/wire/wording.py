@@ -1,4 +1,4 @@
-"""How requests are shown to people: to monitors, and in errors about unknown commands."""
+"""Requests as text for people: for MONITOR, and in errors about unknown commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def monitor_line(now_ns: int, client: Client, argv: list[bytes]) -> str:
 
 
 def quote(word: bytes) -> str:
-    """A word in double quotes, unprintable bytes escaped."""
+    """A word in double quotes, with unprintable bytes escaped."""
     return (
         '"'
         + "".join(
