@@ -10,7 +10,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -197,7 +197,7 @@ def _unknown_setting(name: str) -> str:
     return "there is no such setting" + (f"; did you mean '{near[0]}'?" if near else "")
 
 
-def _setting_rows(settings: Iterable[Setting[Any]]) -> list[tuple[str, str]]:
+def _setting_rows(settings: Iterable[Setting[object]]) -> list[tuple[str, str]]:
     changed = serve_defaults()
     rows = []
     for setting in settings:

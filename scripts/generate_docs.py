@@ -11,7 +11,6 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from commands import families
 from commands.engine.registry import Command
@@ -126,7 +125,7 @@ def settings_page() -> str:
     return "\n".join(lines)
 
 
-def setting_row(setting: Setting[Any]) -> str:
+def setting_row(setting: Setting[object]) -> str:
     default = f"`{setting.default}`" if setting.default else ""
     text = setting.help.replace("|", "\\|")
     if not setting.mutable:
