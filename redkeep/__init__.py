@@ -1,7 +1,7 @@
 """Redkeep: a Redis-protocol server with state for ML and agent systems.
 
-This package is what users import and run. It never imports the server's own packages
-into a user's process: `cli` does so in the server's, through `bundled`.
+Users import and run this package. It never imports the server's packages into a user's
+process: only the server's own process does, in `cli` and through `bundled`.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m redkeep`."""
+"""Run the `redkeep` command as `python -m redkeep`."""
 
 from redkeep.cli import main
 

@@ -1,8 +1,9 @@
-"""Where the server's packages are.
+"""Locates the server's packages.
 
-In a checkout `server`, `commands` and `storage` stand beside this package. In an installed
-wheel they lie in `redkeep/_app`, because people own packages of such names; only the
-server's own process puts that folder on its path, and first, so that it finds ours.
+In a checkout, `server`, `commands` and `storage` are next to this package. In an installed
+wheel they are in `redkeep/_app`, because other projects have packages with these names. Only
+the server's own process puts that folder on its import path, in first place, so that it finds
+these packages and not those of a project in its working directory.
 """
 
 from __future__ import annotations

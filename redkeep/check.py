@@ -1,7 +1,7 @@
-"""`redkeep check`: is this data whole, and what is in it?
+"""`redkeep check`: verify data files and describe what they contain.
 
-Runs in a process of its own, with the server's packages, and never beside a server that
-writes the same files.
+It loads the server's packages into its own process. No server may write the same files
+while it runs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -16,11 +17,14 @@ from rich.table import Table
 
 from redkeep import bundled
 
+if TYPE_CHECKING:
+    from server.persistence.inspection import Contents, FileReport, Source
+
 _LARGEST_SHOWN = 10
 
 
 def check(path: Path, *, fix: bool, sure: bool) -> bool:
-    """Describe the data at a path; whether all of it is whole (afterwards, with `fix`)."""
+    """Describe the data at a path. Returns whether it is intact, or has been fixed."""
     bundled.use()
     from server.persistence import inspection
 
@@ -31,18 +35,17 @@ def check(path: Path, *, fix: bool, sure: bool) -> bool:
     except OSError as error:
         raise click.ClickException(f"cannot read {path}: {error.strerror}") from None
     console = Console(highlight=False, soft_wrap=True)
-    fine = True
+    intact = True
     for source in found:
-        fine = _check_source(console, source, fix=fix, sure=sure) and fine
-    return fine
+        intact = _check_source(console, source, fix=fix, sure=sure) and intact
+    return intact
 
 
-def _check_source(console: Console, source: object, *, fix: bool, sure: bool) -> bool:
+def _check_source(console: Console, source: Source, *, fix: bool, sure: bool) -> bool:
     from server.persistence import inspection
     from server.progress import LoadProgress
 
-    assert isinstance(source, inspection.Source)
-    fine = not source.problem
+    intact = not source.problem
     if source.problem:
         console.print(f"{source.title}: {source.problem}", style="red", markup=False)
     elif [source.title] != source.files:
@@ -60,40 +63,38 @@ def _check_source(console: Console, source: object, *, fix: bool, sure: bool) ->
         if report.problem:
             console.print(f"  {report.problem}", style="red", markup=False)
             is_last = number == len(source.files) - 1
-            mended = fix and is_last and report.whole is not None and _cut(report, sure=sure)
-            fine = fine and mended
+            fixed = fix and is_last and report.whole is not None and _cut(report, sure=sure)
+            intact = intact and fixed
     progress = LoadProgress()
     keyspace, _ = inspection.load(source, progress.show)
     progress.close()
     _describe(console, inspection.contents(keyspace, _LARGEST_SHOWN))
-    return fine
+    return intact
 
 
-def _cut(report: object, *, sure: bool) -> bool:
-    """Cut a log after its last whole request, if its owner wants that."""
-    from server.persistence import inspection
-
-    assert isinstance(report, inspection.FileReport) and report.whole is not None
+def _cut(report: FileReport, *, sure: bool) -> bool:
+    """Cut a log after its last complete request, once the user has confirmed it."""
+    assert report.whole is not None
     path, size = report.path, report.path.stat().st_size
     lost = size - report.whole
-    what = (
-        f"The last {lost:,} bytes are an unfinished write. Cut them off?"
+    question = (
+        f"The last {lost:,} bytes are an incomplete write. Cut them off?"
         if report.is_cut
-        else f"All {lost:,} bytes after the damage would be lost, good requests among them. Cut?"
+        else (
+            f"Cutting the log here also drops intact requests after the damage: {lost:,} bytes "
+            "in all. Cut?"
+        )
     )
-    if not sure and not click.confirm(what):
+    if not sure and not click.confirm(question):
         return False
     copy = path.with_name(path.name + ".before-fix")
     shutil.copy2(path, copy)
     os.truncate(path, report.whole)
-    click.echo(f"{path} was cut to {report.whole:,} bytes; as it was, it is now {copy.name}")
+    click.echo(f"{path} was cut to {report.whole:,} bytes; the original is now {copy.name}")
     return True
 
 
-def _describe(console: Console, contents: object) -> None:
-    from server.persistence import inspection
-
-    assert isinstance(contents, inspection.Contents)
+def _describe(console: Console, contents: Contents) -> None:
     if not contents.types:
         console.print("There are no keys.")
         return
@@ -103,7 +104,7 @@ def _describe(console: Console, contents: object) -> None:
         numbers = (f"{counts.get(kind, 0):,}" for kind in kinds)
         table.add_row(str(index), f"{sum(counts.values()):,}", *numbers)
     console.print(table)
-    console.print(f"{contents.with_deadline:,} of them have a deadline.")
+    console.print(f"Keys with an expiry time: {contents.with_deadline:,}")
     table = Table("database", "key", "type", "elements", "memory", title="Largest keys")
     for size, elements, index, key, kind in contents.largest:
         table.add_row(str(index), _shown(key), kind, f"{elements:,}", f"{size:,}")

@@ -1,19 +1,23 @@
 """The `redkeep` command.
 
-Imports of the server's packages happen inside the functions, after `bundled.use`: an
-installed Redkeep keeps them out of everybody's import path but the server's own.
+Functions import the server's packages themselves, after `bundled.use`: in an installed
+Redkeep only the server's own process may have those packages on its import path.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from redkeep import __version__, bundled
+
+if TYPE_CHECKING:
+    from commands.settings.setting import Setting
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,19 +25,21 @@ from redkeep import __version__, bundled
 def main() -> None:
     """Redkeep: a Redis-protocol server in Python.
 
-    Any Redis client can use it. `redkeep serve` starts one on 127.0.0.1:6379.
+    Start a server on 127.0.0.1:6379 with `redkeep serve` and connect to it with any Redis
+    client. The other commands work on data files, without a server.
     """
 
 
 class _ServeCommand(click.Command):
-    """Takes Redis' own command line: a config file, then --setting value ..."""
+    """A command that takes Redis' command line: a config file, then --setting value ..."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] in ("-h", "--help"):
+        # No value of a setting begins with two dashes, so these are options anywhere.
+        if "--help" in args or args[:1] == ["-h"]:
             click.echo(ctx.get_help())
             ctx.exit()
-        if args and args[0] == "--help-settings":
-            click.echo(_describe_settings(), nl=False)
+        if "--help-settings" in args:
+            click.echo(_all_settings(), nl=False)
             ctx.exit()
         ctx.params["words"] = tuple(args)
         return []
@@ -42,13 +48,21 @@ class _ServeCommand(click.Command):
         formatter.write_usage(ctx.command_path, "[CONFIG-FILE] [--SETTING VALUE ...]")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Settings used most"):
-            formatter.write_dl(_setting_rows(_USED_MOST))
-        formatter.write_paragraph()
-        formatter.write_text("redkeep serve --help-settings shows all of them.")
+        bundled.use()
+        from commands.settings.settings import BY_NAME
+
+        with formatter.section("Common settings"):
+            formatter.write_dl(_setting_rows(BY_NAME[name] for name in _COMMON_SETTINGS))
+        with formatter.section("Options"):
+            formatter.write_dl(
+                [
+                    ("--help-settings", "Show all settings and exit."),
+                    ("-h, --help", "Show this message and exit."),
+                ]
+            )
 
 
-_USED_MOST = (
+_COMMON_SETTINGS = (
     "port",
     "bind",
     "unixsocket",
@@ -66,44 +80,52 @@ _USED_MOST = (
 )
 
 
+def serve_defaults() -> dict[str, str]:
+    """The settings whose defaults differ in `redkeep serve`: a started server keeps its data."""
+    bundled.use()
+    from server.process import DEFAULT_DIRECTORY
+
+    return {"dir": DEFAULT_DIRECTORY, "appendonly": "yes"}
+
+
 @main.command(cls=_ServeCommand)
 @click.argument("words", nargs=-1)
 def serve(words: tuple[str, ...]) -> None:
-    """Serve Redis clients until stopped.
+    """Start a server and run it until it is stopped.
 
-    Settings have the names they have in redis.conf and can stand in a file of that form,
-    on the command line, or both (the command line wins):
+    Settings have the same names as in redis.conf. Give them in a file of that format, on
+    the command line, or both; the command line takes precedence:
 
     \b
       redkeep serve
       redkeep serve --port 7000 --requirepass secret
       redkeep serve my.conf --maxmemory 100mb
 
-    Data is kept in ./redkeep-data: every write is logged and forced to disk once a
-    second, and snapshots are taken besides. For a pure cache, which leaves no files:
+    By default the data is kept in ./redkeep-data: every write is logged, the log is forced
+    to disk once a second, and snapshots are taken from time to time. To run a pure cache
+    that writes no files:
 
     \b
       redkeep serve --save '' --appendonly no
     """
     bundled.use()
     from commands.settings.config_file import ConfigError, apply, from_arguments, load
-    from commands.settings.settings import Settings
-    from server.process import DEFAULT_DIRECTORY, StartError, serve_forever
+    from commands.settings.settings import BY_NAME, Settings
+    from server.process import StartError, serve_forever
 
     settings = Settings()
-    # An instance is in memory by itself; a server that somebody starts keeps its data.
-    settings.set(Settings.dir, DEFAULT_DIRECTORY)
-    settings.set(Settings.appendonly, True)
+    for name, text in serve_defaults().items():
+        settings.set_text(BY_NAME[name], text)
     rest = list(words)
     try:
-        others = []
+        unknown = []
         if rest and not rest[0].startswith("--"):
-            others += load(settings, rest.pop(0))
-        others += apply(settings, from_arguments(rest))
+            unknown += load(settings, rest.pop(0))
+        unknown += apply(settings, from_arguments(rest))
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
-    for directive in others:
-        raise click.ClickException(str(directive.error(_unknown(directive.name))))
+    for directive in unknown:
+        raise click.ClickException(str(directive.error(_unknown_setting(directive.name))))
     try:
         serve_forever(settings, lambda line: click.echo(f"Redkeep {__version__} {line}"))
     except StartError as error:
@@ -112,13 +134,16 @@ def serve(words: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--fix", is_flag=True, help="Cut a damaged log after its last whole request.")
-@click.option("--yes", "sure", is_flag=True, help="Do so without asking.")
+@click.option("--fix", is_flag=True, help="Cut a damaged log after its last complete request.")
+@click.option("--yes", "sure", is_flag=True, help="With --fix, do not ask for confirmation.")
 def check(path: Path, fix: bool, sure: bool) -> None:
-    """Verify and describe data files: a snapshot, a log, or a whole data directory.
+    """Check data files for damage and show what they contain.
 
-    Shows keys per type, the largest keys, and what is damaged or cut off, with its offset.
-    The exit status is 0 if all is whole. No server may be writing the files meanwhile.
+    PATH is a snapshot, an append-only log, or a data directory.
+
+    The report shows the number of keys of each type, the largest keys, and the offset of
+    any damage. The exit status is 0 if everything is intact and 1 otherwise. Do not run
+    this on files that a running server is writing.
     """
     from redkeep.check import check
 
@@ -130,60 +155,68 @@ def check(path: Path, fix: bool, sure: bool) -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("target", type=click.File("wb"), default="-")
 def export(source: Path, target: IO[bytes]) -> None:
-    """Write data files as lines of JSON, one for each key.
+    """Export data files as JSON, one line per key.
 
-    SOURCE is a snapshot, a log, or a data directory; TARGET a file, or else the output.
+    SOURCE is a snapshot, an append-only log, or a data directory. TARGET is the file to
+    write; without it, the lines go to standard output.
     """
     from redkeep.transfer import export
 
     count = export(source, target)
-    click.echo(f"{count:,} keys exported", err=True)
+    click.echo(f"{_keys(count)} exported", err=True)
 
 
 @main.command("import")
 @click.argument("source", type=click.File("rb"))
 @click.argument("target", type=click.Path(path_type=Path))
 def import_(source: IO[bytes], target: Path) -> None:
-    """Make a snapshot of lines of JSON, as `redkeep export` writes them.
+    """Create a snapshot from lines of JSON.
 
-    A server with --appendonly no loads it as dump.rdb of its directory, and one with a log
-    does if it has no log yet.
+    SOURCE is a file that `redkeep export` wrote, or - for standard input. TARGET is the
+    snapshot to create; an existing file is not overwritten.
+
+    To load the snapshot, name it dump.rdb and put it into the data directory of a server.
+    A server that keeps a log, as it does by default, loads a snapshot only if the directory
+    has no log yet.
     """
     from redkeep.transfer import import_
 
     size = os.fstat(source.fileno()).st_size if source.seekable() else None
     count = import_(source, size, target)
-    click.echo(f"{count:,} keys imported into {target}", err=True)
+    click.echo(f"{_keys(count)} imported into {target}", err=True)
 
 
-def _unknown(name: str) -> str:
+def _keys(count: int) -> str:
+    return "1 key" if count == 1 else f"{count:,} keys"
+
+
+def _unknown_setting(name: str) -> str:
     from commands.settings.settings import BY_NAME
 
     near = difflib.get_close_matches(name, BY_NAME, n=1)
     return "there is no such setting" + (f"; did you mean '{near[0]}'?" if near else "")
 
 
-def _setting_rows(names: Any = None) -> list[tuple[str, str]]:
-    bundled.use()
-    from commands.settings.settings import BY_NAME, TABLE
-
-    settings = TABLE if names is None else [BY_NAME[name] for name in names]
+def _setting_rows(settings: Iterable[Setting[object]]) -> list[tuple[str, str]]:
+    changed = serve_defaults()
     rows = []
     for setting in settings:
-        if names is None and setting.inert:
-            continue
-        default = f" [default: {setting.default}]" if setting.default else ""
-        rows.append((f"--{setting.name}", setting.help + default))
+        default = changed.get(setting.name, setting.default)
+        shown = f" [default: {default}]" if default else ""
+        rows.append((f"--{setting.name}", setting.help + shown))
     return rows
 
 
-def _describe_settings() -> str:
+def _all_settings() -> str:
+    bundled.use()
+    from commands.settings.settings import TABLE
+
     formatter = click.HelpFormatter(width=100)
     with formatter.section("Settings"):
-        formatter.write_dl(_setting_rows())
+        formatter.write_dl(_setting_rows(setting for setting in TABLE if not setting.inert))
     formatter.write_paragraph()
     formatter.write_text(
-        "Other settings of redis.conf are accepted and remembered, but change nothing here; "
+        "Other settings of redis.conf are accepted and remembered but have no effect; "
         "docs/SETTINGS.md lists them."
     )
     return formatter.getvalue()

@@ -4,9 +4,10 @@ Each line is one key:
 
     {"db": 0, "key": "user:1", "type": "hash", "value": [["name", "ann"]], "expires_ms": null}
 
-Strings are texts where they are UTF-8, and {"base64": "..."} where they are not. A list or
-set is a list, a hash or sorted set a list of pairs. A stream is its entries, and `then` the
-commands that restore the rest: ids, groups, and what is pending.
+A string is JSON text if it is valid UTF-8, otherwise {"base64": "..."}. A list or a set is an
+array, a hash or a sorted set an array of pairs, a stream an array of its entries. `then` holds
+commands that restore what such a value does not show: deadlines of fields, consumer groups,
+pending entries.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import click
 import orjson
@@ -24,12 +25,22 @@ from rich.progress import Progress
 
 from redkeep import bundled
 
-# Keys between two looks at the bar.
+if TYPE_CHECKING:
+    from commands.instance.context import Context
+    from commands.instance.instance import Instance
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+# Keys between two updates of the progress bar.
 _STEP = 1000
 
 
+class RecordError(ValueError):
+    """Why a line of JSON is not a valid key record."""
+
+
 def export(source: Path, target: IO[bytes]) -> int:
-    """Write the data of a file or directory as lines; how many keys there were."""
+    """Write the data of a file or directory as lines of JSON. Returns the number of keys."""
     bundled.use()
     from server.persistence import inspection
     from server.progress import LoadProgress
@@ -38,7 +49,7 @@ def export(source: Path, target: IO[bytes]) -> int:
         found = inspection.sources(source)
     except inspection.NotFound as error:
         raise click.ClickException(str(error)) from None
-    # A directory may have both: the log is what a server would load.
+    # A directory may hold a log and a snapshot: a server would load the log, which is first.
     chosen = found[0]
     progress = LoadProgress()
     try:
@@ -54,28 +65,29 @@ def export(source: Path, target: IO[bytes]) -> int:
         task = bar.add_task("Exporting", total=total)
         for database in keyspace.databases:
             for number, (key, value) in enumerate(database.data.items()):
-                line = {
+                record: dict[str, Json] = {
                     "db": database.index,
-                    "key": _text(key),
-                    **_value(key, value),
+                    "key": _shown(key),
+                    **_shown_value(key, value),
                     "expires_ms": database.deadline(key),
                 }
-                target.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+                target.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
                 if number % _STEP == 0:
                     bar.advance(task, _STEP)
     return total
 
 
 def import_(source: IO[bytes], size: int | None, target: Path) -> int:
-    """Make a snapshot of lines; how many keys it has."""
+    """Create a snapshot from lines of JSON. Returns the number of keys."""
     bundled.use()
+    from commands.engine.errors import CommandError
     from commands.families import open_instance
     from commands.instance.context import Context
     from commands.settings.settings import Settings
     from server.persistence.snapshots import write_snapshot
 
     if target.exists():
-        raise click.ClickException(f"{target} exists; it is not overwritten")
+        raise click.ClickException(f"{target} already exists and is not overwritten")
     settings = Settings()
     settings.set(Settings.databases, 1024)
     instance = open_instance(settings)
@@ -86,15 +98,17 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
             if not line.strip():
                 continue
             try:
-                row = orjson.loads(line)
-                ctx.db = instance.keyspace.databases[row["db"]]
-                for request in _requests(row):
-                    found = instance.find_command(request)
-                    assert found is not None
-                    found.handler(ctx, request)
+                _import_line(instance, ctx, line)
             except Exception as error:
-                # Whatever is wrong with it, the line is what a person has to look at.
-                raise click.ClickException(f"line {number} is no key: {error!r}") from None
+                # Handlers run without the checks of a server, so they may fail in any way.
+                reason = repr(error)
+                if isinstance(error, CommandError):
+                    reason = error.text.decode("utf-8", "backslashreplace")
+                elif isinstance(error, ValueError):
+                    reason = str(error)
+                raise click.ClickException(
+                    f"line {number} is not a valid key record: {reason}"
+                ) from None
             if number % _STEP == 0:
                 bar.update(task, completed=source.tell() if size else number)
     try:
@@ -104,6 +118,22 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
     return sum(map(len, instance.keyspace.databases))
 
 
+def _import_line(instance: Instance, ctx: Context, line: bytes) -> None:
+    record: Json = orjson.loads(line)
+    if not isinstance(record, dict):
+        raise RecordError("it is not a JSON object")
+    databases = instance.keyspace.databases
+    index = _field(record, "db")
+    if not isinstance(index, int) or not 0 <= index < len(databases):
+        raise RecordError(f"db must be a number from 0 to {len(databases) - 1}")
+    ctx.db = databases[index]
+    for request in _requests(record):
+        found = instance.find_command(request)
+        if found is None:
+            raise RecordError(f"there is no command {request[0].decode(errors='replace')}")
+        found.handler(ctx, request)
+
+
 def _bar() -> Progress:
     return Progress(console=Console(stderr=True), transient=True, disable=not os.isatty(2))
 
@@ -111,72 +141,107 @@ def _bar() -> Progress:
 # --- values to JSON ----------------------------------------------------------------------------
 
 
-def _text(data: bytes | bytearray) -> Any:
+def _shown(data: bytes | bytearray) -> Json:
     try:
         return data.decode()
     except UnicodeDecodeError:
         return {"base64": b64encode(data).decode()}
 
 
-def _value(key: bytes, value: Any) -> dict[str, Any]:
+def _shown_value(key: bytes, value: object) -> dict[str, Json]:
+    """The `type`, `value` and, where needed, `then` of a record."""
     from storage.aof.rebuild import rebuild_value
+    from storage.values.hashes import Hash
     from storage.values.kinds import kind_of
+    from storage.values.lists import List
+    from storage.values.sets import Set
+    from storage.values.sorted_sets import SortedSet
 
-    kind = kind_of(value)
-    shown: Any
-    if kind == "string":
-        shown = _text(value)
-    elif kind in ("list", "set"):
-        shown = [_text(item) for item in value]
-    elif kind == "zset":
-        shown = [[_text(member), f"{score:.17g}"] for member, score in value.items()]
-    else:
-        requests = list(rebuild_value(key, value))
-        name = b"HSET" if kind == "hash" else b"XADD"
-        rest = [[_text(word) for word in r] for r in requests if r[0] != name]
-        if kind == "hash":
-            shown = [[_text(field), _text(content)] for field, content in value.items()]
-        else:
-            added = [r for r in requests if r[0] == name and r[2] != b"MAXLEN"]
-            shown = [[_text(r[2]), [_text(word) for word in r[3:]]] for r in added]
-            rest = [[_text(word) for word in r] for r in requests if r not in added]
-        return {"type": kind, "value": shown, "then": rest} if rest else {
-            "type": kind, "value": shown,
-        }  # fmt: skip
-    return {"type": kind, "value": shown}
+    shown: Json
+    then: list[list[bytes]] = []
+    match value:
+        case bytes() | bytearray():
+            shown = _shown(value)
+        case List() | Set():
+            shown = [_shown(item) for item in value]
+        case SortedSet():
+            shown = [[_shown(member), f"{score:.17g}"] for member, score in value.items()]
+        case Hash():
+            shown = [[_shown(field), _shown(content)] for field, content in value.items()]
+            then = [request for request in rebuild_value(key, value) if request[0] != b"HSET"]
+        case _:
+            entries: list[Json] = []
+            for request in rebuild_value(key, value):
+                # XADD with MAXLEN restores an empty stream, so it adds no entry.
+                if request[0] == b"XADD" and request[2] != b"MAXLEN":
+                    entries.append([_shown(request[2]), [_shown(word) for word in request[3:]]])
+                else:
+                    then.append(request)
+            shown = entries
+    record: dict[str, Json] = {"type": kind_of(value), "value": shown}
+    if then:
+        record["then"] = [[_shown(word) for word in request] for request in then]
+    return record
 
 
 # --- JSON to requests ----------------------------------------------------------------------------
 
 
-def _bytes(shown: Any) -> bytes:
-    if isinstance(shown, dict):
-        return b64decode(shown["base64"], validate=True)
-    if not isinstance(shown, str):
-        raise TypeError(f"{shown!r} is no string")
-    return shown.encode()
-
-
-def _requests(row: dict[str, Any]) -> Iterator[list[bytes]]:
-    key, value = _bytes(row["key"]), row["value"]
-    match row["type"]:
+def _requests(record: dict[str, Json]) -> Iterator[list[bytes]]:
+    """The commands that create the key of a record."""
+    key, value = _bytes(_field(record, "key")), _field(record, "value")
+    match _field(record, "type"):
         case "string":
             yield [b"SET", key, _bytes(value)]
         case "list":
-            yield [b"RPUSH", key, *map(_bytes, value)]
+            yield [b"RPUSH", key, *map(_bytes, _items(value))]
         case "set":
-            yield [b"SADD", key, *map(_bytes, value)]
+            yield [b"SADD", key, *map(_bytes, _items(value))]
         case "zset":
-            yield [b"ZADD", key, *(_bytes(w) for member, score in value for w in (score, member))]
+            pairs = map(_pair, _items(value))
+            yield [b"ZADD", key, *(_bytes(w) for member, score in pairs for w in (score, member))]
         case "hash":
-            yield [b"HSET", key, *(_bytes(word) for pair in value for word in pair)]
+            pairs = map(_pair, _items(value))
+            yield [b"HSET", key, *(_bytes(word) for pair in pairs for word in pair)]
         case "stream":
-            for entry_id, words in value:
-                yield [b"XADD", key, _bytes(entry_id), *map(_bytes, words)]
+            for entry_id, words in map(_pair, _items(value)):
+                yield [b"XADD", key, _bytes(entry_id), *map(_bytes, _items(words))]
         case other:
-            raise ValueError(f"there is no type {other!r}")
-    for request in row.get("then", ()):
-        yield [_bytes(word) for word in request]
-    deadline = row.get("expires_ms")
+            raise RecordError(f"there is no type {other!r}")
+    for request in _items(record.get("then", [])):
+        yield [_bytes(word) for word in _items(request)]
+    deadline = record.get("expires_ms")
     if deadline is not None:
+        if not isinstance(deadline, int | float | str):
+            raise RecordError(f"expires_ms must be an integer or null, not {deadline!r}")
         yield [b"PEXPIREAT", key, b"%d" % int(deadline)]
+
+
+def _field(record: dict[str, Json], name: str) -> Json:
+    if name not in record:
+        raise RecordError(f"{name} is missing")
+    return record[name]
+
+
+def _bytes(shown: Json) -> bytes:
+    if isinstance(shown, dict):
+        shown = _field(shown, "base64")
+        if isinstance(shown, str):
+            return b64decode(shown, validate=True)
+    if not isinstance(shown, str):
+        raise RecordError(f"{shown!r} is not a string")
+    return shown.encode()
+
+
+def _items(shown: Json) -> list[Json]:
+    if not isinstance(shown, list):
+        raise RecordError(f"{shown!r} is not an array")
+    return shown
+
+
+def _pair(shown: Json) -> tuple[Json, Json]:
+    items = _items(shown)
+    if len(items) != 2:
+        raise RecordError(f"{shown!r} is not a pair")
+    first, second = items
+    return first, second

@@ -21,12 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--deep"):
-        return
-    skip = pytest.mark.skip(reason="runs for long; only with --deep")
+    # Deep tests run for minutes, so the limit of pyproject.toml is not for them.
+    mark = (
+        pytest.mark.timeout(3600)
+        if config.getoption("--deep")
+        else pytest.mark.skip(reason="runs for minutes; skipped unless --deep is given")
+    )
     for item in items:
         if "deep" in item.keywords:
-            item.add_marker(skip)
+            item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""An installed Redkeep beside a project that owns packages of our names."""
+"""The wheel, installed next to a project whose packages have the same names as ours."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_puts_only_redkeep_at_the_top(wheel: Path) -> None:
     names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"redkeep"}
+
+
+def test_the_wheel_is_marked_as_typed(wheel: Path) -> None:
+    assert "redkeep/py.typed" in zipfile.ZipFile(wheel).namelist()
 
 
 def test_it_serves_beside_a_project_with_its_own_server_package(

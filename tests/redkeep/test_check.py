@@ -1,4 +1,4 @@
-"""`redkeep check`, `export` and `import`, as a person uses them."""
+"""`redkeep check`, `export` and `import`, run as a user runs them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def directory(loop: Loop, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_whole_directory_is_described(directory: Path) -> None:
+def test_an_intact_directory_is_described(directory: Path) -> None:
     checked = run("check", directory)
     assert (checked.returncode, checked.stderr) == (0, "")
     for word in (
@@ -49,12 +49,14 @@ def test_a_whole_directory_is_described(directory: Path) -> None:
         "3 requests",
         "Largest keys",
         "dump.rdb",
-        "of them have a deadline",
+        "Keys with an expiry time",
     ):
         assert word in checked.stdout
 
 
-def test_a_cut_log_is_named_and_mended_when_its_owner_says_so(loop: Loop, directory: Path) -> None:
+def test_a_truncated_log_is_reported_and_cut_once_the_user_confirms(
+    loop: Loop, directory: Path
+) -> None:
     (increment,) = (directory / "appendonlydir").glob("*.incr.aof")
     whole = increment.read_bytes()
     increment.write_bytes(whole[:-3])
@@ -75,7 +77,7 @@ def test_a_cut_log_is_named_and_mended_when_its_owner_says_so(loop: Loop, direct
     server.close()
 
 
-def test_damage_is_named_with_its_offset(directory: Path) -> None:
+def test_damage_is_reported_with_its_offset(directory: Path) -> None:
     (increment,) = (directory / "appendonlydir").glob("*.incr.aof")
     content = bytearray(increment.read_bytes())
     content[0] ^= 1
@@ -89,7 +91,7 @@ def test_damage_is_named_with_its_offset(directory: Path) -> None:
     assert "a request should begin here (at byte 0)" in checked.stdout
     assert "the checksum does not match" in checked.stdout
     mended = run("check", "--fix", increment, typed="y\n")
-    assert "good requests among them" in mended.stdout
+    assert "drops intact requests after the damage" in mended.stdout
     assert increment.stat().st_size == 0
 
 
@@ -134,15 +136,36 @@ def test_data_goes_to_json_and_back(
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["{", "[]", '{"db":0}', '{"db":0,"key":"a","type":"odd","value":""}',
-     '{"db":5000,"key":"a","type":"string","value":"x"}',
-     '{"db":0,"key":"a","type":"list","value":[1]}'],
-)  # fmt: skip
-def test_a_line_that_is_no_key_is_named(tmp_path: Path, line: str) -> None:
+    ("line", "reason"),
+    [
+        ("{", "unexpected end of data"),
+        ("[]", "not a JSON object"),
+        ('{"db":0}', "key is missing"),
+        ('{"db":0,"key":"a","type":"odd","value":""}', "there is no type 'odd'"),
+        ('{"db":5000,"key":"a","type":"string","value":"x"}', "db must be a number from 0"),
+        ('{"db":-1,"key":"a","type":"string","value":"x"}', "db must be a number from 0"),
+        ('{"db":0,"key":"a","type":"list","value":[1]}', "1 is not a string"),
+        ('{"db":0,"key":"a","type":"set","value":"x"}', "'x' is not an array"),
+        ('{"db":0,"key":"a","type":"hash","value":[["f"]]}', "['f'] is not a pair"),
+        ('{"db":0,"key":{"base64":"?"},"type":"string","value":"x"}', "base64"),
+        ('{"db":0,"key":"a","type":"zset","value":[["m","x"]]}', "not a valid float"),
+        (
+            '{"db":0,"key":"a","type":"string","value":"x","then":[["NOSUCH"]]}',
+            "there is no command NOSUCH",
+        ),
+        (
+            '{"db":0,"key":"a","type":"string","value":"x","expires_ms":[]}',
+            "expires_ms must be an integer or null",
+        ),
+    ],
+)
+def test_an_invalid_key_record_is_reported_with_its_line(
+    tmp_path: Path, line: str, reason: str
+) -> None:
     lines = tmp_path / "data.jsonl"
     lines.write_text(f'{{"db":0,"key":"a","type":"string","value":"x"}}\n{line}\n')
     imported = run("import", lines, tmp_path / "dump.rdb")
     assert imported.returncode == 1
-    assert imported.stderr.startswith("Error: line 2 is no key: ")
+    assert imported.stderr.startswith("Error: line 2 is not a valid key record: ")
+    assert reason in imported.stderr
     assert not (tmp_path / "dump.rdb").exists()

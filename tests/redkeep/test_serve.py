@@ -1,7 +1,8 @@
-"""`redkeep serve` as a person meets it: its first line, its help, its refusals, its end."""
+"""`redkeep serve`, run as a user runs it: first line, help, error messages, exit."""
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ def run(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*CHECKOUT, *words], cwd=cwd, capture_output=True, text=True, timeout=30)
 
 
-def test_the_first_line_says_where_it_listens_and_keeps_data() -> None:
+def test_the_first_line_names_the_address_and_the_data_directory() -> None:
     with ServeProcess("--save", "", "--appendonly", "no") as process:
         assert process.start_line.startswith("Redkeep ")
         assert f"listening on 127.0.0.1:{process.port}" in process.start_line
@@ -25,13 +26,13 @@ def test_the_first_line_says_where_it_listens_and_keeps_data() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_success(number: signal.Signals) -> None:
+def test_a_signal_stops_it_with_exit_status_0(number: signal.Signals) -> None:
     with ServeProcess("--save", "") as process:
         process.signal(number)
         assert process.wait() == 0
 
 
-def test_shutdown_ends_it_with_success() -> None:
+def test_shutdown_stops_it_with_exit_status_0() -> None:
     with ServeProcess("--save", "") as process:
         with redis.Redis(port=process.port) as client:
             client.shutdown(nosave=True)
@@ -50,7 +51,7 @@ def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_settings_come_from_the_file_and_the_command_line_wins(tmp_path: Path) -> None:
+def test_the_command_line_takes_precedence_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "my.conf"
     file.write_text("# mine\nmaxclients 77\ntimeout 5\nsave 60 1\n")
     with ServeProcess(str(file), "--timeout", "9") as process:
@@ -59,15 +60,29 @@ def test_settings_come_from_the_file_and_the_command_line_wins(tmp_path: Path) -
         assert found == {"maxclients": "77", "timeout": "9", "save": "60 1"}
 
 
-def test_help_names_the_settings_used_most() -> None:
+def test_help_lists_the_common_settings() -> None:
     shown = run("serve", "--help")
     assert shown.returncode == 0
     for word in ("Usage:", "CONFIG-FILE", "--port", "--requirepass", "--help-settings"):
         assert word in shown.stdout
     assert "--client-query-buffer-limit" in run("serve", "--help-settings").stdout
+    assert run("serve", "--port", "0", "--help").stdout == shown.stdout
 
 
-def test_a_port_in_use_is_named() -> None:
+def test_help_shows_the_defaults_of_a_started_server() -> None:
+    shown = " ".join(run("serve", "--help").stdout.split())
+    assert re.search(r"--dir [^\[]*\[default: \./redkeep-data\]", shown)
+    assert re.search(r"--appendonly [^\[]*\[default: yes\]", shown)
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "export", "import"])
+def test_every_command_has_help(command: str) -> None:
+    shown = run(command, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"redkeep {command} " in shown.stdout.splitlines()[0]
+
+
+def test_a_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = run("serve", "--port", str(port))
@@ -95,7 +110,7 @@ def test_a_mistake_is_explained_without_a_traceback(words: list[str], error: str
     assert "Traceback" not in refused.stderr
 
 
-def test_a_mistake_in_a_file_names_its_line(tmp_path: Path) -> None:
+def test_a_mistake_in_a_file_is_reported_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "my.conf"
     file.write_text("port 0\n\nmaxclients many\n")
     refused = run("serve", str(file))

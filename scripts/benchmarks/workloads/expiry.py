@@ -1,33 +1,27 @@
-"""What it costs to remove what has run out, beside ten times as many keys that have not.
+"""The cost of removing expired keys beside ten times as many keys that have not expired.
 
-The reference server samples; there is nothing to compare the count with. So this compares
-Redkeep with itself: the same thousand keys run out in a small and in a large database. It
-is timed inside the process, on a clock that only the benchmark moves.
+The reference samples keys, so its count of removed keys cannot be compared. Redkeep is
+compared with itself instead: the same thousand keys expire in a small and in a large
+database. The sweep is timed inside this process, on a clock that only the benchmark advances.
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from time import perf_counter
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from benchmark import ROOT, Row
-
-sys.path.insert(0, str(ROOT))
-
+from scripts.benchmarks.rows import Row
+from scripts.benchmarks.sampling import median_ratio
+from scripts.benchmarks.session import Session
 from storage.clock import Clock
 from storage.keyspace import Keyspace
 
-DUE = 1000
+EXPIRED = 1000
 _HOUR_MS = 3_600_000
 
 
 class Keys:
-    """A database in which so many keys live for hours, and a few run out at each sweep."""
+    """A database of `count` keys that live for hours; `EXPIRED` more expire at each sweep."""
 
     def __init__(self, count: int) -> None:
         self._clock = Clock()
@@ -42,8 +36,8 @@ class Keys:
         self._database.expire_at(key, self._keyspace.now + ms)
 
     def sweep(self) -> float:
-        """Seconds to remove `DUE` keys that have just run out."""
-        for number in range(DUE):
+        """Seconds to remove `EXPIRED` keys that have just expired."""
+        for number in range(EXPIRED):
             self._put(b"dies:%d" % number, 100)
         self._clock.advance(500)
         self._keyspace.refresh_now()
@@ -52,18 +46,17 @@ class Keys:
         while self._keyspace.sweep_expired(64) is not None:
             pass
         seconds = perf_counter() - started
-        assert self._keyspace.expired_keys - before == DUE
+        assert self._keyspace.expired_keys - before == EXPIRED
         return seconds
 
 
-def measure(rounds: int, scale: float = 1.0) -> Iterator[Row]:
-    """The row of the table."""
-    small = max(10_000, int(100_000 * scale))
-    few, many = Keys(small), Keys(10 * small)
-    times = [(few.sweep(), many.sweep()) for _ in range(10 * rounds)]
+def measure(session: Session) -> Iterator[Row]:
+    small = session.scaled(100_000, at_least=10_000)
+    large = 10 * small
+    few, many = Keys(small), Keys(large)
     yield Row(
-        f"expiry: {DUE:,} keys that ran out, of {10 * small:,}",
-        statistics.median(m / f for f, m in times),
+        f"expiry: {EXPIRED:,} keys that ran out, of {large:,}",
+        median_ratio((many.sweep(), few.sweep()) for _ in range(10 * session.rounds)),
         1.5,
         1.1,
         better="low",

@@ -1,0 +1,1 @@
+"""Programs for development. Run them from the root of the checkout with `python -m`."""

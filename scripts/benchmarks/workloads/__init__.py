@@ -1,0 +1,1 @@
+"""The measurements, one module per group. Each yields the rows of its part of the table."""
