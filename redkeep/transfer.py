@@ -120,9 +120,9 @@ def _text(data: bytes | bytearray) -> Any:
 
 def _value(key: bytes, value: Any) -> dict[str, Any]:
     from storage.aof.rebuild import rebuild_value
-    from storage.values.kinds import kind_of
+    from storage.values.types import type_name
 
-    kind = kind_of(value)
+    kind = type_name(value)
     shown: Any
     if kind == "string":
         shown = _text(value)

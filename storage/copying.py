@@ -11,7 +11,9 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Protocol
 
-from storage.keyspace import Database, Keyspace, Value
+from storage.database import Database
+from storage.keyspace import Keyspace
+from storage.values.types import Value
 
 
 class Sink(Protocol):

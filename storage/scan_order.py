@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from random import Random
-from typing import Any
 
 _SLACK = 64
 # Up to this many places, a new scan is worth a sweep of its own.
@@ -32,7 +31,7 @@ class ScanOrder:
         self._order: list[bytes] | None = None
         self._sweep_at = 0
 
-    def added(self, key: bytes, live: Mapping[bytes, Any]) -> None:
+    def added(self, key: bytes, live: Mapping[bytes, object]) -> None:
         """A key that was not in the dict has been put there."""
         order = self._order
         if order is not None:
@@ -44,7 +43,9 @@ class ScanOrder:
         """The dict was emptied or replaced."""
         self._order = None
 
-    def scan(self, live: Mapping[bytes, Any], cursor: int, count: int) -> tuple[int, list[bytes]]:
+    def scan(
+        self, live: Mapping[bytes, object], cursor: int, count: int
+    ) -> tuple[int, list[bytes]]:
         """The next cursor (0 when done) and the keys of about `count` places."""
         order = self._order
         if order is None:
@@ -67,7 +68,7 @@ class ScanOrder:
             top = bottom
         return top, keys if len(order) == len(live) else list(dict.fromkeys(keys))
 
-    def pick(self, live: Mapping[bytes, Any], rng: Random) -> bytes:
+    def pick(self, live: Mapping[bytes, object], rng: Random) -> bytes:
         """A random key of a dict that is not empty.
 
         A key that was removed and added again since the last sweep stands twice and is
@@ -88,7 +89,7 @@ class ScanOrder:
         self._sweep_at = 2 * len(order) + _SLACK
         return order
 
-    def _sweep(self, live: Mapping[bytes, Any]) -> list[bytes]:
+    def _sweep(self, live: Mapping[bytes, object]) -> list[bytes]:
         # dict.fromkeys drops second mentions (a key deleted and added again) and keeps
         # the order; assigning to the same list keeps everything at or below its place.
         order = self._order

@@ -34,13 +34,13 @@ from commands.instance.context import Context
 from commands.operator.dataset_digest import keyspace_digest, value_digest
 from commands.settings import config_file
 from commands.settings.kinds import Memory, SettingError
-from storage.keyspace import Database, Value
-from storage.measure import size_of
+from storage.database import Database
+from storage.memory_usage import size_of
 from storage.values.hashes import Hash
-from storage.values.kinds import encoding_of
 from storage.values.lists import List
 from storage.values.sorted_sets import SortedSet
 from storage.values.streams import Stream
+from storage.values.types import Value, encoding_of
 
 logger = logging.getLogger("redkeep")
 

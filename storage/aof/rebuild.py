@@ -6,12 +6,14 @@ They are the plainest that any Redis knows, so that a person can read the file, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from storage.keyspace import Keyspace
 from storage.values.hashes import Hash
-from storage.values.kinds import kind_of
+from storage.values.lists import List
+from storage.values.sets import Set
+from storage.values.sorted_sets import SortedSet
 from storage.values.streams import MAX_ID, SEQUENCE_MASK, Stream
+from storage.values.types import Value
 
 Request = list[bytes]
 
@@ -28,7 +30,7 @@ def rebuild(keyspace: Keyspace) -> Iterator[list[Request]]:
             yield rebuild_key(key, value, database.expires.get(key))
 
 
-def rebuild_key(key: bytes, value: Any, deadline: int | None) -> list[Request]:
+def rebuild_key(key: bytes, value: Value, deadline: int | None) -> list[Request]:
     """What makes a key with its deadline."""
     requests = list(rebuild_value(key, value))
     if deadline is not None:
@@ -36,21 +38,21 @@ def rebuild_key(key: bytes, value: Any, deadline: int | None) -> list[Request]:
     return requests
 
 
-def rebuild_value(key: bytes, value: Any) -> Iterator[Request]:
-    match kind_of(value):
-        case "string":
+def rebuild_value(key: bytes, value: Value) -> Iterator[Request]:
+    match value:
+        case bytes() | bytearray():
             yield [b"SET", key, bytes(value)]
-        case "list":
+        case List():
             yield from _adding(b"RPUSH", key, ([item] for item in value))
-        case "set":
+        case Set():
             yield from _adding(b"SADD", key, ([member] for member in value))
-        case "zset":
+        case SortedSet():
             pairs = ([b"%.17g" % score, member] for member, score in value.items())
             yield from _adding(b"ZADD", key, pairs)
-        case "hash":
+        case Hash():
             yield from _adding(b"HSET", key, value.items())
             yield from _field_deadlines(key, value)
-        case "stream":
+        case Stream():
             yield from _stream(key, value)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from storage.aof.encoder import encode
 from storage.aof.rebuild import rebuild_key
+from storage.values.types import Value
 
 # About as many bytes are handed on at a time.
 _CHUNK = 1 << 16
@@ -28,7 +27,7 @@ class RequestWriter:
         self._out += encode([[b"SELECT", b"%d" % index]])
 
     def add(
-        self, key: bytes, value: Any, deadline: int | None = None, idle: int | None = None
+        self, key: bytes, value: Value, deadline: int | None = None, idle: int | None = None
     ) -> bool:
         """Write a key, though not when it was last used.
 

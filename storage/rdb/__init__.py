@@ -33,8 +33,8 @@ The modules, from the inside out: `codes` the numbers; `checksum` and `lzf`; `el
 
 from storage.rdb.errors import RdbError
 from storage.rdb.payloads import PayloadMismatch, dump_value, load_value
+from storage.rdb.primitive_reader import Readable
 from storage.rdb.reader import Loaded, SnapshotReader, load
-from storage.rdb.source import Readable
 from storage.rdb.writer import Facts, SnapshotWriter, needed_version, save
 
 __all__ = [

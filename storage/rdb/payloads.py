@@ -8,10 +8,11 @@ from __future__ import annotations
 from storage.rdb import codes
 from storage.rdb.checksum import crc64
 from storage.rdb.errors import RdbError
-from storage.rdb.source import Source
+from storage.rdb.primitive_reader import PrimitiveReader
 from storage.rdb.value_reader import read_value
-from storage.rdb.value_writer import Value, least_version, type_code, write_body
+from storage.rdb.value_writer import least_version, type_code, write_body
 from storage.values.limits import Limits
+from storage.values.types import Value
 
 _VERSION_WIDTH, _CHECKSUM_WIDTH = 2, 8
 _FOOT = _VERSION_WIDTH + _CHECKSUM_WIDTH
@@ -43,7 +44,7 @@ def load_value(payload: bytes, limits: Limits) -> Value:
     said = int.from_bytes(payload[-_CHECKSUM_WIDTH:], "little")
     if said != crc64(memoryview(payload)[:-_CHECKSUM_WIDTH]):
         raise PayloadMismatch("the checksum does not match", body + _VERSION_WIDTH)
-    source = Source(None, payload[:body])
+    source = PrimitiveReader(None, payload[:body])
     value = read_value(source, source.byte(), version, limits)
     if value is None:
         raise RdbError("a collection of nothing", 0)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from storage.keyspace import Database, Keyspace
+from storage.database import Database
+from storage.keyspace import Keyspace
 from storage.rdb import codes
 from storage.rdb.errors import RdbError
-from storage.rdb.modules import skip_module_facts
-from storage.rdb.source import Readable, Source
+from storage.rdb.primitive_reader import PrimitiveReader, Readable
+from storage.rdb.redis_modules import skip_module_facts
 from storage.rdb.value_reader import read_value
+from storage.values.types import Value
 
 # `read` pauses about so often.
 _STEP = 1 << 17
@@ -81,7 +83,7 @@ class SnapshotReader:
         replace: bool = False,
         checksum: bool = True,
     ) -> None:
-        self._source = Source(source)
+        self._source = PrimitiveReader(source)
         self._source.checks = checksum
         self._keyspace = keyspace
         self._keep_expired = keep_expired
@@ -157,7 +159,7 @@ class SnapshotReader:
         self,
         database: Database,
         key: bytes,
-        value: object,
+        value: Value,
         deadline: int | None,
         accessed: int | None,
         started: int,

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from struct import Struct
 
 from storage.rdb import codes
-from storage.rdb.elements import length, string
 from storage.rdb.errors import RdbError
 from storage.rdb.listpacks import Entry, pack, unpack
-from storage.rdb.source import Source
+from storage.rdb.primitive_reader import PrimitiveReader
+from storage.rdb.primitive_writer import length, string
 from storage.values.consumer_groups import Consumer, Group, Pending
 from storage.values.streams import SEQUENCE_MASK, Node, Stream
 
@@ -103,7 +103,7 @@ def _write_group(out: bytearray, group: Group, compress: bool, form: int) -> Non
 # --- reading -------------------------------------------------------------------------------
 
 
-def read_stream(source: Source, code: int) -> Stream:
+def read_stream(source: PrimitiveReader, code: int) -> Stream:
     """A stream in any of its three forms."""
     stream = Stream()
     started = source.offset
@@ -131,11 +131,11 @@ def read_stream(source: Source, code: int) -> Stream:
     return stream
 
 
-def _read_id(source: Source) -> int:
+def _read_id(source: PrimitiveReader) -> int:
     return source.length() << 64 | source.length()
 
 
-def _read_count(source: Source) -> int:
+def _read_count(source: PrimitiveReader) -> int:
     """A count that commands will go on from, so that it has to have room above it."""
     count = source.length()
     if count > _MOST:
@@ -143,7 +143,7 @@ def _read_count(source: Source) -> int:
     return count
 
 
-def _read_node(source: Source, stream: Stream) -> None:
+def _read_node(source: PrimitiveReader, stream: Stream) -> None:
     started = source.offset
     key = source.string()
     if len(key) != _ID_WIDTH:
@@ -221,7 +221,7 @@ def _text(word: Entry) -> bytes:
     return b"%d" % word if word.__class__ is int else word  # type: ignore[return-value]
 
 
-def _read_group(source: Source, stream: Stream, code: int) -> Group:
+def _read_group(source: PrimitiveReader, stream: Stream, code: int) -> Group:
     last_id = _read_id(source)
     if code == codes.STREAM_1:
         group = Group(last_id, stream.ordinal(last_id))

@@ -6,24 +6,24 @@ import math
 from collections.abc import Callable, Sized
 from functools import partial
 from itertools import islice
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from storage.rdb import codes
 from storage.rdb.errors import RdbError
 from storage.rdb.listpacks import texts, unpack
-from storage.rdb.modules import module_name
-from storage.rdb.source import Source
+from storage.rdb.primitive_reader import PrimitiveReader
+from storage.rdb.redis_modules import module_name
 from storage.rdb.streams import read_stream
 from storage.rdb.ziplists import unpack_intset, unpack_ziplist, unpack_zipmap
 from storage.values.hashes import Hash
 from storage.values.limits import Limits
 from storage.values.list_nodes import Node
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 from storage.values.lists import List
 from storage.values.sets import Set
 from storage.values.sorted_sets import SortedSet
+from storage.values.types import Value
 
-Value = Any
 C = TypeVar("C", bound=Sized)
 Unpack = Callable[[bytes, int], list[bytes]]
 
@@ -32,7 +32,7 @@ _TEXT_SCORES = {253: math.nan, 254: math.inf, 255: -math.inf}
 _LATEST = 1 << 63
 
 
-def read_value(source: Source, code: int, version: int, limits: Limits) -> Value | None:
+def read_value(source: PrimitiveReader, code: int, version: int, limits: Limits) -> Value | None:
     """The value of this type, which comes next; None for a collection of nothing.
 
     The thresholds decide its encoding, as they do in Redis.
@@ -52,7 +52,7 @@ def _unpack_listpack(block: bytes, offset: int) -> list[bytes]:
     return texts(unpack(block, offset))
 
 
-def _block(source: Source, unpack: Unpack) -> list[bytes]:
+def _block(source: PrimitiveReader, unpack: Unpack) -> list[bytes]:
     """The texts in the flat block that comes next."""
     started = source.offset
     return unpack(source.string(), started)
@@ -61,16 +61,16 @@ def _block(source: Source, unpack: Unpack) -> list[bytes]:
 # --- lists ---------------------------------------------------------------------------------
 
 
-def _read_list(source: Source, limits: Limits) -> List:
+def _read_list(source: PrimitiveReader, limits: Limits) -> List:
     return List.of([source.string() for _ in range(source.length())], limits)
 
 
-def _read_list_block(source: Source, limits: Limits) -> List:
+def _read_list_block(source: PrimitiveReader, limits: Limits) -> List:
     items = _block(source, unpack_ziplist)
     return List.of_nodes(items, [_node(items)] if items else [], limits)
 
 
-def _read_list_of_ziplists(source: Source, limits: Limits) -> List:
+def _read_list_of_ziplists(source: PrimitiveReader, limits: Limits) -> List:
     items: list[bytes] = []
     nodes = []
     for _ in range(source.length()):
@@ -81,7 +81,7 @@ def _read_list_of_ziplists(source: Source, limits: Limits) -> List:
     return List.of_nodes(items, nodes, limits)
 
 
-def _read_list_of_listpacks(source: Source, limits: Limits) -> List:
+def _read_list_of_listpacks(source: PrimitiveReader, limits: Limits) -> List:
     items: list[bytes] = []
     nodes = []
     for _ in range(source.length()):
@@ -109,19 +109,19 @@ def _node(items: list[bytes]) -> Node:
 # --- sets ----------------------------------------------------------------------------------
 
 
-def _read_set(source: Source, limits: Limits) -> Set:
+def _read_set(source: PrimitiveReader, limits: Limits) -> Set:
     started = source.offset
     members = [source.string() for _ in range(source.length())]
     return _distinct(Set.of(members, limits), len(members), started)
 
 
-def _read_set_listpack(source: Source, limits: Limits) -> Set:
+def _read_set_listpack(source: PrimitiveReader, limits: Limits) -> Set:
     started = source.offset
     members = _block(source, _unpack_listpack)
     return _distinct(Set.of_packed(members, limits), len(members), started)
 
 
-def _read_intset(source: Source, limits: Limits) -> Set:
+def _read_intset(source: PrimitiveReader, limits: Limits) -> Set:
     started = source.offset
     return Set.of_numbers(unpack_intset(source.string(), started), limits)
 
@@ -135,15 +135,17 @@ def _distinct(value: C, count: int, started: int) -> C:
 # --- sorted sets -----------------------------------------------------------------------------
 
 
-def _read_sorted_set(source: Source, limits: Limits) -> SortedSet:
-    return _read_scores(source, limits, Source.double)
+def _read_sorted_set(source: PrimitiveReader, limits: Limits) -> SortedSet:
+    return _read_scores(source, limits, PrimitiveReader.double)
 
 
-def _read_sorted_set_text(source: Source, limits: Limits) -> SortedSet:
+def _read_sorted_set_text(source: PrimitiveReader, limits: Limits) -> SortedSet:
     return _read_scores(source, limits, _text_score)
 
 
-def _read_scores(source: Source, limits: Limits, score: Callable[[Source], float]) -> SortedSet:
+def _read_scores(
+    source: PrimitiveReader, limits: Limits, score: Callable[[PrimitiveReader], float]
+) -> SortedSet:
     started = source.offset
     pairs = []
     for _ in range(source.length()):
@@ -152,14 +154,14 @@ def _read_scores(source: Source, limits: Limits, score: Callable[[Source], float
     return _make_sorted_set(pairs, limits, started)
 
 
-def _text_score(source: Source) -> float:
+def _text_score(source: PrimitiveReader) -> float:
     size = source.byte()
     if size in _TEXT_SCORES:
         return _TEXT_SCORES[size]
     return _parse_score(source.take(size), source.offset)
 
 
-def _read_sorted_set_block(source: Source, limits: Limits, unpack: Unpack) -> SortedSet:
+def _read_sorted_set_block(source: PrimitiveReader, limits: Limits, unpack: Unpack) -> SortedSet:
     started = source.offset
     items = _block(source, unpack)
     if len(items) % 2:
@@ -187,7 +189,7 @@ def _make_sorted_set(pairs: list[tuple[bytes, float]], limits: Limits, started: 
 # --- hashes ----------------------------------------------------------------------------------
 
 
-def _read_hash(source: Source, limits: Limits) -> Hash:
+def _read_hash(source: PrimitiveReader, limits: Limits) -> Hash:
     started = source.offset
     count = source.length()
     fields: dict[bytes, bytes] = {}
@@ -197,7 +199,7 @@ def _read_hash(source: Source, limits: Limits) -> Hash:
     return Hash.of(_distinct(fields, count, started), limits)
 
 
-def _read_hash_block(source: Source, limits: Limits, unpack: Unpack) -> Hash:
+def _read_hash_block(source: PrimitiveReader, limits: Limits, unpack: Unpack) -> Hash:
     started = source.offset
     items = _block(source, unpack)
     if len(items) % 2:
@@ -206,7 +208,7 @@ def _read_hash_block(source: Source, limits: Limits, unpack: Unpack) -> Hash:
     return Hash.of(_distinct(fields, len(items) // 2, started), limits)
 
 
-def _read_hash_valkey(source: Source, limits: Limits) -> Hash:
+def _read_hash_valkey(source: PrimitiveReader, limits: Limits) -> Hash:
     started = source.offset
     rows = []
     for _ in range(source.length()):
@@ -215,7 +217,7 @@ def _read_hash_valkey(source: Source, limits: Limits) -> Hash:
     return _make_hash(rows, limits, started)
 
 
-def _read_hash_with_deadlines(source: Source, limits: Limits, draft: bool = False) -> Hash:
+def _read_hash_with_deadlines(source: PrimitiveReader, limits: Limits, draft: bool = False) -> Hash:
     """Redis' own form: deadlines counted from the soonest one, in the draft from zero."""
     started = source.offset
     soonest = 1 if draft else source.signed(8)
@@ -226,7 +228,9 @@ def _read_hash_with_deadlines(source: Source, limits: Limits, draft: bool = Fals
     return _make_hash(rows, limits, started)
 
 
-def _read_hash_block_with_deadlines(source: Source, limits: Limits, draft: bool = False) -> Hash:
+def _read_hash_block_with_deadlines(
+    source: PrimitiveReader, limits: Limits, draft: bool = False
+) -> Hash:
     if not draft:
         source.signed(8)  # the soonest deadline, which is seen in the entries too
     started = source.offset
@@ -256,13 +260,13 @@ def _make_hash(rows: list[tuple[bytes, bytes, int | None]], limits: Limits, star
 # --- what cannot be read -----------------------------------------------------------------------
 
 
-def _refuse_module(source: Source, limits: Limits) -> NoReturn:
+def _refuse_module(source: PrimitiveReader, limits: Limits) -> NoReturn:
     started = source.offset
     name = module_name(source.length())
     raise RdbError(f"a value of the module type '{name}', which only its module can read", started)
 
 
-_READERS: dict[int, Callable[[Source, Limits], Value]] = {
+_READERS: dict[int, Callable[[PrimitiveReader, Limits], Value]] = {
     codes.LIST: _read_list,
     codes.LIST_ZIPLIST: _read_list_block,
     codes.LIST_OF_ZIPLISTS: _read_list_of_ziplists,

@@ -8,8 +8,8 @@ from struct import Struct
 from typing import Any
 
 from storage.rdb import codes
-from storage.rdb.elements import length, string
 from storage.rdb.listpacks import Entry, pack
+from storage.rdb.primitive_writer import length, string
 from storage.rdb.streams import write_stream
 from storage.rdb.ziplists import pack_intset
 from storage.values.hashes import Hash
@@ -17,8 +17,8 @@ from storage.values.lists import List
 from storage.values.sets import Set
 from storage.values.sorted_sets import SortedSet
 from storage.values.streams import Stream
+from storage.values.types import Value
 
-Value = Any
 Text = bytes | bytearray
 
 _DOUBLE = Struct("<d")
@@ -30,9 +30,9 @@ _WHOLE = 2.0**52
 
 def least_version(value: Value) -> int:
     """The oldest version that holds all of this value."""
-    if value.__class__ is Hash:
+    if isinstance(value, Hash):
         return codes.VALKEY if value.deadlines else codes.OLDEST_WRITTEN
-    if value.__class__ is Stream:
+    if isinstance(value, Stream):
         for group in value.groups.values():
             for consumer in group.consumers.values():
                 if consumer.active_time != consumer.seen_time:
@@ -42,22 +42,20 @@ def least_version(value: Value) -> int:
 
 def type_code(value: Value, version: int) -> int:
     """The type under which a value is written in this version."""
-    kind = value.__class__
-    if kind is bytes or kind is bytearray:
+    if isinstance(value, (bytes, bytearray)):
         return codes.STRING
-    if kind is Hash:
+    if isinstance(value, Hash):
         if value.deadlines:
             return codes.HASH_DEADLINES_VALKEY
         return codes.HASH_LISTPACK if value.packed else codes.HASH
-    if kind is List:
+    if isinstance(value, List):
         return codes.LIST_OF_LISTPACKS
-    if kind is Set:
+    if isinstance(value, Set):
         # The packed form of sets is younger than the oldest version we write. A reader
         # packs a small set by itself.
         return codes.SET if value.numbers() is None else codes.SET_INTSET
-    if kind is SortedSet:
+    if isinstance(value, SortedSet):
         return codes.SORTED_SET_LISTPACK if value.packed else codes.SORTED_SET
-    assert kind is Stream, kind
     return codes.STREAM_3 if version >= codes.CONSUMER_TIMES else codes.STREAM_2
 
 
@@ -133,6 +131,7 @@ def _sorted_set_listpack(out: bytearray, value: SortedSet, compress: bool) -> No
     out += string(pack(items), compress)
 
 
+# Each takes the class that `type_code` gives its code to, which no type of a dict can say.
 _WRITERS: dict[int, Callable[[bytearray, Any, bool], None]] = {
     codes.STRING: _string,
     codes.LIST_OF_LISTPACKS: _list,

@@ -8,10 +8,11 @@ from struct import Struct
 from storage.keyspace import Keyspace
 from storage.rdb import codes
 from storage.rdb.checksum import crc64
-from storage.rdb.elements import SHORT, length, string
-from storage.rdb.value_writer import Value, least_version, type_code, write_body
+from storage.rdb.primitive_writer import SHORT, length, string
+from storage.rdb.value_writer import least_version, type_code, write_body
 from storage.values.hashes import Hash
 from storage.values.streams import Stream
+from storage.values.types import Value
 
 # About as many bytes are handed on at a time.
 _CHUNK = 1 << 16

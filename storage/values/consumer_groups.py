@@ -7,12 +7,7 @@ been deleted there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sortedcontainers import SortedDict
-
-if TYPE_CHECKING:
-    from storage.values.streams import Stream
 
 
 class Consumer:
@@ -97,30 +92,6 @@ class Group:
             return False
         del pending.consumer.pending[entry_id]
         return True
-
-    # --- progress ------------------------------------------------------------------------
-
-    def advance(self, stream: Stream, entry_id: int) -> None:
-        """The group has read this entry, which lies beyond its last one."""
-        if (
-            self.entries_read is not None
-            and self.last_id >= stream.first_id
-            and not stream.may_lack_entries_after(self.last_id)
-        ):
-            self.entries_read += 1
-        elif stream.entries_added:
-            self.entries_read = stream.ordinal(entry_id)
-        self.last_id = entry_id
-
-    def lag(self, stream: Stream) -> int | None:
-        """How many entries the group has not read; None where that cannot be known."""
-        added = stream.entries_added
-        if not added:
-            return 0
-        if self.entries_read is not None and not stream.may_lack_entries_after(self.last_id):
-            return added - self.entries_read
-        ordinal = stream.ordinal(self.last_id)
-        return None if ordinal is None else added - ordinal
 
     def copy(self) -> Group:
         twin = Group(self.last_id, self.entries_read)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 
 _NO_LIMIT = 1 << 62
 # Nodes limited by their number of entries may still not grow beyond this many bytes.

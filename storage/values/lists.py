@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from storage.values.limits import Limits
 from storage.values.list_nodes import Node, Nodes, node_limits, one_listpack
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 
 # Fills the free room at the head.
 _FREE = b""

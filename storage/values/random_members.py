@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 from random import Random
-from typing import Any
 
 from storage.scan_order import ScanOrder
 
@@ -18,7 +17,7 @@ from storage.scan_order import ScanOrder
 _SPARSE = 3
 
 
-def pick_member(live: Mapping[bytes, Any], order: ScanOrder | None, rng: Random) -> bytes:
+def pick_member(live: Mapping[bytes, object], order: ScanOrder | None, rng: Random) -> bytes:
     """One random key of a dict that is not empty; `order` is None for a small one."""
     if order is not None:
         return order.pick(live, rng)
@@ -26,7 +25,7 @@ def pick_member(live: Mapping[bytes, Any], order: ScanOrder | None, rng: Random)
 
 
 def pick_distinct(
-    live: Mapping[bytes, Any], order: ScanOrder | None, count: int, rng: Random
+    live: Mapping[bytes, object], order: ScanOrder | None, count: int, rng: Random
 ) -> list[bytes]:
     """`count` different random keys, or all of them where there are no more."""
     if count >= len(live):

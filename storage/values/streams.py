@@ -22,8 +22,8 @@ from operator import attrgetter
 
 from storage.values.consumer_groups import Group
 from storage.values.limits import Limits
-from storage.values.listpack import OVERHEAD, entry_size
-from storage.values.radix_shape import radix_nodes
+from storage.values.listpack_sizes import OVERHEAD, entry_size
+from storage.values.radix_tree import radix_nodes
 
 MAX_ID = (1 << 128) - 1
 SEQUENCE_MASK = (1 << 64) - 1
@@ -346,6 +346,30 @@ class Stream:
         if self.max_deleted_id < first and entry_id <= first:
             return added - self._length + (1 if entry_id == first else 0)
         return None
+
+    # --- progress of consumer groups -----------------------------------------------------
+
+    def advance(self, group: Group, entry_id: int) -> None:
+        """Record that the group has read this entry, which lies beyond its last one."""
+        if (
+            group.entries_read is not None
+            and group.last_id >= self.first_id
+            and not self.may_lack_entries_after(group.last_id)
+        ):
+            group.entries_read += 1
+        elif self.entries_added:
+            group.entries_read = self.ordinal(entry_id)
+        group.last_id = entry_id
+
+    def lag(self, group: Group) -> int | None:
+        """Return how many entries the group has not read; None if that is unknown."""
+        added = self.entries_added
+        if not added:
+            return 0
+        if group.entries_read is not None and not self.may_lack_entries_after(group.last_id):
+            return added - group.entries_read
+        ordinal = self.ordinal(group.last_id)
+        return None if ordinal is None else added - ordinal
 
     # --- as a whole --------------------------------------------------------------------------
 

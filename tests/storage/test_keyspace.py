@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from storage.clock import Clock
+from storage.database import Database
 from storage.errors import WrongType
-from storage.keyspace import Database, Keyspace
+from storage.keyspace import Keyspace
 from storage.values.hashes import Hash
 
 START = 1_700_000_000_000
@@ -258,11 +259,11 @@ def test_changes_of_awaited_keys_are_ready(keyspace: Keyspace, db: Database) -> 
     db.store(b"k", b"v", "set")
     assert keyspace.ready == [(db, b"k")]
     keyspace.ready.clear()
-    db.wait_over(b"k")
+    db.stop_waiting(b"k")
     db.changed(b"k", "set")
     assert keyspace.ready == [(db, b"k")]
     keyspace.ready.clear()
-    db.wait_over(b"k")
+    db.stop_waiting(b"k")
     db.changed(b"k", "set")
     assert (keyspace.ready, db.awaited) == ([], {})
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from storage.values.limits import Limits
 from storage.values.list_nodes import Node, Nodes, node_limits
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 from storage.values.lists import List
 
 ITEMS = st.one_of(

@@ -8,7 +8,7 @@ import pytest
 
 from storage.values.consumer_groups import Group
 from storage.values.limits import Limits
-from storage.values.radix_shape import radix_nodes
+from storage.values.radix_tree import radix_nodes
 from storage.values.streams import MAX_ID, MAX_NODE_BYTES, EntryTooLarge, Stream
 
 
@@ -192,12 +192,12 @@ class TestOrdinal:
 def test_a_group_counts_on_while_nothing_is_missing_ahead() -> None:
     stream, group = filled(5), Group(0, 0)
     for entry_id in ids(stream)[:3]:
-        group.advance(stream, entry_id)
-    assert (group.last_id, group.entries_read, group.lag(stream)) == (30, 3, 2)
+        stream.advance(group, entry_id)
+    assert (group.last_id, group.entries_read, stream.lag(group)) == (30, 3, 2)
     stream.remove(40)
-    assert group.lag(stream) is None
-    group.advance(stream, 50)
-    assert (group.entries_read, group.lag(stream)) == (5, 0)
+    assert stream.lag(group) is None
+    stream.advance(group, 50)
+    assert (group.entries_read, stream.lag(group)) == (5, 0)
 
 
 def test_a_copy_shares_nothing_that_can_change() -> None:

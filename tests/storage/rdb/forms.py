@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 
 from storage.rdb.checksum import crc64
-from storage.rdb.elements import length, string
+from storage.rdb.primitive_writer import length, string
 
 
 def sealed(body: bytes, version: int = 10) -> bytes:

@@ -21,9 +21,9 @@ from storage.clock import Clock
 from storage.keyspace import Keyspace
 from storage.rdb import dump_value, load, load_value, save
 from storage.values.hashes import Hash
-from storage.values.kinds import encoding_of
 from storage.values.sets import Set
 from storage.values.streams import Stream
+from storage.values.types import encoding_of
 from tests.storage.rdb.recipes import OLD, Command, datasets
 from tests.support.oracles import Oracle, redis_binary, valkey_binary
 from tests.support.resp import Connection, Error

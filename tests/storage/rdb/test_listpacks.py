@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from storage.rdb.errors import RdbError
 from storage.rdb.listpacks import pack, texts, unpack
 from storage.rdb.ziplists import pack_intset, unpack_intset, unpack_ziplist, unpack_zipmap
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 from tests.storage.rdb.forms import ziplist, zipmap
 from tests.storage.rdb.recipes import NUMBERS
 from tests.storage.rdb.recipes import texts as some_texts

@@ -14,9 +14,9 @@ from storage.keyspace import Keyspace
 from storage.rdb import RdbError, load, load_value
 from storage.rdb.listpacks import pack
 from storage.values.hashes import Hash
-from storage.values.kinds import encoding_of
 from storage.values.limits import Limits
 from storage.values.streams import Stream
+from storage.values.types import encoding_of
 from tests.storage.rdb.forms import (
     intset,
     length,

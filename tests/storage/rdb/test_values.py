@@ -11,11 +11,11 @@ from commands.operator.dataset_digest import keyspace_digest
 from storage.clock import Clock
 from storage.keyspace import Keyspace
 from storage.rdb import dump_value, load, load_value, save
-from storage.values.kinds import encoding_of
 from storage.values.list_nodes import Node
 from storage.values.lists import List
 from storage.values.sets import Set
 from storage.values.streams import Stream
+from storage.values.types import encoding_of
 from tests.storage.rdb.recipes import Command, datasets
 from tests.support.resp import Error
 from tests.support.servers import RunningServer

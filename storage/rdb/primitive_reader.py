@@ -24,7 +24,7 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class Source:
+class PrimitiveReader:
     """A cursor over the bytes of a file or payload."""
 
     __slots__ = ("_crc", "_crc_from", "_file", "at", "base", "buffer", "checks")

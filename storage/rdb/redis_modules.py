@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.rdb.errors import RdbError
-from storage.rdb.source import Source
+from storage.rdb.primitive_reader import PrimitiveReader
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _NAME_LENGTH, _VERSION_BITS = 9, 10
@@ -17,7 +17,7 @@ def module_name(number: int) -> str:
     return "".join(_LETTERS[number >> 6 * place & 63] for place in reversed(range(_NAME_LENGTH)))
 
 
-def skip_module_facts(source: Source) -> None:
+def skip_module_facts(source: PrimitiveReader) -> None:
     """Pass over what a module noted about the whole of the data."""
     source.length()
     while (kind := source.length()) != _END:

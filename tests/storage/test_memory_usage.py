@@ -6,7 +6,7 @@ from sys import getsizeof
 
 import pytest
 
-from storage.measure import size_of
+from storage.memory_usage import size_of
 
 
 class _Slotted:
