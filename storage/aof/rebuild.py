@@ -1,6 +1,6 @@
-"""The requests that make the data anew: a log that begins without a snapshot.
+"""The requests that recreate the data, for a log that does not begin with a snapshot.
 
-They are the plainest that any Redis knows, so that a person can read the file, too.
+They use only basic commands that every Redis version knows, and are readable for people.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from storage.values.types import Value
 
 Request = list[bytes]
 
-# Items of a collection that one request adds.
+# How many items of a collection one request adds.
 _ITEMS = 64
 
 
 def rebuild(keyspace: Keyspace) -> Iterator[list[Request]]:
-    """What makes each key, in groups that come from one key."""
+    """Yield the requests that recreate each key, one group per key."""
     for database in keyspace.databases:
         if database.data:
             yield [[b"SELECT", b"%d" % database.index]]
@@ -31,7 +31,7 @@ def rebuild(keyspace: Keyspace) -> Iterator[list[Request]]:
 
 
 def rebuild_key(key: bytes, value: Value, deadline: int | None) -> list[Request]:
-    """What makes a key with its deadline."""
+    """Return the requests that recreate a key with its deadline."""
     requests = list(rebuild_value(key, value))
     if deadline is not None:
         requests.append([b"PEXPIREAT", key, b"%d" % deadline])
@@ -81,7 +81,7 @@ def _stream(key: bytes, stream: Stream) -> Iterator[Request]:
     for entry_id, row in stream.range(0, MAX_ID):
         yield [b"XADD", key, _id(entry_id), *row]
     if not len(stream):
-        # An entry that is gone at once leaves the stream behind, with an id above zero.
+        # Adding an entry that is trimmed at once creates an empty stream. IDs must exceed 0.
         yield [b"XADD", key, b"MAXLEN", b"0", _id(max(1, stream.last_id)), b"x", b"y"]
     yield [
         b"XSETID", key, _id(stream.last_id), b"ENTRIESADDED", b"%d" % stream.entries_added,

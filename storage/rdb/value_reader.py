@@ -1,4 +1,4 @@
-"""Reading values, of every type that any version ever had."""
+"""Reads values of every type that any version of the format ever had."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from storage.values.types import Value
 C = TypeVar("C", bound=Sized)
 Unpack = Callable[[bytes, int], list[bytes]]
 
-# What scores were before they were doubles: a length, of which three are words.
+# In the old text form of scores, three values of the length byte are special.
 _TEXT_SCORES = {253: math.nan, 254: math.inf, 255: -math.inf}
 _LATEST = 1 << 63
 
 
 def read_value(source: PrimitiveReader, code: int, version: int, limits: Limits) -> Value | None:
-    """The value of this type, which comes next; None for a collection of nothing.
+    """Read a value of this type; None for an empty collection.
 
-    The thresholds decide its encoding, as they do in Redis.
+    `limits` decide its encoding, as they do in Redis.
     """
     if code == codes.STRING:
         return source.string()
@@ -43,7 +43,7 @@ def read_value(source: PrimitiveReader, code: int, version: int, limits: Limits)
         return _read_hash_with_deadlines(source, limits, draft=True)
     reader = _READERS.get(code)
     if reader is None:
-        raise RdbError(f"a value of the unknown type {code}", source.offset)
+        raise RdbError(f"unknown value type {code}", source.offset)
     value = reader(source, limits)
     return value if value else None
 
@@ -53,7 +53,7 @@ def _unpack_listpack(block: bytes, offset: int) -> list[bytes]:
 
 
 def _block(source: PrimitiveReader, unpack: Unpack) -> list[bytes]:
-    """The texts in the flat block that comes next."""
+    """Read a string that contains a flat block, and decode it."""
     started = source.offset
     return unpack(source.string(), started)
 
@@ -98,7 +98,7 @@ def _read_list_of_listpacks(source: PrimitiveReader, limits: Limits) -> List:
                 items += part
                 nodes.append(Node(len(block), len(part)))
         else:
-            raise RdbError("an unknown kind of list node", source.offset)
+            raise RdbError("unknown list node type", source.offset)
     return List.of_nodes(items, nodes, limits)
 
 
@@ -128,7 +128,7 @@ def _read_intset(source: PrimitiveReader, limits: Limits) -> Set:
 
 def _distinct(value: C, count: int, started: int) -> C:
     if len(value) != count:
-        raise RdbError("a collection with something in it twice", started)
+        raise RdbError("the collection has a duplicate element", started)
     return value
 
 
@@ -165,7 +165,7 @@ def _read_sorted_set_block(source: PrimitiveReader, limits: Limits, unpack: Unpa
     started = source.offset
     items = _block(source, unpack)
     if len(items) % 2:
-        raise RdbError("a sorted set with a member without score", started)
+        raise RdbError("the sorted set has a member without a score", started)
     pairs = [
         (member, _parse_score(score, started))
         for member, score in zip(islice(items, 0, None, 2), islice(items, 1, None, 2), strict=True)
@@ -177,12 +177,12 @@ def _parse_score(text: bytes, offset: int) -> float:
     try:
         return float(text)
     except ValueError:
-        raise RdbError("a score that is no number", offset) from None
+        raise RdbError("the score is not a number", offset) from None
 
 
 def _make_sorted_set(pairs: list[tuple[bytes, float]], limits: Limits, started: int) -> SortedSet:
     if any(score != score for _, score in pairs):
-        raise RdbError("a score that is no number", started)
+        raise RdbError("the score is not a number", started)
     return _distinct(SortedSet.build(pairs, limits), len(pairs), started)
 
 
@@ -203,7 +203,7 @@ def _read_hash_block(source: PrimitiveReader, limits: Limits, unpack: Unpack) ->
     started = source.offset
     items = _block(source, unpack)
     if len(items) % 2:
-        raise RdbError("a hash with a field without value", started)
+        raise RdbError("the hash has a field without a value", started)
     fields = dict(zip(islice(items, 0, None, 2), islice(items, 1, None, 2), strict=True))
     return Hash.of(_distinct(fields, len(items) // 2, started), limits)
 
@@ -218,7 +218,7 @@ def _read_hash_valkey(source: PrimitiveReader, limits: Limits) -> Hash:
 
 
 def _read_hash_with_deadlines(source: PrimitiveReader, limits: Limits, draft: bool = False) -> Hash:
-    """Redis' own form: deadlines counted from the soonest one, in the draft from zero."""
+    """Redis' own form: deadlines relative to the earliest one, in the draft absolute."""
     started = source.offset
     soonest = 1 if draft else source.signed(8)
     rows = []
@@ -232,16 +232,16 @@ def _read_hash_block_with_deadlines(
     source: PrimitiveReader, limits: Limits, draft: bool = False
 ) -> Hash:
     if not draft:
-        source.signed(8)  # the soonest deadline, which is seen in the entries too
+        source.signed(8)  # the earliest deadline, which the entries tell too
     started = source.offset
     items = unpack(source.string(), started)
     if len(items) % 3:
-        raise RdbError("a hash with a field without value or deadline", started)
+        raise RdbError("the hash has a field without a value or an expiry time", started)
     fields, values, deadlines = texts(items[::3]), texts(items[1::3]), items[2::3]
     rows = []
     for field, text, deadline in zip(fields, values, deadlines, strict=True):
         if not isinstance(deadline, int):
-            raise RdbError("a deadline that is no number", started)
+            raise RdbError("the field's expiry time is not a number", started)
         rows.append((field, text, deadline or None))
     return _make_hash(rows, limits, started)
 
@@ -252,18 +252,20 @@ def _make_hash(rows: list[tuple[bytes, bytes, int | None]], limits: Limits, star
     for field, _, deadline in rows:
         if deadline is not None:
             if not 0 <= deadline < _LATEST:
-                raise RdbError("a deadline that is out of range", started)
+                raise RdbError("the field's expiry time is out of range", started)
             made.set_deadline(field, deadline)
     return made
 
 
-# --- what cannot be read -----------------------------------------------------------------------
+# --- unsupported types -------------------------------------------------------------------------
 
 
 def _refuse_module(source: PrimitiveReader, limits: Limits) -> NoReturn:
     started = source.offset
     name = module_name(source.length())
-    raise RdbError(f"a value of the module type '{name}', which only its module can read", started)
+    raise RdbError(
+        f"the value has the module type '{name}', which only that Redis module can read", started
+    )
 
 
 _READERS: dict[int, Callable[[PrimitiveReader, Limits], Value]] = {

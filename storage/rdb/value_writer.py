@@ -1,4 +1,4 @@
-"""Writing values: each in the form that gives the reader the same encoding."""
+"""Writes values, each in the form that makes the reader choose the same encoding."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Text = bytes | bytearray
 
 _DOUBLE = Struct("<d")
 _INT64 = Struct("<q")
-_FOR_EVER = _INT64.pack(-1)
-# Whole numbers up to here are written as integers where scores are written as text.
+_NO_DEADLINE = _INT64.pack(-1)
+# Listpacks store whole scores below this magnitude as integers, others as text.
 _WHOLE = 2.0**52
 
 
 def least_version(value: Value) -> int:
-    """The oldest version that holds all of this value."""
+    """Return the oldest version that can represent the value."""
     if isinstance(value, Hash):
         return codes.VALKEY if value.deadlines else codes.OLDEST_WRITTEN
     if isinstance(value, Stream):
@@ -41,7 +41,7 @@ def least_version(value: Value) -> int:
 
 
 def type_code(value: Value, version: int) -> int:
-    """The type under which a value is written in this version."""
+    """Return the type code under which this version stores the value."""
     if isinstance(value, (bytes, bytearray)):
         return codes.STRING
     if isinstance(value, Hash):
@@ -51,8 +51,8 @@ def type_code(value: Value, version: int) -> int:
     if isinstance(value, List):
         return codes.LIST_OF_LISTPACKS
     if isinstance(value, Set):
-        # The packed form of sets is younger than the oldest version we write. A reader
-        # packs a small set by itself.
+        # The oldest version we write has no packed form of sets. A reader packs a small
+        # set by itself.
         return codes.SET if value.numbers() is None else codes.SET_INTSET
     if isinstance(value, SortedSet):
         return codes.SORTED_SET_LISTPACK if value.packed else codes.SORTED_SET
@@ -60,7 +60,7 @@ def type_code(value: Value, version: int) -> int:
 
 
 def write_body(out: bytearray, code: int, value: Value, compress: bool) -> None:
-    """Append a value, whose type code stands elsewhere."""
+    """Append a value without its type code."""
     _WRITERS[code](out, value, compress)
 
 
@@ -112,12 +112,12 @@ def _hash_with_deadlines(out: bytearray, value: Hash, compress: bool) -> None:
         out += string(field, compress)
         out += string(text, compress)
         deadline = value.deadline(field)
-        out += _FOR_EVER if deadline is None else _INT64.pack(deadline)
+        out += _NO_DEADLINE if deadline is None else _INT64.pack(deadline)
 
 
 def _sorted_set(out: bytearray, value: SortedSet, compress: bool) -> None:
     out += length(len(value))
-    # From the highest on, so that a reader always inserts at the front.
+    # In descending order, so that a reader always inserts at the front.
     for score, member in reversed(value.pairs()):
         out += string(member, compress)
         out += _DOUBLE.pack(score)
@@ -131,7 +131,7 @@ def _sorted_set_listpack(out: bytearray, value: SortedSet, compress: bool) -> No
     out += string(pack(items), compress)
 
 
-# Each takes the class that `type_code` gives its code to, which no type of a dict can say.
+# Any, because each function takes only the class to which `type_code` gives its code.
 _WRITERS: dict[int, Callable[[bytearray, Any, bool], None]] = {
     codes.STRING: _string,
     codes.LIST_OF_LISTPACKS: _list,

@@ -86,7 +86,7 @@ def test_damage_is_named_with_its_offset(directory: Path) -> None:
     snapshot.write_bytes(damaged)
     checked = run("check", directory)
     assert checked.returncode == 1
-    assert "a request should begin here (at byte 0)" in checked.stdout
+    assert "expected the start of a request (at byte 0)" in checked.stdout
     assert "the checksum does not match" in checked.stdout
     mended = run("check", "--fix", increment, typed="y\n")
     assert "good requests among them" in mended.stdout

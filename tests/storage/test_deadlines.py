@@ -120,9 +120,9 @@ class Counting(Deadlines):
         super().__init__()
         self.laid = 0
 
-    def _lay(self, key: bytes, deadline: int, now: int) -> None:
+    def _place(self, key: bytes, deadline: int, now: int) -> None:
         self.laid += 1
-        super()._lay(key, deadline, now)
+        super()._place(key, deadline, now)
 
 
 def test_renewing_a_deadline_costs_nothing() -> None:

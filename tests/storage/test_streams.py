@@ -94,8 +94,8 @@ def test_the_estimate_of_a_nodes_bytes_is_never_too_low(seed: int) -> None:
                 continue
         node = stream.nodes[0]
         twin = node.copy()
-        assert twin.size() <= node.most
-        assert twin.size() == twin.most
+        assert twin.size() <= node.estimate
+        assert twin.size() == twin.estimate
 
 
 VALUES = [b"", b"0", b"-1", b"4096", b"-32769", b"2147483648", b"9" * 19, b"x" * 64, b"y" * 5000]
