@@ -4,6 +4,7 @@ Nothing here depends on commands, replies or sockets.
 
 - `keyspace`: all databases of an instance. `database`: all access to keys.
 - `values/`: the classes of values, one module per type.
+- `listeners`: what a database calls when keys change.
 - `deadlines`: which keys expire when. `clock`: the current time.
 - `scan_order`: SCAN cursors and random keys. `key_index`: keys in order, by prefix.
 - `events`: the names of what can happen to a key. `journal`: writes as requests.

@@ -96,9 +96,9 @@ class Copy:
 
     # --- called by the databases -----------------------------------------------------------
 
-    def before_change(self, database: Database, key: bytes) -> None:
+    def before_change(self, index: int, key: bytes) -> None:
         """Write the key's value now, because it may be changed in place after this call."""
-        pending = self._by_index[database.index]
+        pending = self._by_index[index]
         value = pending.values.get(key)
         if value is not None and value.__class__ is not bytes:
             del pending.values[key]

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from storage.deadlines import Deadlines
 from storage.errors import WrongType
 from storage.journal import Journal
 from storage.key_index import NO_PLACES, KeyIndex, Place
+from storage.listeners import Copying, Watcher
 from storage.scan_order import ScanOrder
 from storage.values.hashes import Hash
 from storage.values.limits import Limits
@@ -36,20 +37,6 @@ C = TypeVar("C", bound=Collection)
 
 # (database, key, event, whether the key was modified: False for events that only inform)
 Observer = Callable[["Database", bytes, str, bool], None]
-
-
-class Watcher(Protocol):
-    """What WATCH registers: called when a watched key is modified."""
-
-    def watched_key_changed(self) -> None: ...
-
-
-class Copying(Protocol):
-    """A copy of the data that is still being written; see `storage.copying`."""
-
-    def before_change(self, database: Database, key: bytes) -> None: ...
-
-    def exchanged(self, first: int, second: int) -> None: ...
 
 
 class KeyspaceState:
@@ -107,7 +94,7 @@ class Database:
         self.index = index
         self.data: dict[bytes, Value] = {}
         self.expires = Deadlines()
-        # Hashes with per-field deadlines, each under its earliest one.
+        # Hashes with per-field deadlines, each under the earliest of them.
         self.field_expires = Deadlines()
         self.order = ScanOrder()
         self.ordered = KeyIndex(keyspace.ordered_prefixes, keyspace.key_places)
@@ -213,7 +200,7 @@ class Database:
         if value.__class__ is Hash and value.deadlines and not self.purge_fields(key):
             return None
         if keyspace.copying is not None:
-            keyspace.copying.before_change(self, key)
+            keyspace.copying.before_change(self.index, key)
         if not keyspace.no_touch:
             self.accessed[key] = keyspace.now
         return value
@@ -281,7 +268,7 @@ class Database:
     def will_change(self, key: bytes) -> None:
         """Must precede changing a value in place that was read rather than fetched."""
         if self.keyspace.copying is not None:
-            self.keyspace.copying.before_change(self, key)
+            self.keyspace.copying.before_change(self.index, key)
 
     def changed(self, key: bytes, event: str, count: int = 1) -> None:
         """Must follow every modification of a value. `count` is what Redis adds to dirty."""
@@ -334,7 +321,7 @@ class Database:
         """Remove a key without reporting a change: the caller reports what happened."""
         if self.keyspace.copying is not None:
             # The value may continue to exist under another key.
-            self.keyspace.copying.before_change(self, key)
+            self.keyspace.copying.before_change(self.index, key)
         value = self.data.pop(key, None)
         if value is not None:
             self.ordered.removed(key)
@@ -436,7 +423,7 @@ class Database:
             self.note_field_deadlines(key, value)
             return True
         if keyspace.copying is not None:
-            keyspace.copying.before_change(self, key)
+            keyspace.copying.before_change(self.index, key)
         for field in expired:
             value.remove(field)
         keyspace.expired_fields += len(expired)

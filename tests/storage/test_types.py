@@ -1,4 +1,4 @@
-"""The encodings of strings."""
+"""The names of types and encodings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_encodings_of_strings(value: bytes | bytearray, encoding: bytes) -> None
     assert is_integer(bytes(value)) == (encoding == b"int" or isinstance(value, bytearray))
 
 
-def test_every_structure_has_a_name_and_an_encoding() -> None:
+def test_every_collection_has_a_type_name_and_an_encoding() -> None:
     assert set(TYPE_NAMES.values()) == {"string", "list", "set", "zset", "hash", "stream"}
     for kind, name in TYPE_NAMES.items():
         if name != "string":
