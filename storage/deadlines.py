@@ -84,11 +84,6 @@ class Deadlines(dict[bytes, int]):
         # A key whose deadline was moved forward is listed in two buckets.
         return list(dict.fromkeys(taken))
 
-    def next_check(self) -> int | None:
-        """Return when the next bucket opens; None if there is none."""
-        buckets = self._buckets
-        return buckets.peekitem(0)[0] if buckets else None
-
     def _place(self, key: bytes, deadline: int, now: int) -> None:
         distance = deadline - now
         if distance < 1 << (_MIDDLE + 1):

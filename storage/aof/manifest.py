@@ -47,10 +47,6 @@ class Manifest:
     last_increment: int = 0
 
     @property
-    def file_name(self) -> str:
-        return f"{self.prefix}.manifest"
-
-    @property
     def files(self) -> tuple[LogFile, ...]:
         """The files to load, in that order."""
         return (*((self.base,) if self.base else ()), *self.increments)

@@ -57,14 +57,14 @@ def rebuild_value(key: bytes, value: Value) -> Iterator[Request]:
 
 
 def _adding(name: bytes, key: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[Request]:
-    gathered = 0
+    count = 0
     request = [name, key]
     for item in items:
-        if gathered == _ITEMS:
+        if count == _ITEMS:
             yield request
-            gathered, request = 0, [name, key]
+            count, request = 0, [name, key]
         request += item
-        gathered += 1
+        count += 1
     yield request
 
 
