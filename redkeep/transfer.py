@@ -28,6 +28,7 @@ from redkeep import bundled
 if TYPE_CHECKING:
     from commands.instance.context import Context
     from commands.instance.instance import Instance
+    from storage.values.types import Value
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -148,14 +149,14 @@ def _shown(data: bytes | bytearray) -> Json:
         return {"base64": b64encode(data).decode()}
 
 
-def _shown_value(key: bytes, value: object) -> dict[str, Json]:
+def _shown_value(key: bytes, value: Value) -> dict[str, Json]:
     """The `type`, `value` and, where needed, `then` of a record."""
     from storage.aof.rebuild import rebuild_value
     from storage.values.hashes import Hash
-    from storage.values.kinds import kind_of
     from storage.values.lists import List
     from storage.values.sets import Set
     from storage.values.sorted_sets import SortedSet
+    from storage.values.types import type_name
 
     shown: Json
     then: list[list[bytes]] = []
@@ -178,7 +179,7 @@ def _shown_value(key: bytes, value: object) -> dict[str, Json]:
                 else:
                     then.append(request)
             shown = entries
-    record: dict[str, Json] = {"type": kind_of(value), "value": shown}
+    record: dict[str, Json] = {"type": type_name(value), "value": shown}
     if then:
         record["then"] = [[_shown(word) for word in request] for request in then]
     return record

@@ -14,7 +14,7 @@ from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
 from server.execution.observation import Observation
 from server.wire.encoder import ENCODERS
-from storage.keyspace import Database
+from storage.database import Database
 
 
 class _Memory(NoWire):

@@ -20,7 +20,7 @@ from server.execution.dispatch import Dispatcher
 from server.net.connections import Connections
 from server.net.turns import Turns
 from server.persistence.keeper import Keeper
-from storage.keyspace import Database
+from storage.database import Database
 
 logger = logging.getLogger("redkeep")
 

@@ -1,10 +1,15 @@
-"""Data at rest in memory: databases, value structures, deadlines, files.
+"""The data in memory and its file formats: databases, values, deadlines, RDB and AOF.
 
-Nothing here knows a command, a reply or a socket.
+Nothing here depends on commands, replies or sockets.
 
-- `keyspace`: the one door to the data.
-- `values/`: one structure per file.
-- `deadlines`: what runs out when.
-- `scan_order`: stateless cursors and fair random picks over a dict.
-- `events`: the names of what can happen to a key.
+- `keyspace`: all databases of an instance. `database`: all access to keys.
+- `values/`: the classes of values, one module per type.
+- `listeners`: what a database calls when keys change.
+- `deadlines`: which keys expire when. `clock`: the current time.
+- `scan_order`: SCAN cursors and random keys. `key_index`: keys in order, by prefix.
+- `events`: the names of what can happen to a key. `journal`: writes as requests.
+- `copying`: a consistent copy of the data, written while it changes.
+- `rdb/`, `aof/`: snapshots and the log of writes, as bytes.
+- `memory_usage`: how much memory a value takes. `geohash`: positions as scores.
+- `errors`: the base of all errors raised here.
 """

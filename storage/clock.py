@@ -1,9 +1,8 @@
-"""Where the time comes from.
+"""The clock of an instance.
 
-Everything that ages in an instance (TTLs, leases, timeouts, idle times) reads its
-instance's clock, so a test can stop time and move it. Durations of work are measured
-with the machine's monotonic clock instead: a frozen instance still has to report how
-long a command took.
+TTLs, leases, timeouts and idle times all use their instance's clock, so a test can stop and
+move time. Durations of work are measured with the machine's monotonic clock instead: a
+frozen instance must still report how long a command took.
 """
 
 from __future__ import annotations
@@ -36,41 +35,41 @@ class Clock:
         return self.now_ns() // 1_000_000
 
     def freeze(self, at_ms: int | None = None) -> None:
-        """Stop time now, or at the given moment."""
+        """Stop time at the current or the given moment."""
         self._frozen_ns = self.now_ns() if at_ms is None else at_ms * 1_000_000
-        self._tell()
+        self._notify()
 
     def unfreeze(self) -> None:
-        """Let time run on from where it stands."""
+        """Let time continue from where it stopped."""
         if self._frozen_ns is not None:
             self._offset_ns = self._frozen_ns - time.time_ns()
             self._frozen_ns = None
-        self._tell()
+        self._notify()
 
     def set(self, at_ms: int) -> None:
         if self.frozen:
             self._frozen_ns = at_ms * 1_000_000
         else:
             self._offset_ns = at_ms * 1_000_000 - time.time_ns()
-        self._tell()
+        self._notify()
 
     def advance(self, ms: int) -> None:
         if self._frozen_ns is not None:
             self._frozen_ns += ms * 1_000_000
         else:
             self._offset_ns += ms * 1_000_000
-        self._tell()
+        self._notify()
 
     def reset(self) -> None:
         """Return to the machine's own time."""
         self._frozen_ns = None
         self._offset_ns = 0
-        self._tell()
+        self._notify()
 
     def on_jump(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever time moves by anything but its own passing."""
+        """Call `listener` whenever time is frozen, unfrozen, set or advanced."""
         self._listeners.append(listener)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()

@@ -1,9 +1,9 @@
-"""A copy of all data as it is at one moment, written out while the data goes on changing.
+"""A consistent copy of all data, written in slices while the data changes.
 
-A copy begins with which value each key has; what a value is made of is written later, a
-slice at a time. So a value that is about to be changed in place has to be written first:
-the door tells, through `Keyspace.copying`. What is only replaced, removed or flushed stays
-as it was, and in the copy, until it is written.
+The copy starts from a shallow copy of the key tables; the contents of values are written
+later, a slice at a time. A value about to be mutated in place is written out first: the
+databases report it through `Keyspace.copying`. Values that are only replaced, removed or
+flushed do not change, and remain in the copy until they are written.
 """
 
 from __future__ import annotations
@@ -11,32 +11,34 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Protocol
 
-from storage.keyspace import Database, Keyspace, Value
+from storage.database import Database
+from storage.keyspace import Keyspace
+from storage.values.types import Value
 
 
 class Sink(Protocol):
-    """What puts a file together; `storage.rdb.SnapshotWriter` is one."""
+    """Assembles a file: `storage.rdb.SnapshotWriter` or `storage.aof.writer.RequestWriter`."""
 
     def select(self, index: int, keys: int, deadlines: int) -> None:
         """Begin a database."""
 
-    def turn_to(self, index: int) -> None:
-        """Go on with a database that was begun before."""
+    def reselect(self, index: int) -> None:
+        """Continue a database that was begun before."""
 
     def add(
         self, key: bytes, value: Value, deadline: int | None = None, idle: int | None = None
     ) -> bool:
-        """Write a key; whether so much has gathered that it should be taken."""
+        """Write a key and return whether enough bytes are buffered for a chunk."""
 
     def finish(self) -> None:
-        """Write the end."""
+        """Write the end marker, if the format has one."""
 
     def take(self) -> bytes:
-        """What has gathered since the last time."""
+        """Return the bytes written since the last call."""
 
 
-class _Source:
-    """What is still to be written of a database."""
+class _PendingKeys:
+    """The keys of a database that are still to be written."""
 
     __slots__ = ("accessed", "begun", "deadlines", "index", "size", "values")
 
@@ -50,33 +52,33 @@ class _Source:
 
 
 class Copy:
-    """All data as it is when this is made, until `finished` or `end`."""
+    """A copy of all data at the moment of creation. `end` it unless it is `finished`."""
 
     def __init__(self, keyspace: Keyspace, sink: Sink, *, idle_times: bool = False) -> None:
         self._keyspace = keyspace
         self._sink = sink
         self._now = keyspace.now
-        # By the number under which the keys are found now; SWAPDB changes that.
-        self._sources = [
-            _Source(database, idle_times=idle_times) for database in keyspace.databases
+        # By the number of the database that has the keys now, which SWAPDB changes.
+        self._by_index = [
+            _PendingKeys(database, idle_times=idle_times) for database in keyspace.databases
         ]
-        self._left = [source for source in reversed(self._sources) if source.size]
-        self._selected: _Source | None = None
+        self._unfinished = [pending for pending in reversed(self._by_index) if pending.size]
+        self._selected: _PendingKeys | None = None
         self._chunks: list[bytes] = []
         self.finished = False
         keyspace.copying = self
 
     def slice(self, seconds: float) -> bytes:
-        """Write keys for about so long; the bytes that have gathered since the last slice."""
+        """Write keys for about this long; return the bytes written since the last slice."""
         until = perf_counter() + seconds
-        left = self._left
-        while left:
-            source = left[-1]
-            if not source.values:
-                left.pop()
+        unfinished = self._unfinished
+        while unfinished:
+            pending = unfinished[-1]
+            if not pending.values:
+                unfinished.pop()
                 continue
-            key, value = source.values.popitem()
-            self._write(source, key, value)
+            key, value = pending.values.popitem()
+            self._write(pending, key, value)
             if perf_counter() >= until:
                 break
         else:
@@ -88,41 +90,41 @@ class Copy:
         return b"".join(chunks)
 
     def end(self) -> None:
-        """Hear of changes no more."""
+        """Stop the copy."""
         if self._keyspace.copying is self:
             self._keyspace.copying = None
 
-    # --- what the door tells -----------------------------------------------------------------
+    # --- called by the databases -----------------------------------------------------------
 
-    def before_change(self, database: Database, key: bytes) -> None:
-        """The key's value may be changed in place from now on."""
-        source = self._sources[database.index]
-        value = source.values.get(key)
+    def before_change(self, index: int, key: bytes) -> None:
+        """Write the key's value now, because it may be changed in place after this call."""
+        pending = self._by_index[index]
+        value = pending.values.get(key)
         if value is not None and value.__class__ is not bytes:
-            del source.values[key]
-            self._write(source, key, value)
+            del pending.values[key]
+            self._write(pending, key, value)
 
     def exchanged(self, first: int, second: int) -> None:
-        """Two databases have exchanged their contents."""
-        sources = self._sources
-        sources[first], sources[second] = sources[second], sources[first]
+        """Follow a swap of two databases."""
+        by_index = self._by_index
+        by_index[first], by_index[second] = by_index[second], by_index[first]
 
     # --- writing -----------------------------------------------------------------------------
 
-    def _write(self, source: _Source, key: bytes, value: Value) -> None:
+    def _write(self, pending: _PendingKeys, key: bytes, value: Value) -> None:
         sink = self._sink
-        if source is not self._selected:
-            self._selected = source
-            if source.begun:
-                sink.turn_to(source.index)
+        if pending is not self._selected:
+            self._selected = pending
+            if pending.begun:
+                sink.reselect(pending.index)
             else:
-                source.begun = True
-                sink.select(source.index, source.size, len(source.deadlines))
-        deadline = source.deadlines.get(key)
-        if source.accessed is None:
+                pending.begun = True
+                sink.select(pending.index, pending.size, len(pending.deadlines))
+        deadline = pending.deadlines.get(key)
+        if pending.accessed is None:
             full = sink.add(key, value, deadline)
         else:
-            idle = self._now - source.accessed.get(key, self._now)
+            idle = self._now - pending.accessed.get(key, self._now)
             full = sink.add(key, value, deadline, max(0, idle))
         if full:
             self._chunks.append(sink.take())

@@ -1,9 +1,9 @@
-"""What storage refuses, without words: `commands` owns the texts that clients see."""
+"""Errors raised by storage. The texts that clients see belong to `commands`."""
 
 
 class StorageError(Exception):
-    """Base of every refusal that comes from below the commands."""
+    """Base of all errors that storage raises for callers to handle."""
 
 
 class WrongType(StorageError):
-    """The key holds a value of another type than the one asked for."""
+    """The key holds a value of another type than the one requested."""

@@ -1,12 +1,12 @@
-"""What can happen to a key: the names Redis gives to it, and the class of each.
+"""The events of keys: their names in Redis, and the class of each.
 
-The class letter is the one `notify-keyspace-events` uses. Every change names its event
-at the door, so that notifications, invalidations and the log hear of all of them.
+The class letter is the one that `notify-keyspace-events` uses. Every change passes its event
+to the database, which reports it to notifications, client tracking and the log.
 """
 
 GENERIC, STRING, LIST, SET, HASH, SORTED_SET, STREAM = "g", "$", "l", "s", "h", "z", "t"
 EXPIRED, EVICTED, NEW, MISS = "x", "e", "n", "m"
-# Changes of the stored bytes that Redis announces to nobody: no setting has this letter.
+# Changes of stored bytes that Redis does not report: no setting has this letter.
 SILENT = "-"
 
 EVENT_CLASSES: dict[str, str] = {

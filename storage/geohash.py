@@ -1,11 +1,11 @@
-"""Places on Earth as 52-bit cells, and which cells a search has to look into.
+"""Geohashes: positions on Earth as 52-bit cells, and the cells a search must examine.
 
-A cell is a number of steps and two grid indexes; its `bits` interleave them, latitude in
-the even places, so that near places mostly have near numbers. A sorted set scored by the
-bits of the finest cells therefore answers an area as a few ranges of scores.
+A cell is a number of steps and two grid indexes. Its `bits` interleave the indexes, latitude
+in the even bits, so that nearby positions mostly have nearby numbers. In a sorted set scored
+by the bits of the finest cells, an area therefore corresponds to a few ranges of scores.
 
-All arithmetic is in the order in which Redis does it, because distances and coordinates
-are compared to the last digit.
+All arithmetic uses the same order of operations as Redis, because distances and coordinates
+must match to the last digit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 LONGITUDE_MOST = 180.0
-# Where the square Mercator map ends.
+# The limit of the square Mercator projection.
 LATITUDE_MOST = 85.05112878
 STEPS = 26
 
@@ -43,10 +43,10 @@ class Cell(NamedTuple):
         return _spread(self.x) << 1 | _spread(self.y)
 
     def moved(self, dx: int, dy: int) -> Cell:
-        """A neighbour; the map wraps around at its edges.
+        """Return a neighbour; the map wraps around at its edges.
 
-        The very edge of the map lies in a cell outside the grid, which only a move in that
-        direction leads back from.
+        A position exactly on the map's edge is in a cell outside the grid. Only a move in
+        that direction leads back into the grid.
         """
         mask = (1 << self.steps) - 1
         x = (self.x + dx) & mask if dx else self.x
@@ -60,7 +60,7 @@ class Cell(NamedTuple):
         return _interval(self.y, self.steps, LATITUDE_MOST)
 
     def scores(self) -> tuple[float, float]:
-        """The least score inside, and the least one beyond."""
+        """Return the range of scores in the cell: the first, and the first one after it."""
         shift = 2 * (STEPS - self.steps)
         bits = self.bits
         return float(bits << shift), float((bits + 1) << shift)
@@ -73,7 +73,7 @@ def _interval(index: int, steps: int, most: float) -> tuple[float, float]:
 
 
 def _spread(index: int) -> int:
-    """The bits of a 32-bit number with a zero between each two."""
+    """Return the bits of a 32-bit number with a zero between each two."""
     index &= 0xFFFFFFFF
     index = (index | index << 16) & 0x0000FFFF0000FFFF
     index = (index | index << 8) & 0x00FF00FF00FF00FF
@@ -83,7 +83,7 @@ def _spread(index: int) -> int:
 
 
 def _gather(bits: int) -> int:
-    """Every second bit, from the lowest on: what `_spread` was given."""
+    """Return every second bit, from the lowest on: the inverse of `_spread`."""
     bits &= 0x5555555555555555
     bits = (bits | bits >> 1) & 0x3333333333333333
     bits = (bits | bits >> 2) & 0x0F0F0F0F0F0F0F0F
@@ -103,12 +103,12 @@ def cell_at(point: Point, steps: int = STEPS, latitude_most: float = LATITUDE_MO
 
 
 def score_of(point: Point) -> float:
-    """The score under which a place is kept."""
+    """Return the score under which a position is stored."""
     return float(cell_at(point).bits)
 
 
 def point_of(score: float) -> Point:
-    """The middle of the cell that a score stands for; any score stands for some cell."""
+    """Return the centre of a score's cell; every score maps to some cell."""
     bits = score_bits(score)
     cell = Cell(_gather(bits >> 1), _gather(bits), STEPS)
     west, east = cell.longitudes()
@@ -121,16 +121,16 @@ def point_of(score: float) -> Point:
 
 
 def score_bits(score: float) -> int:
-    """A score as an unsigned 64-bit integer, converted as the processor does."""
+    """Convert a score to an unsigned 64-bit integer as the processor does."""
     if -(2.0**63) <= score < 2.0**64:
         return int(score) & 0xFFFFFFFFFFFFFFFF
     return 0 if score > 0 else 1 << 63
 
 
 def text_of(score: float) -> bytes:
-    """The geohash as others write it: eleven letters, over the whole range of latitudes."""
+    """Return the standard geohash: eleven letters, over the whole range of latitudes."""
     bits = cell_at(point_of(score), latitude_most=90.0).bits
-    # 52 bits are ten letters and two fifths, so the eleventh says nothing.
+    # 52 bits fill ten letters and two bits of the eleventh, which is always 0, as in Redis.
     return "".join(_ALPHABET[bits >> 52 - 5 * n & 31] for n in range(1, 11)).encode() + b"0"
 
 
@@ -138,7 +138,7 @@ def text_of(score: float) -> bytes:
 
 
 def distance(one: Point, other: Point) -> float:
-    """Metres between two places along the surface of a sphere."""
+    """Return the metres between two positions along the surface of a sphere."""
     longitude1, longitude2 = one.longitude * _RADIAN, other.longitude * _RADIAN
     v = math.sin((longitude2 - longitude1) / 2)
     if v == 0.0:
@@ -158,7 +158,7 @@ def north_south_distance(one: Point, other: Point) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """What is no further from a place than `radius` metres."""
+    """All positions within `radius` metres of the centre."""
 
     center: Point
     radius: float
@@ -172,14 +172,14 @@ class Circle:
         return self.radius, self.radius
 
     def distance_within(self, point: Point) -> float | None:
-        """Metres from the center, or None if the point lies outside."""
+        """Return the metres from the centre, or None if the point is outside."""
         metres = distance(self.center, point)
         return None if metres > self.radius else metres
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What lies in a rectangle of so many metres around a place."""
+    """All positions in a rectangle of this many metres around the centre."""
 
     center: Point
     width: float
@@ -208,16 +208,16 @@ Shape = Circle | Box
 
 
 def score_ranges(shape: Shape) -> Iterator[tuple[float, float]]:
-    """The ranges of scores that can hold places inside a shape: up to nine cells.
+    """Yield the ranges of scores that can contain positions in a shape: up to nine cells.
 
-    They come in Redis' order, which is that of an unsorted search's results.
+    They come in Redis' order, which determines the order of an unsorted search's results.
     """
     before: Cell | None = None
     for index, cell in enumerate(_cells(shape)):
         if cell is None:
             continue
-        # On a coarse grid, going either way from a cell leads to the same one. (Redis does
-        # not compare with the middle cell, and finds its places twice.)
+        # On a coarse grid both neighbours of a cell can be the same one. (Redis does not
+        # compare with the middle cell, and returns its positions twice.)
         if before is None or cell != before:
             yield cell.scores()
         if index:
@@ -225,7 +225,7 @@ def score_ranges(shape: Shape) -> Iterator[tuple[float, float]]:
 
 
 def _cells(shape: Shape) -> list[Cell | None]:
-    """The cell in the middle and its neighbours; None for those the shape cannot touch."""
+    """Return the middle cell and its neighbours; None for those that the shape cannot touch."""
     west, south, east, north = _bounds(shape)
     center = shape.center
     steps = _steps_for(shape.reach, center.latitude)
@@ -255,11 +255,11 @@ def _cells(shape: Shape) -> list[Cell | None]:
 
 
 def _bounds(shape: Shape) -> tuple[float, float, float, float]:
-    """West, south, east and north of a shape; beyond the map where it reaches a pole."""
+    """Return the west, south, east and north bounds of a shape; they may exceed the map."""
     longitude, latitude = shape.center
     half_width, half_height = shape.half_sides
     dy = half_height / _EARTH_RADIUS / _RADIAN
-    # Towards the pole a metre is more degrees wide, so the nearer edge decides.
+    # A metre spans more degrees of longitude near a pole, so the edge nearer to it decides.
     edge = latitude - dy if latitude < 0 else latitude + dy
     cosine = math.cos(edge * _RADIAN) if math.isfinite(edge) else math.nan
     dx = half_width / _EARTH_RADIUS / cosine / _RADIAN
@@ -267,14 +267,14 @@ def _bounds(shape: Shape) -> tuple[float, float, float, float]:
 
 
 def _steps_for(reach: float, latitude: float) -> int:
-    """How fine the grid may be so that nine cells cover the reach."""
+    """Return how many steps the grid may have so that nine cells cover the reach."""
     if reach == 0:
         return STEPS
     steps = 1
     while reach < _MAP_MOST:
         reach *= 2
         steps += 1
-    # Two back, so that the reach surely fits; further where cells get narrow.
+    # Two steps back so that the reach always fits; more near the poles, where cells narrow.
     steps -= 2
     if abs(latitude) > 66:
         steps -= 1

@@ -1,9 +1,9 @@
-"""What was written, as the requests that do it again.
+"""Writes, recorded as the requests that repeat them.
 
-The keyspace and the dispatcher put every write here while somebody (the log, a replica)
-wants to hear of it; the server takes what has gathered at the end of each turn. Requests
-are opaque lists of words. Those that belong together stand between MULTI and EXEC, and a
-SELECT stands wherever the database changes.
+While a log or replica needs them, the databases and the dispatcher record every write here;
+the server takes the recorded requests at the end of each turn. Requests are opaque lists of
+words. Requests of one command or transaction are enclosed in MULTI and EXEC, and a SELECT
+precedes every change of database.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Request = list[bytes]
 
 
 class Journal:
-    """Requests in the order in which they happened, since they were last taken."""
+    """The requests recorded since the last `take`, in order."""
 
     __slots__ = ("_selected", "_written")
 
@@ -24,7 +24,7 @@ class Journal:
         return bool(self._written)
 
     def record(self, database: int, requests: list[Request]) -> None:
-        """Note what one command, run in this database, came down to."""
+        """Record the requests that repeat one command run in this database."""
         if not requests:
             return
         if len(requests) == 1:
@@ -41,18 +41,18 @@ class Journal:
         self._written.append([b"EXEC"])
 
     def add(self, database: int, request: Request) -> None:
-        """`record` for the one request that most writes are."""
+        """`record` for a single request, the most common case."""
         if database != self._selected:
             self._select(database)
         self._written.append(request)
 
     def take(self) -> list[Request]:
-        """What has gathered; the journal is empty afterwards."""
+        """Return the recorded requests and empty the journal."""
         written, self._written = self._written, []
         return written
 
     def forget_database(self) -> None:
-        """The next request must say which database it is for: a new file begins."""
+        """Precede the next request with a SELECT, because a new file begins."""
         self._selected = -1
 
     def _select(self, database: int) -> None:

@@ -1,8 +1,8 @@
-"""Keys in byte order, for the few layouts that are read by prefix.
+"""Keys in byte order, for key layouts that are read by prefix.
 
-Registered prefixes have their keys kept in a sorted list besides the dict, so that reading
-a range costs what it returns and not what is stored. Other keys pay one `startswith` when
-they are created and removed, and nothing when they are used.
+Keys with a registered prefix are also kept in a sorted list, so that the cost of reading a
+range depends on the size of the range and not on the number of keys. Other keys pay one
+`startswith` when they are created and removed, and nothing when they are used.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from types import MappingProxyType
 
 from sortedcontainers import SortedList
 
-# Where a key stands in the order, for layouts that are not best read in byte order. Places
-# begin with the prefix of their layout, and no two keys share one; None is for a key that
-# has no place because it is malformed.
+# Maps a key to its sort key ("place"), for layouts that need another order than that of
+# bytes. A place begins with the prefix of its layout, and no two keys share one; None means
+# that the key is malformed and has no place.
 Place = Callable[[bytes], bytes | None]
 NO_PLACES: Mapping[bytes, Place] = MappingProxyType({})
 
 
 def after_prefix(prefix: bytes) -> bytes | None:
-    """The first text that is greater than everything with this prefix; None if none is."""
+    """Return the least string above all strings with this prefix; None if there is none."""
     stripped = prefix.rstrip(b"\xff")
     return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None
 
 
 class KeyIndex:
-    """The sorted keys of one database that have one of some prefixes.
+    """The sorted keys of one database that have a registered prefix.
 
-    Where a layout has places of its own, what is kept and answered are places, not keys.
+    For layouts with places of their own, the index contains and returns places, not keys.
     """
 
     __slots__ = ("_keys", "_places", "_prefixes")
@@ -38,14 +38,14 @@ class KeyIndex:
     ) -> None:
         self._prefixes = prefixes
         self._places = places
-        # Made with the first key: most databases never hold one.
+        # Created with the first such key: most databases never have one.
         self._keys: SortedList | None = None
 
     def __bool__(self) -> bool:
         return bool(self._keys)
 
     def added(self, key: bytes) -> None:
-        """The key, which was not there, now is."""
+        """Must follow the creation of a key."""
         if key.startswith(self._prefixes):
             place = self._place(key)
             if place is None:
@@ -55,6 +55,7 @@ class KeyIndex:
             self._keys.add(place)
 
     def removed(self, key: bytes) -> None:
+        """Must follow the removal of a key."""
         if self._keys and key.startswith(self._prefixes):
             place = self._place(key)
             if place is not None:
@@ -67,13 +68,13 @@ class KeyIndex:
         return key
 
     def rebuild(self, keys: Iterable[bytes]) -> None:
-        """Start anew from all keys there are: one sort instead of many insertions."""
+        """Replace the index by one of these keys: one sort instead of many insertions."""
         prefixes = self._prefixes
         places = (self._place(key) for key in keys if key.startswith(prefixes))
         self._keys = SortedList(place for place in places if place is not None)
 
     def count(self, prefix: bytes) -> int:
-        """How many keys have the prefix, without walking them."""
+        """Return how many keys have the prefix, without visiting them."""
         if not self._keys:
             return 0
         behind = after_prefix(prefix)
@@ -83,9 +84,9 @@ class KeyIndex:
     def range(
         self, prefix: bytes, *, after: bytes | None = None, start: bytes | None = None
     ) -> Iterator[bytes]:
-        """Keys with the prefix in byte order: those greater than `after`, from `start` on.
+        """Yield keys with the prefix in order: those greater than `after`, from `start` on.
 
-        The database must not change while this is being walked.
+        The database must not change during the iteration.
         """
         if not self._keys:
             return
@@ -95,5 +96,5 @@ class KeyIndex:
         yield from self._keys.irange(low, after_prefix(prefix), (inclusive, False))
 
     def first(self, prefix: bytes, *, start: bytes) -> bytes | None:
-        """The first key with the prefix from `start` on: how to skip over a whole group."""
+        """Return the first key with the prefix from `start` on, to skip a group of keys."""
         return next(self.range(prefix, start=start), None)

@@ -1,30 +1,29 @@
 """Stateless cursors and fair random picks over the keys of a dict.
 
-A Python dict can tell neither its n-th key nor where an iteration stood, so beside it
-lies a plain list of its keys, in order of arrival, that may also hold keys which have
-gone (they are skipped, and swept out when they outnumber the living).
+A Python dict has no access by position and cannot resume an iteration, so a plain list of
+its keys is kept beside it, in order of insertion. The list may also contain removed keys,
+which are skipped, and swept out when they outnumber the live ones.
 
-SCAN walks this list *downwards* and its cursor is simply how many places are left to
-look at. New keys arrive at the top, behind the walker; sweeping and removal only ever
-move a key down, which at worst shows it twice. So a key that is there from the first
-call of a scan to its last is always returned, whatever happens meanwhile, and the server
-keeps nothing per scan. The list is made when the first scan or random pick asks for it:
-a dict that is never scanned pays one `is None` per new key.
+SCAN walks this list *downwards*, and its cursor is the number of places left to visit. New
+keys are appended at the top, which the scan has passed already; sweeping only ever moves a
+key down, which at worst returns it twice. So a key that exists from the first call of a
+scan to its last is always returned, whatever changes in between, and the server keeps no
+state per scan. The list is created by the first scan or random pick: a dict that is never
+scanned pays one `is None` check per new key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from random import Random
-from typing import Any
 
 _SLACK = 64
-# Up to this many places, a new scan is worth a sweep of its own.
+# A new scan of a list up to this long sweeps it first.
 _SMALL = 4096
 
 
 class ScanOrder:
-    """The walking order over one dict (or set-like mapping) of keys."""
+    """The order in which scans walk the keys of one dict."""
 
     __slots__ = ("_order", "_sweep_at")
 
@@ -32,8 +31,8 @@ class ScanOrder:
         self._order: list[bytes] | None = None
         self._sweep_at = 0
 
-    def added(self, key: bytes, live: Mapping[bytes, Any]) -> None:
-        """A key that was not in the dict has been put there."""
+    def added(self, key: bytes, live: Mapping[bytes, object]) -> None:
+        """Must follow the insertion of a new key into the dict."""
         order = self._order
         if order is not None:
             order.append(key)
@@ -41,24 +40,26 @@ class ScanOrder:
                 self._sweep(live)
 
     def clear(self) -> None:
-        """The dict was emptied or replaced."""
+        """Must follow emptying or replacing the dict."""
         self._order = None
 
-    def scan(self, live: Mapping[bytes, Any], cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """The next cursor (0 when done) and the keys of about `count` places."""
+    def scan(
+        self, live: Mapping[bytes, object], cursor: int, count: int
+    ) -> tuple[int, list[bytes]]:
+        """Return the next cursor (0 when done) and about `count` keys."""
         order = self._order
         if order is None:
             order = self._build(live)
         elif not cursor and len(live) < len(order) <= _SMALL:
-            # A key that was removed and added again stands twice. It may be shown twice, but
-            # who walks over a few keys expects each of them once.
+            # A key that was removed and added again is listed twice. SCAN may return a key
+            # twice, but clients that scan a few keys expect each of them once.
             order = self._sweep(live)
         top = len(order)
         if 0 < cursor < top:
             top = cursor
         keys: list[bytes] = []
-        # Places of the dead are passed over without being counted, within reason: an
-        # iteration over a list just before its sweep should not need twice the calls.
+        # Removed keys do not count towards `count`, up to a limit: a scan just before a sweep
+        # should not need twice the calls.
         looked = 0
         while top > 0 and len(keys) < count and looked < count * 10:
             bottom = max(0, top - (count - len(keys)))
@@ -67,11 +68,11 @@ class ScanOrder:
             top = bottom
         return top, keys if len(order) == len(live) else list(dict.fromkeys(keys))
 
-    def pick(self, live: Mapping[bytes, Any], rng: Random) -> bytes:
-        """A random key of a dict that is not empty.
+    def pick(self, live: Mapping[bytes, object], rng: Random) -> bytes:
+        """Return a random key of a dict that is not empty.
 
-        A key that was removed and added again since the last sweep stands twice and is
-        that much likelier; Redis' own bucket sampling is uneven in the same degree.
+        A key that was removed and added again since the last sweep is listed twice, and so
+        twice as likely; Redis' own sampling of buckets is about as uneven.
         """
         order = self._order
         if order is None:
@@ -88,9 +89,9 @@ class ScanOrder:
         self._sweep_at = 2 * len(order) + _SLACK
         return order
 
-    def _sweep(self, live: Mapping[bytes, Any]) -> list[bytes]:
-        # dict.fromkeys drops second mentions (a key deleted and added again) and keeps
-        # the order; assigning to the same list keeps everything at or below its place.
+    def _sweep(self, live: Mapping[bytes, object]) -> list[bytes]:
+        # dict.fromkeys drops duplicates (a key removed and added again) and keeps the order,
+        # so that every key stays at or below its place.
         order = self._order
         assert order is not None
         order[:] = dict.fromkeys(key for key in order if key in live)

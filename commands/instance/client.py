@@ -10,7 +10,7 @@ from commands.engine.effects import BlockOn, WaitUntil
 from commands.engine.replies import Reply
 from commands.instance.guards import Guard
 from commands.instance.statistics import BoundCommand
-from storage.keyspace import Database
+from storage.database import Database
 
 Encoder = Callable[[Reply], bytes]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from commands.instance.client import Client
 from commands.instance.instance import Instance
-from storage.keyspace import Database, Keyspace
+from storage.database import Database
+from storage.keyspace import Keyspace
 from storage.values.limits import Limits
 
 

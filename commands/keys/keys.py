@@ -16,9 +16,9 @@ from commands.engine.patterns import glob_matcher
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
-from storage.keyspace import Database, Value
+from storage.database import Database
 from storage.values.hashes import Hash
-from storage.values.kinds import kind_of
+from storage.values.types import Value, type_name
 
 # How the answers of the nodes of a cluster are put together.
 _PER_SHARD_SUM = ("request_policy:multi_shard", "response_policy:agg_sum")
@@ -102,7 +102,7 @@ def touch(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def type_(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.inspect(argv[1])
-    return "none" if value is None else kind_of(value)
+    return "none" if value is None else type_name(value)
 
 
 @command(
@@ -340,6 +340,6 @@ def copy(ctx: Context, argv: list[bytes]) -> Reply:
             return 0
         target.discard(new_key)
     # A bytes object never changes, so its copy is itself.
-    duplicate = value if value.__class__ is bytes else value.copy()
+    duplicate = value if isinstance(value, bytes) else value.copy()
     _put(target, new_key, duplicate, source.deadline(key), "copy_to")
     return 1

@@ -8,7 +8,7 @@ from commands.engine.grammar import Key
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
-from storage.values.kinds import encoding_of, is_integer
+from storage.values.types import encoding_of, is_integer
 
 _NO_FREQUENCY = (
     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "

@@ -7,7 +7,7 @@ from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.engine.scan_options import parse_cursor, parse_scan_options
 from commands.instance.context import Context
-from storage.values.kinds import kind_of
+from storage.values.types import type_name
 
 
 @command(
@@ -42,6 +42,6 @@ def scan(ctx: Context, argv: list[bytes]) -> Reply:
         if value is None:
             # Met past its deadline, so it goes now; a walk removes what has run out.
             db.fetch(key)
-        elif wanted is None or kind_of(value) == wanted:
+        elif wanted is None or type_name(value) == wanted:
             found.append(key)
     return [b"%d" % cursor, found]

@@ -14,8 +14,8 @@ from commands.engine.numbers import read_float
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
+from storage.database import Database
 from storage.errors import WrongType
-from storage.keyspace import Database
 from storage.values.hashes import Hash
 from storage.values.lists import List
 from storage.values.sets import Set

@@ -19,8 +19,8 @@ from commands.engine.numbers import INT64_MIN, parse_integer, read_integer
 from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
 from commands.instance.context import Context
+from storage.database import Database
 from storage.errors import WrongType
-from storage.keyspace import Database
 from storage.values.lists import List
 
 LEFT, RIGHT = b"LEFT", b"RIGHT"

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha1
-from typing import Any
 
-from storage.keyspace import Database, Keyspace
-from storage.values.kinds import kind_of
-from storage.values.streams import MAX_ID, SEQUENCE_MASK
+from storage.database import Database
+from storage.keyspace import Keyspace
+from storage.values.hashes import Hash
+from storage.values.lists import List
+from storage.values.sets import Set
+from storage.values.sorted_sets import SortedSet
+from storage.values.streams import MAX_ID, SEQUENCE_MASK, Stream
+from storage.values.types import type_name
 
 _SIZE = 20
 _EMPTY = bytes(_SIZE)
@@ -59,22 +63,21 @@ def value_digest(database: Database, key: bytes) -> bytes:
 
 def _value_digest(database: Database, key: bytes, digest: bytes) -> bytes:
     value = database.data[key]
-    kind = kind_of(value)
-    digest = _mixed(digest, _TYPE_NUMBERS[kind].to_bytes(4, "big"))
-    match kind:
-        case "string":
+    digest = _mixed(digest, _TYPE_NUMBERS[type_name(value)].to_bytes(4, "big"))
+    match value:
+        case bytes() | bytearray():
             digest = _mixed(digest, value)
-        case "list":
+        case List():
             digest = _mixed(digest, *value)
-        case "stream":
+        case Stream():
             digest = _mixed(digest, *_stream_parts(value))
-        case "set":
+        case Set():
             for member in value:
                 digest = _added(digest, member)
-        case "hash":
+        case Hash():
             for field, content in value.items():
                 digest = _added(digest, _mixed(_EMPTY, field, content))
-        case "zset":
+        case SortedSet():
             for member, score in value.items():
                 digest = _added(digest, _mixed(_EMPTY, member, b"%.17g" % score))
     if database.deadline(key) is not None:
@@ -82,7 +85,7 @@ def _value_digest(database: Database, key: bytes, digest: bytes) -> bytes:
     return digest
 
 
-def _stream_parts(stream: Any) -> Iterable[bytes]:
+def _stream_parts(stream: Stream) -> Iterable[bytes]:
     for entry_id, row in stream.range(0, MAX_ID):
         yield b"%d.%d" % (entry_id >> 64, entry_id & SEQUENCE_MASK)
         yield from row

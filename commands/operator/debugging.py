@@ -34,9 +34,13 @@ from commands.instance.context import Context
 from commands.operator.dataset_digest import keyspace_digest, value_digest
 from commands.settings import config_file
 from commands.settings.kinds import Memory, SettingError
-from storage.keyspace import Database, Value
-from storage.measure import size_of
-from storage.values.kinds import encoding_of
+from storage.database import Database
+from storage.memory_usage import size_of
+from storage.values.hashes import Hash
+from storage.values.lists import List
+from storage.values.sorted_sets import SortedSet
+from storage.values.streams import Stream
+from storage.values.types import Value, encoding_of
 
 logger = logging.getLogger("redkeep")
 
@@ -47,6 +51,8 @@ _NOT_ALLOWED = (
 )
 # A sleep holds everybody up, so one slip of a finger should not do so for ever.
 _LONGEST_SLEEP = 3600.0
+# Bytes of a score in a snapshot.
+_SCORE_SIZE = 8
 
 
 Subcommand = Callable[[Context, list[bytes]], Outcome]
@@ -184,14 +190,16 @@ def debug_object(ctx: Context, argv: list[bytes]) -> Reply:
 
 def _payload_size(value: Value) -> int:
     """About what the value takes in a snapshot: its bytes, and a length before each."""
-    if isinstance(value, (bytes, bytearray)):
-        return len(value) + 1
-    if isinstance(value, dict):
-        return sum(len(field) + len(content) + 2 for field, content in value.items())
-    try:
-        return sum(len(item) + 1 for item in value)
-    except TypeError:
-        return size_of(value, 0)
+    match value:
+        case bytes() | bytearray():
+            return len(value) + 1
+        case Hash():
+            return sum(len(field) + len(content) + 2 for field, content in value.items())
+        case SortedSet():
+            return sum(len(member) + 1 + _SCORE_SIZE for member in value)
+        case Stream():
+            return size_of(value, 0)
+    return sum(len(item) + 1 for item in value)
 
 
 @_word("SDSLEN <key>", 1, help="Lengths of a key and of the string under it.")
@@ -209,7 +217,7 @@ def debug_sdslen(ctx: Context, argv: list[bytes]) -> Reply:
 @_word("LISTPACK <key>", 1, help="Writes a compact value's items to the log.")
 def debug_listpack(ctx: Context, argv: list[bytes]) -> Reply:
     value = _existing(ctx.db, argv[2])
-    if encoding_of(value) != b"listpack":
+    if isinstance(value, (bytes, bytearray, Stream)) or value.encoding != b"listpack":
         raise CommandError("ERR Not a listpack encoded object.")
     logger.info("Listpack under %r: %r", argv[2], list(value))
     return "Listpack structure printed on stdout"
@@ -218,7 +226,7 @@ def debug_listpack(ctx: Context, argv: list[bytes]) -> Reply:
 @_word("QUICKLIST <key> [<0|1>]", 1, 2, help="Writes a list's items to the log.")
 def debug_quicklist(ctx: Context, argv: list[bytes]) -> Reply:
     value = _existing(ctx.db, argv[2])
-    if encoding_of(value) != b"quicklist":
+    if not isinstance(value, List) or value.encoding != b"quicklist":
         raise CommandError("ERR Not a quicklist encoded object.")
     logger.info("List under %r: %r", argv[2], list(value))
     return "Quicklist structure printed on stdout"

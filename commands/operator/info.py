@@ -23,7 +23,7 @@ from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION, Instance
 from commands.instance.process import machine_memory, memory_use
 from commands.instance.statistics import CallStatistics
-from storage.keyspace import Database
+from storage.database import Database
 
 Fields = Iterable[tuple[str, object]]
 

@@ -15,8 +15,8 @@ from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.process import memory_use
-from storage.keyspace import Database
-from storage.measure import size_of
+from storage.database import Database
+from storage.memory_usage import size_of
 
 _SAMPLES = 5
 _SPECIAL = ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]

@@ -45,7 +45,7 @@ def exec_(ctx: Context, argv: list[bytes]) -> Outcome:
     if transaction is None:
         raise CommandError("ERR EXEC without MULTI")
     watch_failed = client.watch_failed or any(
-        database.has_run_out(key) for database, key in client.watching
+        database.has_expired(key) for database, key in client.watching
     )
     client.end_transaction()
     if transaction.broken:

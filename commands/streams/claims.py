@@ -55,7 +55,7 @@ class _Claims:
     def forget(self, entry_id: int) -> None:
         """The entry was deleted from the stream, so it cannot be pending any longer."""
         if self._group.acknowledge(entry_id):
-            self._ctx.db.changed_beside(self._key)
+            self._ctx.db.changed_quietly(self._key)
             self.logged.append([b"XACK", self._key, self._name, format_id(entry_id)])
 
     def take(
@@ -70,7 +70,7 @@ class _Claims:
         self.consumer.active_time = self._ctx.now
         written = format_id(entry_id)
         self.replies.append(written if self._just_ids else (written, row))
-        self._ctx.db.changed_beside(self._key)
+        self._ctx.db.changed_quietly(self._key)
         self.logged.append(claim_request(self._key, self._name, self._group, entry_id))
 
 
@@ -171,7 +171,7 @@ def xclaim(ctx: Context, argv: list[bytes]) -> Reply:
             continue
         claims.take(entry_id, row, pending, options.time, options.deliveries)
     if moved:
-        ctx.db.changed_beside(argv[1])
+        ctx.db.changed_quietly(argv[1])
         claims.logged.append(group_id_request(argv[1], argv[2], group))
     ctx.log_as(*claims.logged)
     return claims.replies

@@ -41,7 +41,7 @@ def find_or_add_consumer(
     consumer = group.consumers.get(who)
     if consumer is None:
         consumer = group.add_consumer(who, ctx.now)
-        ctx.db.changed_beside(key, "xgroup-createconsumer")
+        ctx.db.changed_quietly(key, "xgroup-createconsumer")
         logged.append([b"XGROUP", b"CREATECONSUMER", key, name, who])
     return consumer
 
@@ -141,7 +141,7 @@ def xgroup_create(ctx: Context, argv: list[bytes]) -> Reply:
         raise CommandError("BUSYGROUP Consumer Group name already exists")
     else:
         stream.groups[name] = Group(last_id, entries_read)
-        ctx.db.changed_beside(key, "xgroup-create")
+        ctx.db.changed_quietly(key, "xgroup-create")
     return OK
 
 
@@ -169,7 +169,7 @@ def xgroup_setid(ctx: Context, argv: list[bytes]) -> Reply:
     stream, group = _fetch_group(ctx, key, name)
     group.last_id = stream.last_id if start == b"$" else parse_edge(start)
     group.entries_read = entries_read
-    ctx.db.changed_beside(key, "xgroup-setid")
+    ctx.db.changed_quietly(key, "xgroup-setid")
     return OK
 
 
@@ -189,7 +189,7 @@ def xgroup_destroy(ctx: Context, argv: list[bytes]) -> Reply:
         raise CommandError(_NO_KEY)
     if stream.groups.pop(name, None) is None:
         return 0
-    ctx.db.changed_beside(key, "xgroup-destroy")
+    ctx.db.changed_quietly(key, "xgroup-destroy")
     # Consumers that wait for the group must hear that it is gone.
     ctx.db.wake(key)
     return 1
@@ -209,7 +209,7 @@ def xgroup_createconsumer(ctx: Context, argv: list[bytes]) -> Reply:
     if who in group.consumers:
         return 0
     group.add_consumer(who, ctx.now)
-    ctx.db.changed_beside(key, "xgroup-createconsumer")
+    ctx.db.changed_quietly(key, "xgroup-createconsumer")
     return 1
 
 
@@ -227,7 +227,7 @@ def xgroup_delconsumer(ctx: Context, argv: list[bytes]) -> Reply:
     pending = group.remove_consumer(who)
     if pending is None:
         return 0
-    ctx.db.changed_beside(key, "xgroup-delconsumer")
+    ctx.db.changed_quietly(key, "xgroup-delconsumer")
     return pending
 
 
@@ -251,7 +251,7 @@ def xack(ctx: Context, argv: list[bytes]) -> Reply:
     ids = [parse_id(text) for text in argv[3:]]
     acknowledged = sum(map(group.acknowledge, ids))
     if acknowledged:
-        ctx.db.changed_beside(argv[1], count=acknowledged)
+        ctx.db.changed_quietly(argv[1], count=acknowledged)
     return acknowledged
 
 

@@ -106,7 +106,7 @@ def _group_in_full(stream: Stream, name: bytes, group: Group, shown: int | None)
         b"name": name,
         b"last-delivered-id": format_id(group.last_id),
         b"entries-read": group.entries_read,
-        b"lag": group.lag(stream),
+        b"lag": stream.lag(group),
         b"pel-count": len(group.pending),
         b"pending": [
             (format_id(entry_id), one.consumer.name, one.delivery_time, one.deliveries)
@@ -152,7 +152,7 @@ def xinfo_groups(ctx: Context, argv: list[bytes]) -> Reply:
             b"pending": len(group.pending),
             b"last-delivered-id": format_id(group.last_id),
             b"entries-read": group.entries_read,
-            b"lag": group.lag(stream),
+            b"lag": stream.lag(group),
         }
         for name, group in stream.groups_by_name()
     ]

@@ -202,7 +202,7 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Outcome:
         consumer = find_or_add_consumer(ctx, key, request.group, group, request.consumer, logged)
         if after is not None:
             found.append((key, _history(ctx, stream, consumer, after, request.count)))
-            ctx.db.changed_beside(key)
+            ctx.db.changed_quietly(key)
         elif stream.last_entry_id > group.last_id:
             entries = stream.range(group.last_id + 1, MAX_ID, request.count)
             _deliver(ctx, request, key, stream, group, consumer, entries, logged)
@@ -253,10 +253,10 @@ def _deliver(
     assert request.group is not None
     now = ctx.now
     for entry_id, _ in entries:
-        group.advance(stream, entry_id)
+        stream.advance(group, entry_id)
         if not request.no_ack:
             group.deliver(entry_id, consumer, now)
             logged.append(claim_request(key, request.group, group, entry_id))
             consumer.active_time = now
-    ctx.db.changed_beside(key)
+    ctx.db.changed_quietly(key)
     logged.append(group_id_request(key, request.group, group))

@@ -301,7 +301,7 @@ def xsetid(ctx: Context, argv: list[bytes]) -> Reply:
         stream.entries_added = entries_added
     if max_deleted_id:
         stream.max_deleted_id = max_deleted_id
-    ctx.db.changed_beside(argv[1], "xsetid")
+    ctx.db.changed_quietly(argv[1], "xsetid")
     return OK
 
 

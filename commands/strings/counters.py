@@ -14,7 +14,7 @@ from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
-from storage.keyspace import Database
+from storage.database import Database
 
 
 def _add(db: Database, key: bytes, amount: int) -> int:

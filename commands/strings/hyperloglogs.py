@@ -167,7 +167,7 @@ def pfdebug(ctx: Context, argv: list[bytes]) -> Reply:
     if sparse:
         hll.make_dense(value)
         # The same registers, written otherwise: as in Redis, who watches need not know.
-        db.changed_beside(key)
+        db.changed_quietly(key)
     return list(registers) if subcommand == b"GETREG" else int(sparse)
 
 

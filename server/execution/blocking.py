@@ -22,7 +22,7 @@ from commands.instance.client import Client, Waiting
 from commands.instance.context import Context
 from commands.instance.instance import Instance
 from server.execution.answering import answer
-from storage.keyspace import Database
+from storage.database import Database
 
 # Runs the command of a blocked client again.
 Retry = Callable[[Context, list[bytes]], Reply | Effect]
@@ -96,7 +96,7 @@ class Blocking:
                 queue.on_loss -= effect.on_loss
                 if not queue:
                     del self._queues[place]
-                waiting.db.wait_over(key)
+                waiting.db.stop_waiting(key)
         else:
             self._disk_waiters.pop(client, None)
         if effect.deadline is not None:

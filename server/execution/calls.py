@@ -16,9 +16,9 @@ from commands.instance.instance import Instance
 from commands.instance.statistics import BoundCommand
 from server.execution.journaling import journal_write, log_entries_of
 from server.execution.observation import Observation
+from storage.database import Database
 from storage.errors import WrongType
 from storage.journal import Request
-from storage.keyspace import Database
 
 _WRONG_TYPE = WRONG_TYPE.encode()
 

@@ -29,8 +29,8 @@ from server.execution.journaling import journal_write
 from server.execution.observation import Observation
 from server.execution.outcomes import EFFECTS, FileWork, Outcomes, ShutDown
 from server.wire.encoder import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, OK_LINE
+from storage.database import Database
 from storage.errors import WrongType
-from storage.keyspace import Database
 
 _EXEC_REFUSED = b"EXECABORT Transaction discarded because of: "
 # What MULTI lets through instead of queueing.

@@ -17,8 +17,8 @@ from storage.aof.errors import LogError, LogTruncated, ManifestError
 from storage.aof.manifest import Manifest
 from storage.aof.reader import LogReader
 from storage.keyspace import Keyspace
-from storage.measure import size_of
-from storage.values.kinds import kind_of
+from storage.memory_usage import size_of
+from storage.values.types import type_name
 
 _MANIFEST = ".manifest"
 
@@ -184,7 +184,7 @@ def contents(keyspace: Keyspace, largest: int) -> Contents:
     for database in keyspace.databases:
         counts: dict[str, int] = {}
         for value in database.data.values():
-            kind = kind_of(value)
+            kind = type_name(value)
             counts[kind] = counts.get(kind, 0) + 1
         if counts:
             types[database.index] = counts
@@ -198,4 +198,4 @@ def contents(keyspace: Keyspace, largest: int) -> Contents:
 def _sizes(keyspace: Keyspace) -> Iterator[tuple[int, int, int, bytes, str]]:
     for database in keyspace.databases:
         for key, value in database.data.items():
-            yield size_of(value), len(value), database.index, key, kind_of(value)
+            yield size_of(value), len(value), database.index, key, type_name(value)

@@ -1,6 +1,9 @@
-"""The log of writes in Redis' own form: a directory of files and a manifest that lists them.
+"""The log of writes in Redis' format: a directory of files and a manifest that lists them.
 
-`manifest` names the files and their order, `encoder` makes bytes of requests, `reader`
-requests of bytes, and `rebuild` tells which requests make a value anew. Nothing here opens
-or writes a file by itself: the server does, and the tools.
+- `manifest`: which files make up the log, and in what order.
+- `encoder`: requests to bytes. `reader`: bytes to requests.
+- `rebuild`: the requests that recreate a value. `writer`: a whole keyspace as requests.
+- `errors`: damaged manifests and logs.
+
+Nothing here opens or writes a file: the server and the command-line tools do.
 """

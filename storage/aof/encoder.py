@@ -1,7 +1,7 @@
-"""Requests as bytes.
+"""Requests to bytes.
 
-This runs for every write, so headers are made once and the common shape, a name and two
-words, is laid out without a loop.
+This runs for every write, so headers are precomputed, and the most common shape, a name and
+two arguments, is encoded without a loop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _CRLF = b"\r\n"
 
 
 def encode(requests: Iterable[list[bytes]]) -> bytes:
-    """Requests one after the other, as a client would send them."""
+    """Encode requests one after the other, as a client would send them."""
     chunks: list[bytes] = []
     for request in requests:
         count = len(request)
@@ -37,5 +37,5 @@ def encode(requests: Iterable[list[bytes]]) -> bytes:
 
 
 def timestamp(seconds: int) -> bytes:
-    """The annotation that says when what follows was written."""
+    """Return the annotation with the time at which the following requests were written."""
     return b"#TS:%d\r\n" % seconds

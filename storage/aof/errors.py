@@ -1,4 +1,4 @@
-"""What is wrong with a log."""
+"""The errors for damaged logs and manifests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from storage.errors import StorageError
 
 
 class ManifestError(StorageError):
-    """A manifest that does not say what to load; `line` counts from 1."""
+    """An invalid manifest; `line` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(f"line {line}: {message}")
@@ -15,7 +15,7 @@ class ManifestError(StorageError):
 
 
 class LogError(StorageError):
-    """Bytes at `offset` that are no request. All before `whole` can be loaded."""
+    """The bytes at `offset` are not a valid request. Everything before `whole` can be loaded."""
 
     def __init__(self, message: str, offset: int, whole: int) -> None:
         super().__init__(f"{message} (at byte {offset})")
@@ -25,4 +25,4 @@ class LogError(StorageError):
 
 
 class LogTruncated(LogError):
-    """The file ends inside a request or transaction, which begins at `whole`."""
+    """The file ends inside a request or transaction that begins at `whole`."""

@@ -1,7 +1,7 @@
 """The manifest: which files make up the log, and in which order they are loaded.
 
-A log is at most one base (the data as it was at some moment) and the increments written
-since. Files that a rewrite has made superfluous are listed as history until they are gone.
+A log consists of at most one base (the data at some moment) and the increments written
+since. Files that a rewrite has replaced are listed as history until they are deleted.
 Every line names a file, its sequence number and its type.
 """
 
@@ -36,30 +36,26 @@ class LogFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The files of a log that is called `prefix`; changes give a new one."""
+    """The files of the log named `prefix`. Immutable: changes return a new manifest."""
 
     prefix: str
     base: LogFile | None = None
     increments: tuple[LogFile, ...] = ()
     history: tuple[LogFile, ...] = field(default=())
-    # The highest numbers ever used, so that no name is used twice.
+    # The highest sequence numbers ever used, so that no file name is reused.
     last_base: int = 0
     last_increment: int = 0
 
     @property
-    def file_name(self) -> str:
-        return f"{self.prefix}.manifest"
-
-    @property
     def files(self) -> tuple[LogFile, ...]:
-        """What is to be loaded, in that order."""
+        """The files to load, in that order."""
         return (*((self.base,) if self.base else ()), *self.increments)
 
     # --- text ------------------------------------------------------------------------
 
     @classmethod
     def parse(cls, prefix: str, text: str) -> Self:
-        """Read a manifest; ManifestError if it is none."""
+        """Parse a manifest; raise ManifestError if it is invalid."""
         if not text:
             raise ManifestError("the manifest is empty", 1)
         found: dict[str, list[LogFile]] = {BASE: [], INCREMENT: [], HISTORY: []}
@@ -72,12 +68,12 @@ class Manifest:
             file = _parse_line(line, number)
             earlier = found[file.type]
             if file.type == BASE and earlier:
-                raise ManifestError("there is a second base file", number)
+                raise ManifestError("a second base file is listed", number)
             if file.type == INCREMENT and earlier and file.sequence <= earlier[-1].sequence:
-                raise ManifestError("the sequence numbers do not grow", number)
+                raise ManifestError("the sequence numbers of increments must increase", number)
             earlier.append(file)
         if not text.endswith("\n"):
-            raise ManifestError("the last line is cut off", number)
+            raise ManifestError("the last line is incomplete", number)
         if not any(found.values()):
             raise ManifestError("the manifest lists no files", number)
         bases, increments = found[BASE], found[INCREMENT]
@@ -97,15 +93,15 @@ class Manifest:
     # --- changes -----------------------------------------------------------------------
 
     def with_increment(self) -> Manifest:
-        """With a new, empty increment at the end."""
+        """Return a manifest with a new, empty increment at the end."""
         sequence = self.last_increment + 1
         file = LogFile(f"{self.prefix}.{sequence}.incr.aof", sequence, INCREMENT)
         return replace(self, increments=(*self.increments, file), last_increment=sequence)
 
     def with_base(self, suffix: str, *, keep: int) -> Manifest:
-        """With a new base (`rdb` or `aof`), which the last `keep` increments follow.
+        """Return a manifest with a new base (`rdb` or `aof`) and the last `keep` increments.
 
-        The base before it and the other increments become history.
+        The previous base and the other increments become history.
         """
         sequence = self.last_base + 1
         base = LogFile(f"{self.prefix}.{sequence}.base.{suffix}", sequence, BASE)
@@ -125,27 +121,27 @@ class Manifest:
 
 
 def adopt(prefix: str) -> Manifest:
-    """The manifest of a log that was a single file until now, which becomes the base."""
+    """Return the manifest for an old log of a single file, which becomes the base."""
     return Manifest(prefix, LogFile(prefix, 1, BASE), last_base=1)
 
 
 def _parse_line(line: str, number: int) -> LogFile:
     words = _split(line, number)
     if len(words) % 2:
-        raise ManifestError("a word has no value", number)
+        raise ManifestError("the last key has no value", number)
     facts = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=True)}
     name, sequence, kind = facts.get("file"), facts.get("seq", ""), facts.get("type")
     if not name or kind is None or not (sequence.isascii() and sequence.isdigit()):
-        raise ManifestError("it must name a file, its number and its type", number)
+        raise ManifestError("expected 'file', a numeric 'seq' and 'type'", number)
     if "/" in name or name in (".", "..") or "\0" in name:
-        raise ManifestError("the file is not in the directory of the log", number)
+        raise ManifestError("the file name must not be a path", number)
     if kind not in _TYPES or not 1 <= int(sequence) < 1 << 63:
-        raise ManifestError("its type or number is unknown", number)
+        raise ManifestError("the file type or sequence number is invalid", number)
     return LogFile(name, int(sequence), kind)
 
 
 def _split(line: str, number: int) -> list[str]:
-    """Words between spaces; one in double quotes may hold anything, escaped."""
+    """Split a line at spaces; a word in double quotes may contain anything, escaped."""
     words, at = [], 0
     while at < len(line):
         if line[at].isspace():
@@ -163,7 +159,7 @@ def _split(line: str, number: int) -> list[str]:
 
 
 def _unquoted(line: str, at: int, number: int) -> tuple[str, int]:
-    """The word whose opening quote stands before `at`, and where the line goes on."""
+    """Return the word whose opening quote precedes `at`, and where it ends."""
     word = bytearray()
     while at < len(line):
         character = line[at]
@@ -179,7 +175,7 @@ def _unquoted(line: str, at: int, number: int) -> tuple[str, int]:
             character = _ESCAPES.get(line[at], line[at])
         word += character.encode("utf-8", "surrogateescape")
         at += 1
-    raise ManifestError("a quote is not closed", number)
+    raise ManifestError("a quoted word has no closing quote", number)
 
 
 _HEX = frozenset("0123456789abcdefABCDEF")

@@ -1,15 +1,15 @@
-"""Bytes of a log as requests.
+"""Bytes of a log to requests.
 
-A log is read in batches, each of requests that belong there as a whole: what stands
-between MULTI and EXEC is given only once EXEC was seen. hiredis parses most of it; that
-its requests, encoded again, are the very bytes it was given shows that these were nothing
-but requests, and how far they reached. Whatever is not so (annotations, the end, damage)
-is read by a strict parser, one item at a time.
+A log is read in batches of complete requests: those between MULTI and EXEC are returned
+only once EXEC has been read. hiredis parses most of the file. Encoding its requests again
+and comparing with the input proves that the input was nothing but requests, and tells where
+they end. Everything else (annotations, the end of the file, damage) is read by a strict
+parser, one item at a time.
 
-A file may end anywhere, because a machine may stop anywhere: that is `LogTruncated`, and
-all before it stands. Anything else that is no request is damage, and so is a request that
-reaches past the end of the file though others follow inside: then a length is wrong, and
-cutting the file there would throw good requests away.
+A file may end anywhere, because a machine may stop at any time: that is `LogTruncated`, and
+everything before the cut is valid. Any other invalid request is damage. So is a request
+that extends past the end of the file while other requests follow inside it: its length is
+wrong, and cutting the file there would discard valid requests.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from storage.aof.errors import LogError, LogTruncated
 
 Request = list[bytes]
 
-# About what is parsed in a few milliseconds.
+# How many bytes are parsed at once: a few milliseconds' work.
 _CHUNK = 1 << 16
-# No line of the format is longer.
+# A limit that no valid line of the format reaches.
 _LONGEST_LINE = 128
-# hiredis makes room for as many words as a request claims to have.
+# hiredis allocates space for as many arguments as a request claims to have.
 _MANY_WORDS = re.compile(rb"\*[0-9]{5}").search
 _COUNT = re.compile(rb"\*([0-9]{1,18})\r\n").match
 _LENGTH = re.compile(rb"\$([0-9]{1,18})\r\n").match
 _TIMESTAMP = re.compile(rb"#TS:([0-9]{1,18})\r?\n").match
 _BEGINNING = re.compile(rb"\r\n(?=\*[0-9]{1,18}\r\n\$[0-9]{1,18}\r\n)")
-# How far after a cut request others are looked for, how many beginnings are tried, and how
-# many good requests in a row leave no doubt.
+# How many bytes after a cut request are searched for others, how many candidates are tried,
+# and how many valid requests in a row are taken as proof.
 _LOOK_AHEAD, _MOST_BEGINNINGS, _CONVINCING = 1 << 22, 10_000, 100
 
 
@@ -45,7 +45,7 @@ class _Cut(Exception):
 
 
 class _Damage(Exception):
-    """What stands at an offset is no request."""
+    """The data at an offset is not a valid request."""
 
     def __init__(self, message: str, offset: int) -> None:
         self.message, self.offset = message, offset
@@ -56,22 +56,22 @@ class LogReader:
 
         for requests in LogReader(data).batches(): ...
 
-    After an error, `whole` tells up to where the requests were given.
+    After an error, `whole` is the offset up to which requests were returned.
     """
 
     def __init__(self, data: bytes | mmap, start: int = 0) -> None:
         self._data = data
-        # All before is in the batches that were given.
+        # Everything before this offset was returned in a batch.
         self.whole = start
-        # When the last annotation was written, in seconds of the epoch.
+        # The time of the last annotation, in seconds since the epoch.
         self.timestamp: int | None = None
-        # The requests of a transaction whose EXEC was not seen yet.
+        # The requests of a transaction whose EXEC has not been read yet.
         self._open: list[Request] | None = None
-        # Found after the requests that are given next.
+        # An error found after the requests of the next batch.
         self._error: LogError | None = None
 
     def batches(self) -> Iterator[list[Request]]:
-        """Requests to be run, in order; LogError or LogTruncated at the first bad one."""
+        """Yield requests in order; raise LogError or LogTruncated at the first invalid one."""
         at, end = self.whole, len(self._data)
         while at < end:
             requests, following = self._parse(at)
@@ -86,7 +86,7 @@ class LogReader:
             raise LogTruncated("the file ends inside a transaction", end, self.whole)
 
     def _parse(self, at: int) -> tuple[list[Request], int]:
-        """Some requests from `at` on, and where they end."""
+        """Parse some requests from `at` on; also return where they end."""
         requests, size = _parse_common(self._data[at : at + _CHUNK])
         if requests:
             return requests, at + size
@@ -109,31 +109,31 @@ class LogReader:
         if isinstance(problem, _Damage):
             return LogError(problem.message, problem.offset, self.whole)
         if self._others_follow(at):
-            message = "a length reaches past the end of the file, though requests follow"
+            message = "a length points past the end of the file, but more requests follow"
             return LogError(message, at, self.whole)
         return LogTruncated("the file ends inside a request", at, self.whole)
 
     # --- transactions ------------------------------------------------------------------
 
     def _complete(self, requests: list[Request], at: int) -> list[Request]:
-        """Those of the requests whose transactions are complete."""
+        """Return the requests that are not part of an incomplete transaction."""
         if self._open is None and not any(len(request) == 1 for request in requests):
             return requests
         batch: list[Request] = []
         opened = self._open
-        # The first request that is in no complete transaction, and what is wrong at `place`.
+        # The first request of the incomplete transaction, and the error at `place`.
         kept_back: int | None = None
         wrong = ""
         for place, request in enumerate(requests):
             word = request[0].upper() if len(request) == 1 else b""
             if word == b"MULTI":
                 if opened is not None:
-                    wrong = "a transaction inside a transaction"
+                    wrong = "MULTI inside a transaction"
                     break
                 opened, kept_back = [], place
             elif word == b"EXEC":
                 if opened is None:
-                    wrong, kept_back = "the end of no transaction", place
+                    wrong, kept_back = "EXEC without MULTI", place
                     break
                 batch += opened
                 opened = kept_back = None
@@ -141,7 +141,7 @@ class LogReader:
                 batch.append(request)
             else:
                 opened.append(request)
-        # Finding an offset takes reading all before it again: not for every transaction.
+        # Finding an offset means parsing the chunk again, so it is not done per transaction.
         if kept_back is not None:
             self.whole = self._offset_of(kept_back, at)
         if wrong:
@@ -150,7 +150,7 @@ class LogReader:
         return batch
 
     def _offset_of(self, place: int, at: int) -> int:
-        """Where one of the requests that were parsed from `at` on begins."""
+        """Return the offset of the request number `place` from `at` on."""
         for _ in range(place):
             request = None
             while request is None:
@@ -160,35 +160,37 @@ class LogReader:
     # --- the strict parser ---------------------------------------------------------------
 
     def _parse_one(self, at: int) -> tuple[Request | None, int]:
-        """The request at `at` (None for an annotation) and where it ends."""
+        """Parse the request at `at` (None for an annotation); also return where it ends."""
         data = self._data
         if data[at] == 0x23:
             return None, self._end_of_annotation(at)
         line = data[at : at + _LONGEST_LINE]
         found = _COUNT(line)
         if found is None:
-            raise self._bad_line(at, b"*", "a request should begin here")
+            raise self._bad_line(at, b"*", "expected the start of a request")
         count = int(found[1])
         if not count:
-            raise _Damage("a request without words", at)
+            raise _Damage("the request is empty", at)
         began, at = at, at + found.end()
         request: Request = []
         for _ in range(count):
             found = _LENGTH(data[at : at + _LONGEST_LINE])
             if found is None:
-                raise self._bad_line(at, b"$", f"the request at byte {began} should go on here")
+                raise self._bad_line(
+                    at, b"$", f"expected the next argument of the request at byte {began}"
+                )
             at += found.end()
             end = at + int(found[1])
             if end + 2 > len(data):
                 raise _Cut
             if data[end : end + 2] != b"\r\n":
-                raise _Damage("a word is not as long as it says", end)
+                raise _Damage("the argument's length does not match its header", end)
             request.append(data[at:end])
             at = end + 2
         return request, at
 
     def _bad_line(self, at: int, mark: bytes, message: str) -> _Cut | _Damage:
-        """Why there is no header at `at`: cut off, or something else."""
+        """Return why there is no header at `at`: a cut file, or damage."""
         rest = self._data[at : at + _LONGEST_LINE]
         digits = rest[1:].rstrip(b"\r")
         is_cut = len(rest) < 21 and (not digits or digits.isdigit()) and rest[:1] in (b"", mark)
@@ -201,7 +203,7 @@ class LogReader:
         if end < 0:
             if len(line) < _LONGEST_LINE:
                 raise _Cut
-            raise _Damage("an annotation without end", at)
+            raise _Damage("the annotation line is too long", at)
         return at + end + 1
 
     def _note_time(self, at: int) -> None:
@@ -210,9 +212,10 @@ class LogReader:
             self.timestamp = int(found[1])
 
     def _others_follow(self, at: int) -> bool:
-        """Whether requests stand inside what seems to be a cut one, up to the file's end.
+        """Return whether valid requests follow inside an apparently cut one, up to the end.
 
-        A word may well hold a request; but hardly one that ends where the file does.
+        An argument may contain encoded requests, but hardly ever ones that end exactly at
+        the end of the file.
         """
         window = self._data[at : at + _LOOK_AHEAD]
         for tried, beginning in enumerate(_BEGINNING.finditer(window)):
@@ -236,7 +239,7 @@ class LogReader:
 
 
 def _parse_common(chunk: bytes) -> tuple[list[Request], int]:
-    """The requests that the chunk begins with, if these are all there is up to their end."""
+    """Parse leading requests with hiredis; none if the bytes are not exactly those requests."""
     if chunk[0] != 0x2A or _MANY_WORDS(chunk):
         return [], 0
     reader = Reader()
@@ -247,11 +250,11 @@ def _parse_common(chunk: bytes) -> tuple[list[Request], int]:
         while (request := gets()) is not False:
             requests.append(request)
     except (ProtocolError, TypeError):
-        pass  # What came before it may be requests all the same.
+        pass  # The requests parsed before the error may still be valid.
     try:
         encoded = encode(requests)
     except TypeError:
-        return [], 0  # Something is no string.
+        return [], 0  # An element is not a string.
     if all(requests) and chunk.startswith(encoded):
         return requests, len(encoded)
     return [], 0

@@ -1,26 +1,28 @@
-"""The requests that make the data anew: a log that begins without a snapshot.
+"""The requests that recreate the data, for a log that does not begin with a snapshot.
 
-They are the plainest that any Redis knows, so that a person can read the file, too.
+They use only basic commands that every Redis version knows, and are readable for people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from storage.keyspace import Keyspace
 from storage.values.hashes import Hash
-from storage.values.kinds import kind_of
+from storage.values.lists import List
+from storage.values.sets import Set
+from storage.values.sorted_sets import SortedSet
 from storage.values.streams import MAX_ID, SEQUENCE_MASK, Stream
+from storage.values.types import Value
 
 Request = list[bytes]
 
-# Items of a collection that one request adds.
+# How many items of a collection one request adds.
 _ITEMS = 64
 
 
 def rebuild(keyspace: Keyspace) -> Iterator[list[Request]]:
-    """What makes each key, in groups that come from one key."""
+    """Yield the requests that recreate each key, one group per key."""
     for database in keyspace.databases:
         if database.data:
             yield [[b"SELECT", b"%d" % database.index]]
@@ -28,41 +30,41 @@ def rebuild(keyspace: Keyspace) -> Iterator[list[Request]]:
             yield rebuild_key(key, value, database.expires.get(key))
 
 
-def rebuild_key(key: bytes, value: Any, deadline: int | None) -> list[Request]:
-    """What makes a key with its deadline."""
+def rebuild_key(key: bytes, value: Value, deadline: int | None) -> list[Request]:
+    """Return the requests that recreate a key with its deadline."""
     requests = list(rebuild_value(key, value))
     if deadline is not None:
         requests.append([b"PEXPIREAT", key, b"%d" % deadline])
     return requests
 
 
-def rebuild_value(key: bytes, value: Any) -> Iterator[Request]:
-    match kind_of(value):
-        case "string":
+def rebuild_value(key: bytes, value: Value) -> Iterator[Request]:
+    match value:
+        case bytes() | bytearray():
             yield [b"SET", key, bytes(value)]
-        case "list":
+        case List():
             yield from _adding(b"RPUSH", key, ([item] for item in value))
-        case "set":
+        case Set():
             yield from _adding(b"SADD", key, ([member] for member in value))
-        case "zset":
+        case SortedSet():
             pairs = ([b"%.17g" % score, member] for member, score in value.items())
             yield from _adding(b"ZADD", key, pairs)
-        case "hash":
+        case Hash():
             yield from _adding(b"HSET", key, value.items())
             yield from _field_deadlines(key, value)
-        case "stream":
+        case Stream():
             yield from _stream(key, value)
 
 
 def _adding(name: bytes, key: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[Request]:
-    gathered = 0
+    count = 0
     request = [name, key]
     for item in items:
-        if gathered == _ITEMS:
+        if count == _ITEMS:
             yield request
-            gathered, request = 0, [name, key]
+            count, request = 0, [name, key]
         request += item
-        gathered += 1
+        count += 1
     yield request
 
 
@@ -79,7 +81,7 @@ def _stream(key: bytes, stream: Stream) -> Iterator[Request]:
     for entry_id, row in stream.range(0, MAX_ID):
         yield [b"XADD", key, _id(entry_id), *row]
     if not len(stream):
-        # An entry that is gone at once leaves the stream behind, with an id above zero.
+        # Adding an entry that is trimmed at once creates an empty stream. IDs must exceed 0.
         yield [b"XADD", key, b"MAXLEN", b"0", _id(max(1, stream.last_id)), b"x", b"y"]
     yield [
         b"XSETID", key, _id(stream.last_id), b"ENTRIESADDED", b"%d" % stream.entries_added,

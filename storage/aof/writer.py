@@ -1,18 +1,17 @@
-"""Writing the base of a log as requests, key by key."""
+"""Writes the base of a log as requests, key by key."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from storage.aof.encoder import encode
 from storage.aof.rebuild import rebuild_key
+from storage.values.types import Value
 
-# About as many bytes are handed on at a time.
+# The approximate size of a chunk.
 _CHUNK = 1 << 16
 
 
 class RequestWriter:
-    """Puts requests together; `take` hands out what has gathered."""
+    """Encodes keys as requests; `take` returns the bytes written so far."""
 
     __slots__ = ("_out",)
 
@@ -20,28 +19,28 @@ class RequestWriter:
         self._out = bytearray()
 
     def select(self, index: int, keys: int, deadlines: int) -> None:
-        """Begin a database; requests do not tell how much is to come."""
-        self.turn_to(index)
+        """Begin a database. Requests cannot express the size hints."""
+        self.reselect(index)
 
-    def turn_to(self, index: int) -> None:
-        """Go on with a database."""
+    def reselect(self, index: int) -> None:
+        """Continue a database."""
         self._out += encode([[b"SELECT", b"%d" % index]])
 
     def add(
-        self, key: bytes, value: Any, deadline: int | None = None, idle: int | None = None
+        self, key: bytes, value: Value, deadline: int | None = None, idle: int | None = None
     ) -> bool:
-        """Write a key, though not when it was last used.
+        """Write a key; requests cannot express its idle time.
 
-        Returns whether so much has gathered that it should be taken.
+        Return whether enough bytes are buffered for a chunk.
         """
         self._out += encode(rebuild_key(key, value, deadline))
         return len(self._out) >= _CHUNK
 
     def finish(self) -> None:
-        """Requests need no end."""
+        """Requests need no end marker."""
 
     def take(self) -> bytes:
-        """The bytes that have gathered since the last time."""
+        """Return the bytes written since the last call."""
         chunk = bytes(self._out)
         self._out.clear()
         return chunk

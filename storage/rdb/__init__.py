@@ -1,6 +1,6 @@
-"""Redis' own format of snapshots (RDB) and of single values (DUMP).
+"""Redis' format for snapshots (RDB) and single values (DUMP).
 
-Writing a snapshot, the whole at once or key by key:
+Writing a snapshot, all at once or key by key:
 
     for chunk in save(keyspace, {"redis-ver": "7.2.4", "ctime": seconds}):
         file.write(chunk)
@@ -8,7 +8,7 @@ Writing a snapshot, the whole at once or key by key:
     writer = SnapshotWriter(needed_version(keyspace))
     writer.begin(facts)
     writer.select(0, keys, deadlines)
-    if writer.add(key, value, deadline):        # enough has gathered
+    if writer.add(key, value, deadline):        # a chunk is full
         file.write(writer.take())
     writer.finish()
     file.write(writer.take())
@@ -21,20 +21,27 @@ Reading one, from any binary file, at once or in steps:
     for bytes_done in reader.steps(): ...
     reader.loaded.keys, reader.loaded.libraries, reader.loaded.end
 
-What is written is version 10, which Redis 7.0 and everything after it reads, unless the
-data holds something younger: consumers of streams whose two times differ make it version
-11 (Redis 7.2), and deadlines of hash fields Valkey's version 80. Redis 7.4 has another form
-for those, which is read but not written, because no Valkey reads it.
+Snapshots are written as version 10, which Redis 7.0 and all later versions read, unless the
+data needs a later one: stream consumers whose two times differ need version 11 (Redis 7.2),
+and hash fields with deadlines need Valkey's version 80. Redis 7.4 has another form for the
+latter, which is read but not written, because no Valkey reads it.
 
-The modules, from the inside out: `codes` the numbers; `checksum` and `lzf`; `elements` and
-`source` write and read lengths and strings; `listpacks` and `ziplists` the flat blocks;
-`streams`, `values` and `reading` values; `snapshots`, `loading` and `payloads` the whole.
+The modules, each building on those before it:
+
+- `errors`, `codes`, `checksum`, `lzf`: the error, the numbers of the format, CRC-64, and the
+  compression of strings.
+- `primitive_writer`, `primitive_reader`: lengths and strings.
+- `listpacks`, `ziplists`: the flat blocks of small collections, current and old.
+- `streams`: reading and writing streams.
+- `redis_modules`: data of Redis modules, which is skipped or refused.
+- `value_writer`, `value_reader`: values of every type.
+- `writer`, `reader`: whole snapshots. `payloads`: single values (DUMP and RESTORE).
 """
 
 from storage.rdb.errors import RdbError
 from storage.rdb.payloads import PayloadMismatch, dump_value, load_value
+from storage.rdb.primitive_reader import Readable
 from storage.rdb.reader import Loaded, SnapshotReader, load
-from storage.rdb.source import Readable
 from storage.rdb.writer import Facts, SnapshotWriter, needed_version, save
 
 __all__ = [

@@ -8,6 +8,6 @@ _MODEL = anycrc.Model("CRC64-REDIS")
 
 
 def crc64(data: bytes | bytearray | memoryview, before: int = 0) -> int:
-    """The checksum of the data, or of what `before` is the checksum of followed by it."""
+    """Return the checksum of the data, continuing from the checksum `before`."""
     crc: int = _MODEL.calc(data, before)
     return crc

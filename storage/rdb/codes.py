@@ -1,17 +1,17 @@
-"""The numbers of the format: versions, what begins an item of a file, and types of values."""
+"""The numbers of the format: versions, opcodes, and value types."""
 
 from __future__ import annotations
 
 # --- versions ----------------------------------------------------------------------------
 
-# What is written unless something in the data is younger: Redis 7.0 and all later read it.
+# Written unless the data needs a later one: Redis 7.0 and everything newer reads it.
 OLDEST_WRITTEN = 10
-# The first version that keeps both times of a stream's consumers (Redis 7.2).
+# The first version that stores both times of a stream's consumers (Redis 7.2).
 CONSUMER_TIMES = 11
-# The youngest version of Redis' own line that is read (Redis 7.4).
+# The latest of Redis' own versions that we read (Redis 7.4).
 YOUNGEST_REDIS = 12
-# Valkey 9's line, whose files begin with its own name. Its form of hashes with deadlines
-# of fields is the one that is written, because Redis 7.4's is read by no Valkey.
+# Valkey 9's version, whose files begin with its own name. Hashes with field deadlines are
+# written in its form, because no Valkey reads that of Redis 7.4.
 VALKEY = 80
 
 REDIS_MAGIC, VALKEY_MAGIC = b"REDIS", b"VALKEY"
@@ -22,7 +22,7 @@ def is_readable(version: int) -> bool:
     return 1 <= version <= YOUNGEST_REDIS or version == VALKEY
 
 
-# --- items of a file -----------------------------------------------------------------------
+# --- opcodes -------------------------------------------------------------------------------
 
 SLOT_IMPORT = 243
 SLOT_INFO = 244
@@ -38,7 +38,7 @@ EXPIRES_S = 253
 SELECT = 254
 END = 255
 
-# --- types of values -----------------------------------------------------------------------
+# --- value types ---------------------------------------------------------------------------
 
 STRING = 0
 LIST = 1
@@ -61,7 +61,7 @@ LIST_OF_LISTPACKS = 18
 STREAM_2 = 19
 SET_LISTPACK = 20
 STREAM_3 = 21
-# 22 is Valkey's in its own line of versions, and in Redis' line a draft of 24.
+# 22 is Valkey's in its own versions, and in Redis' versions a draft of 24.
 HASH_DEADLINES_VALKEY = HASH_DEADLINES_DRAFT = 22
 HASH_LISTPACK_DEADLINES_DRAFT = 23
 HASH_DEADLINES = 24
@@ -72,7 +72,7 @@ PLAIN_NODE, PACKED_NODE = 1, 2
 
 # --- lengths and strings -------------------------------------------------------------------
 
-# The two highest bits of a first byte: how a length goes on, or that a string is special.
+# The two highest bits of a first byte: the width of a length, or a special string.
 LENGTH_6, LENGTH_14, LENGTH_MORE, SPECIAL = 0, 1, 2, 3
 LENGTH_32, LENGTH_64 = 0x80, 0x81
 INT8, INT16, INT32, LZF = 0xC0, 0xC1, 0xC2, 0xC3

@@ -1,4 +1,4 @@
-"""What is wrong with a file or payload, and where."""
+"""The error for damaged files and payloads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from storage.errors import StorageError
 
 
 class RdbError(StorageError):
-    """Bytes that are not what they should be. `offset` counts from the start of the source."""
+    """Damaged or unsupported data. `offset` counts from the start of the file or payload."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(f"{message} (at byte {offset})")

@@ -1,7 +1,7 @@
 """Listpacks: the flat blocks in which small collections and nodes of large ones are written.
 
-An entry is a number or a text; a text that is a number in its only spelling is written as
-one, and comes back as the same text.
+An entry is a number or a string. A string that spells a number in its canonical form is
+written as that number, and reads back as the same string.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _LONGEST_INTEGER = 20
 _END = 0xFF
 _HEAD = Struct("<IH")
 _HEAD_SIZE = _HEAD.size
-# A listpack of this many entries or more leaves them to be counted.
+# A listpack with this many entries or more does not store their count.
 _UNCOUNTED = 0xFFFF
 _INT16, _INT32, _INT64, _UINT32 = Struct("<h"), Struct("<i"), Struct("<q"), Struct("<I")
 
-# The entries of the commonest numbers.
+# The encoded entries of the most common numbers.
 _SMALL = [bytes((number, 1)) for number in range(128)]
-# What precedes and follows a text of up to 63 bytes.
+# The bytes before and after a string of up to 63 bytes.
 _SHORT = [(bytes((0x80 | size,)), bytes((size + 1,))) for size in range(64)]
 
 
@@ -34,7 +34,7 @@ _SHORT = [(bytes((0x80 | size,)), bytes((size + 1,))) for size in range(64)]
 
 
 def pack(items: Iterable[Entry]) -> bytes:
-    """A listpack of these texts and numbers."""
+    """Encode strings and numbers as a listpack."""
     parts: list[bytes | bytearray] = []
     add = parts.append
     count = 0
@@ -85,7 +85,7 @@ def _long_text(text: bytes | bytearray) -> tuple[bytes, bytes | bytearray, bytes
 
 
 def _own_length(size: int) -> bytes:
-    """An entry's length at its end, to be read backwards: seven bits a byte."""
+    """The length at an entry's end, which is read backwards: seven bits per byte."""
     if size < 128:
         return bytes((size,))
     # The thresholds are Redis' own; its second and third are one less than would fit.
@@ -99,13 +99,13 @@ def _own_length(size: int) -> bytes:
 
 
 def unpack(block: bytes, offset: int) -> list[Entry]:
-    """The texts and numbers in a listpack that began at this offset of the source."""
+    """Decode a listpack that starts at this offset of the file."""
     total = len(block)
     if total < _HEAD_SIZE + 1:
-        raise RdbError("a listpack that is too short", offset)
+        raise RdbError("the listpack is too short", offset)
     size, count = _HEAD.unpack_from(block)
     if size != total or block[-1] != _END:
-        raise RdbError("a listpack that is not as long as it says", offset)
+        raise RdbError("the listpack's length does not match its header", offset)
     entries: list[Entry] = []
     add = entries.append
     at, end = _HEAD_SIZE, total - 1
@@ -139,15 +139,15 @@ def unpack(block: bytes, offset: int) -> list[Entry]:
             at += width + 1
             continue
         else:
-            raise RdbError("an unknown kind of listpack entry", offset + at - 1)
+            raise RdbError("unknown listpack entry type", offset + at - 1)
         stop = at + length
         add(block[at:stop])
         at = stop + len(_own_length(length + (2 if code < 0xF0 else 5)))
     if at != end or (count != _UNCOUNTED and count != len(entries)):
-        raise RdbError("a listpack whose entries do not fill it", offset)
+        raise RdbError("the listpack's entries do not match its header", offset)
     return entries
 
 
 def texts(entries: Iterable[Entry]) -> list[bytes]:
-    """All entries as texts."""
+    """Return all entries as strings."""
     return [b"%d" % entry if entry.__class__ is int else entry for entry in entries]  # type: ignore[misc]

@@ -1,35 +1,36 @@
 """LZF, the compression of strings.
 
-The package `python-lzf` does this in C. It has to be compiled where it is installed, so it
-is not required. Without it strings are decompressed here, slower, and not compressed at all:
-that would take half a millisecond per kilobyte, which is far more than writing it takes.
+The package `python-lzf` implements it in C. It has no wheels and must be compiled on
+installation, so it is optional. Without it strings are decompressed in Python, more slowly,
+and not compressed at all: that would take half a millisecond per kilobyte, far more than
+writing the string uncompressed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# A step of three bytes yields at most 264: what claims to become more than that is lying.
+# Three compressed bytes yield at most 264: a larger claimed length is false.
 _MOST_PER_STEP, _STEP = 264, 3
 _MOST_LITERALS = 32
 
 
 def decompress(packed: bytes, length: int) -> bytes | None:
-    """What was compressed; None unless that is sound and of just this length."""
+    """Return the original string; None if the data is damaged or of another length."""
     if not 0 < length <= (len(packed) // _STEP + 1) * _MOST_PER_STEP:
         return None
     return _decompress(packed, length)
 
 
 def compress(text: bytes | bytearray) -> bytes | None:
-    """The text in at least four bytes less, or None."""
+    """Compress the string; None if that does not save at least four bytes."""
     packed = _compress(text)
-    # The library takes the room it is given as a suggestion.
+    # The library may exceed the size limit that it was given.
     return packed if packed is not None and len(packed) <= len(text) - 4 else None
 
 
 def decompress_here(packed: bytes, length: int) -> bytes | None:
-    """`decompress` in Python."""
+    """`decompress` without the C library."""
     out = bytearray()
     at, end = 0, len(packed)
     while at < end:
@@ -53,7 +54,7 @@ def decompress_here(packed: bytes, length: int) -> bytes | None:
             return None
         match = out[start : start + size]
         if distance < size:
-            # The match reaches into what it produces: its beginning repeats.
+            # The match overlaps its own output, so its beginning repeats.
             match = (match * (size // distance + 1))[:size]
         out += match
     return bytes(out) if at == end and len(out) == length else None

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from storage.keyspace import Database, Keyspace
+from storage.database import Database
+from storage.keyspace import Keyspace
 from storage.rdb import codes
 from storage.rdb.errors import RdbError
-from storage.rdb.modules import skip_module_facts
-from storage.rdb.source import Readable, Source
+from storage.rdb.primitive_reader import PrimitiveReader, Readable
+from storage.rdb.redis_modules import skip_module_facts
 from storage.rdb.value_reader import read_value
+from storage.values.types import Value
 
-# `read` pauses about so often.
+# How many bytes a step reads, roughly.
 _STEP = 1 << 17
 _CHECKSUM_WIDTH = 8
 _FIRST_WITH_CHECKSUM = 5
@@ -23,18 +25,18 @@ _LONGEST_IDLE = (1 << 24) - 1
 
 @dataclass(slots=True)
 class Loaded:
-    """What a snapshot held besides its keys."""
+    """What a snapshot contained besides its keys."""
 
     version: int = 0
-    # What the program that wrote it said of itself: b"redis-ver", b"ctime", b"aof-base" ...
+    # Metadata from the program that wrote it: b"redis-ver", b"ctime", b"aof-base" ...
     facts: dict[bytes, bytes] = field(default_factory=dict)
-    # The source texts of libraries of functions.
+    # The source code of function libraries.
     libraries: list[bytes] = field(default_factory=list)
     keys: int = 0
-    # Keys that were left out because they had run out, or were collections of nothing.
+    # Keys that were left out because they had expired, or were empty collections.
     expired: int = 0
     empty: int = 0
-    # Where the snapshot ends. Something else may follow it in the same file.
+    # The offset where the snapshot ends. Other data may follow it in the same file.
     end: int = 0
 
 
@@ -49,8 +51,9 @@ def load(
 ) -> Loaded:
     """Read a snapshot from a binary file into the keyspace; `RdbError` if it is damaged.
 
-    `progress` is told now and then how many bytes were read. See `SnapshotReader` for the
-    rest, and for doing it in steps. After an error, what was read so far is in the keyspace.
+    `progress` is called from time to time with the number of bytes read. `SnapshotReader`
+    documents the other options, and reads in steps. After an error, the keys read so far
+    are in the keyspace.
     """
     reader = SnapshotReader(
         source, keyspace, keep_expired=keep_expired, replace=replace, checksum=checksum
@@ -64,10 +67,10 @@ def load(
 class SnapshotReader:
     """Reads a snapshot a step at a time, so that a server can answer in between.
 
-    Nobody is told of the keys: there are no events, and nothing counts as dirty. Keys that
-    have run out are left out, as by any server that is not a replica, unless `keep_expired`:
-    under a log that goes on from there, a later command may have saved them. A key that is
-    there already is an error unless `replace`.
+    Loading causes no events, and nothing counts as dirty. Expired keys are left out, as by
+    any server that is not a replica, unless `keep_expired` is set: when a log follows the
+    snapshot, a later command in it may have extended their life. A key that already exists
+    is an error unless `replace` is set.
     """
 
     __slots__ = ("_keep_expired", "_keyspace", "_replace", "_source", "loaded")
@@ -81,7 +84,7 @@ class SnapshotReader:
         replace: bool = False,
         checksum: bool = True,
     ) -> None:
-        self._source = Source(source)
+        self._source = PrimitiveReader(source)
         self._source.checks = checksum
         self._keyspace = keyspace
         self._keep_expired = keep_expired
@@ -89,7 +92,7 @@ class SnapshotReader:
         self.loaded = Loaded()
 
     def steps(self) -> Iterator[int]:
-        """Read everything, pausing after each step to say how many bytes were read."""
+        """Read everything, yielding after each step how many bytes were read."""
         source, keyspace, loaded = self._source, self._keyspace, self.loaded
         version = loaded.version = self._read_head()
         limits, now = keyspace.limits, keyspace.now
@@ -150,42 +153,42 @@ class SnapshotReader:
                     magic == codes.VALKEY_MAGIC
                 ):
                     return version
-                raise RdbError(f"version {version} of the format is not known", 0)
-        raise RdbError("this is no snapshot: it does not begin with REDIS or VALKEY", 0)
+                raise RdbError(f"RDB version {version} is not supported", 0)
+        raise RdbError("not an RDB file: it does not begin with REDIS or VALKEY", 0)
 
     def _put(
         self,
         database: Database,
         key: bytes,
-        value: object,
+        value: Value,
         deadline: int | None,
         accessed: int | None,
         started: int,
     ) -> None:
         if not database.load(key, value, deadline, accessed):
             if not self._replace:
-                raise RdbError(f"the key {key[:100]!r} is there twice", started)
+                raise RdbError(f"duplicate key {key[:100]!r}", started)
             database.discard(key)
             database.load(key, value, deadline, accessed)
 
     def _within_range(self, deadline: int, started: int) -> int:
-        # Redis itself keeps deadlines from before 1970, which have simply run out.
+        # Negative deadlines are valid: Redis itself keeps those from before 1970.
         if not -_LATEST <= deadline < _LATEST:
-            raise RdbError("a deadline that is out of range", started)
+            raise RdbError("the expiry time is out of range", started)
         return deadline
 
     def _select(self, index: int, started: int) -> Database:
         databases = self._keyspace.databases
         if index >= len(databases):
             raise RdbError(
-                f"keys for database {index}, where there are only {len(databases)}: "
-                "see the setting 'databases'",
+                f"the file has keys for database {index}, but the setting 'databases' is "
+                f"{len(databases)}",
                 started,
             )
         return databases[index]
 
     def _skip(self, code: int, started: int) -> None:
-        """Pass over an item that says nothing about keys."""
+        """Skip an item that says nothing about keys."""
         source = self._source
         if code == codes.SLOT_INFO:
             for _ in range(3):
@@ -198,8 +201,10 @@ class SnapshotReader:
         elif code == codes.MODULE_AUX:
             skip_module_facts(source)
         else:
-            # All that is left: Redis 7.0 before its release.
-            raise RdbError("functions in a form that was never released", started)
+            # The one remaining code is FUNCTION_DRAFT.
+            raise RdbError(
+                "functions in the format of a Redis 7.0 pre-release are not supported", started
+            )
 
     def _check_end(self, version: int) -> None:
         if version < _FIRST_WITH_CHECKSUM:
@@ -208,6 +213,6 @@ class SnapshotReader:
         found = source.checksum()
         started = source.offset
         said = source.unsigned(_CHECKSUM_WIDTH)
-        # Zero says that none was made.
+        # Zero means that the file was written without a checksum.
         if source.checks and said and said != found:
             raise RdbError("the checksum does not match: the file is damaged", started)

@@ -1,14 +1,14 @@
-"""Streams: nodes of entries, what is remembered of those that are gone, and groups.
+"""Reads and writes streams: nodes of entries, statistics of past entries, and groups.
 
-A node is a listpack under the id of its first entry, from which the ids of the others are
-counted. It begins with how many entries it has, how many of them deleted, and the names of
-the first entry's fields, so that entries with the same ones need not repeat them:
+A node is a listpack stored under the ID of its first entry; the other IDs are differences
+from that. It begins with the number of entries, the number of deleted ones, and the names
+of the first entry's fields, so that entries with the same fields need not repeat them:
 
     count, deleted, fields, name..., 0
-    flags, milliseconds, sequence, value..., words               (the first one's fields)
-    flags, milliseconds, sequence, fields, name, value..., words (others)
+    flags, milliseconds, sequence, value..., words               (the first entry's fields)
+    flags, milliseconds, sequence, fields, name, value..., words (other fields)
 
-where the last word of each is how many entries of the listpack it took.
+The last word of each entry is how many listpack entries it took.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from struct import Struct
 
 from storage.rdb import codes
-from storage.rdb.elements import length, string
 from storage.rdb.errors import RdbError
 from storage.rdb.listpacks import Entry, pack, unpack
-from storage.rdb.source import Source
+from storage.rdb.primitive_reader import PrimitiveReader
+from storage.rdb.primitive_writer import length, string
 from storage.values.consumer_groups import Consumer, Group, Pending
 from storage.values.streams import SEQUENCE_MASK, Node, Stream
 
@@ -35,7 +35,7 @@ _MOST = (1 << 63) - 1
 
 
 def write_stream(out: bytearray, stream: Stream, compress: bool, form: int) -> None:
-    """Append a stream in the second or third form that Redis gave to them."""
+    """Append a stream in the second or third form of the format."""
     out += length(len(stream.nodes))
     for node in stream.nodes:
         out += string(node.first.to_bytes(_ID_WIDTH, "big"), compress)
@@ -73,7 +73,7 @@ def _node_words(node: Node) -> Iterator[Entry]:
 
 
 def _signed(number: int) -> int:
-    """A difference of 64 bits, as the signed number it is kept in."""
+    """Convert an unsigned 64-bit difference to the signed number that stores it."""
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
@@ -103,51 +103,51 @@ def _write_group(out: bytearray, group: Group, compress: bool, form: int) -> Non
 # --- reading -------------------------------------------------------------------------------
 
 
-def read_stream(source: Source, code: int) -> Stream:
-    """A stream in any of its three forms."""
+def read_stream(source: PrimitiveReader, code: int) -> Stream:
+    """Read a stream in any of the three forms of the format."""
     stream = Stream()
     started = source.offset
     for _ in range(source.length()):
         _read_node(source, stream)
     count = source.length()
     if count != len(stream):
-        raise RdbError("a stream with another number of entries than it says", started)
+        raise RdbError("the stream's entry count does not match its entries", started)
     stream.last_id = _read_id(source)
     if stream.nodes and stream.nodes[-1].last > stream.last_id:
-        raise RdbError("a stream with entries beyond its last id", started)
+        raise RdbError("the stream has entries after its last ID", started)
     if code == codes.STREAM_1:
         stream.entries_added = count
     else:
-        _read_id(source)  # of the first entry, which is found more surely by looking
+        _read_id(source)  # the first entry's ID, which the nodes tell more reliably
         stream.max_deleted_id = _read_id(source)
         stream.entries_added = _read_count(source)
         if stream.entries_added < count:
-            raise RdbError("a stream with more entries than were added to it", started)
+            raise RdbError("the stream has more entries than were ever added", started)
     for _ in range(source.length()):
         name = source.string()
         if name in stream.groups:
-            raise RdbError("a consumer group that is there twice", source.offset)
+            raise RdbError("duplicate consumer group", source.offset)
         stream.groups[name] = _read_group(source, stream, code)
     return stream
 
 
-def _read_id(source: Source) -> int:
+def _read_id(source: PrimitiveReader) -> int:
     return source.length() << 64 | source.length()
 
 
-def _read_count(source: Source) -> int:
-    """A count that commands will go on from, so that it has to have room above it."""
+def _read_count(source: PrimitiveReader) -> int:
+    """Read a count that commands will increment, so it must leave room above it."""
     count = source.length()
     if count > _MOST:
-        raise RdbError("a count that is out of range", source.offset)
+        raise RdbError("the count is out of range", source.offset)
     return count
 
 
-def _read_node(source: Source, stream: Stream) -> None:
+def _read_node(source: PrimitiveReader, stream: Stream) -> None:
     started = source.offset
     key = source.string()
     if len(key) != _ID_WIDTH:
-        raise RdbError("a stream node under something that is no id", started)
+        raise RdbError("the stream node's key is not a stream ID", started)
     first = int.from_bytes(key, "big")
     last = stream.nodes[-1].last if stream.nodes else -1
     started = source.offset
@@ -155,18 +155,18 @@ def _read_node(source: Source, stream: Stream) -> None:
     try:
         node = _make_node(first, words, last)
     except (_Damaged, IndexError):
-        raise RdbError("a stream node that is damaged", started) from None
-    # Redis keeps no node without entries, and ours would not know what to do with one.
+        raise RdbError("the stream node is damaged", started) from None
+    # Redis keeps no node without entries, and `Stream` does not support them.
     if node.ids:
         stream.adopt(node)
 
 
 class _Damaged(Exception):
-    """Words that make no entries."""
+    """The words of a node do not form entries."""
 
 
 def _make_node(first: int, words: list[Entry], after: int) -> Node:
-    """The node in these words, whose ids must all lie beyond `after`."""
+    """Build a node from these words. All its IDs must be greater than `after`."""
     count, deleted, width = _number(words[0]), _number(words[1]), _number(words[2])
     at = 3 + width
     if width < 0 or words[at] != 0:
@@ -221,14 +221,14 @@ def _text(word: Entry) -> bytes:
     return b"%d" % word if word.__class__ is int else word  # type: ignore[return-value]
 
 
-def _read_group(source: Source, stream: Stream, code: int) -> Group:
+def _read_group(source: PrimitiveReader, stream: Stream, code: int) -> Group:
     last_id = _read_id(source)
     if code == codes.STREAM_1:
         group = Group(last_id, stream.ordinal(last_id))
     else:
         entries_read = source.length()
         if _MOST < entries_read < _UNKNOWN:
-            raise RdbError("a count that is out of range", source.offset)
+            raise RdbError("the count is out of range", source.offset)
         group = Group(last_id, None if entries_read == _UNKNOWN else entries_read)
     unowned: dict[int, Pending] = {}
     nobody = Consumer(b"", 0)
@@ -236,25 +236,25 @@ def _read_group(source: Source, stream: Stream, code: int) -> Group:
         entry_id = int.from_bytes(source.take(_ID_WIDTH), "big")
         pending = Pending(nobody, source.signed(8), _read_count(source))
         if entry_id in unowned:
-            raise RdbError("an entry that is pending twice", source.offset)
+            raise RdbError("duplicate pending entry", source.offset)
         unowned[entry_id] = pending
     group.pending.update(unowned)
     for _ in range(source.length()):
         name = source.string()
         if name in group.consumers:
-            raise RdbError("a consumer that is there twice", source.offset)
+            raise RdbError("duplicate consumer", source.offset)
         consumer = group.add_consumer(name, source.signed(8))
-        # What the older forms do not tell is taken to be the same.
+        # The older forms have no active time; use the seen time for both.
         consumer.active_time = source.signed(8) if code == codes.STREAM_3 else consumer.seen_time
         owned: dict[int, Pending] = {}
         for _ in range(source.length()):
             entry_id = int.from_bytes(source.take(_ID_WIDTH), "big")
             found = unowned.pop(entry_id, None)
             if found is None:
-                raise RdbError("a consumer's entry that is not pending", source.offset)
+                raise RdbError("a consumer's entry is not pending in its group", source.offset)
             found.consumer = consumer
             owned[entry_id] = found
         consumer.pending.update(owned)
     if unowned:
-        raise RdbError("a pending entry of no consumer", source.offset)
+        raise RdbError("a pending entry belongs to no consumer", source.offset)
     return group

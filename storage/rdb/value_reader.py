@@ -1,4 +1,4 @@
-"""Reading values, of every type that any version ever had."""
+"""Reads values of every type that any version of the format ever had."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import math
 from collections.abc import Callable, Sized
 from functools import partial
 from itertools import islice
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from storage.rdb import codes
 from storage.rdb.errors import RdbError
 from storage.rdb.listpacks import texts, unpack
-from storage.rdb.modules import module_name
-from storage.rdb.source import Source
+from storage.rdb.primitive_reader import PrimitiveReader
+from storage.rdb.redis_modules import module_name
 from storage.rdb.streams import read_stream
 from storage.rdb.ziplists import unpack_intset, unpack_ziplist, unpack_zipmap
 from storage.values.hashes import Hash
 from storage.values.limits import Limits
 from storage.values.list_nodes import Node
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 from storage.values.lists import List
 from storage.values.sets import Set
 from storage.values.sorted_sets import SortedSet
+from storage.values.types import Value
 
-Value = Any
 C = TypeVar("C", bound=Sized)
 Unpack = Callable[[bytes, int], list[bytes]]
 
-# What scores were before they were doubles: a length, of which three are words.
+# In the old text form of scores, three values of the length byte are special.
 _TEXT_SCORES = {253: math.nan, 254: math.inf, 255: -math.inf}
 _LATEST = 1 << 63
 
 
-def read_value(source: Source, code: int, version: int, limits: Limits) -> Value | None:
-    """The value of this type, which comes next; None for a collection of nothing.
+def read_value(source: PrimitiveReader, code: int, version: int, limits: Limits) -> Value | None:
+    """Read a value of this type; None for an empty collection.
 
-    The thresholds decide its encoding, as they do in Redis.
+    `limits` decide its encoding, as they do in Redis.
     """
     if code == codes.STRING:
         return source.string()
@@ -43,7 +43,7 @@ def read_value(source: Source, code: int, version: int, limits: Limits) -> Value
         return _read_hash_with_deadlines(source, limits, draft=True)
     reader = _READERS.get(code)
     if reader is None:
-        raise RdbError(f"a value of the unknown type {code}", source.offset)
+        raise RdbError(f"unknown value type {code}", source.offset)
     value = reader(source, limits)
     return value if value else None
 
@@ -52,8 +52,8 @@ def _unpack_listpack(block: bytes, offset: int) -> list[bytes]:
     return texts(unpack(block, offset))
 
 
-def _block(source: Source, unpack: Unpack) -> list[bytes]:
-    """The texts in the flat block that comes next."""
+def _block(source: PrimitiveReader, unpack: Unpack) -> list[bytes]:
+    """Read a string that contains a flat block, and decode it."""
     started = source.offset
     return unpack(source.string(), started)
 
@@ -61,16 +61,16 @@ def _block(source: Source, unpack: Unpack) -> list[bytes]:
 # --- lists ---------------------------------------------------------------------------------
 
 
-def _read_list(source: Source, limits: Limits) -> List:
+def _read_list(source: PrimitiveReader, limits: Limits) -> List:
     return List.of([source.string() for _ in range(source.length())], limits)
 
 
-def _read_list_block(source: Source, limits: Limits) -> List:
+def _read_list_block(source: PrimitiveReader, limits: Limits) -> List:
     items = _block(source, unpack_ziplist)
     return List.of_nodes(items, [_node(items)] if items else [], limits)
 
 
-def _read_list_of_ziplists(source: Source, limits: Limits) -> List:
+def _read_list_of_ziplists(source: PrimitiveReader, limits: Limits) -> List:
     items: list[bytes] = []
     nodes = []
     for _ in range(source.length()):
@@ -81,7 +81,7 @@ def _read_list_of_ziplists(source: Source, limits: Limits) -> List:
     return List.of_nodes(items, nodes, limits)
 
 
-def _read_list_of_listpacks(source: Source, limits: Limits) -> List:
+def _read_list_of_listpacks(source: PrimitiveReader, limits: Limits) -> List:
     items: list[bytes] = []
     nodes = []
     for _ in range(source.length()):
@@ -98,7 +98,7 @@ def _read_list_of_listpacks(source: Source, limits: Limits) -> List:
                 items += part
                 nodes.append(Node(len(block), len(part)))
         else:
-            raise RdbError("an unknown kind of list node", source.offset)
+            raise RdbError("unknown list node type", source.offset)
     return List.of_nodes(items, nodes, limits)
 
 
@@ -109,41 +109,43 @@ def _node(items: list[bytes]) -> Node:
 # --- sets ----------------------------------------------------------------------------------
 
 
-def _read_set(source: Source, limits: Limits) -> Set:
+def _read_set(source: PrimitiveReader, limits: Limits) -> Set:
     started = source.offset
     members = [source.string() for _ in range(source.length())]
     return _distinct(Set.of(members, limits), len(members), started)
 
 
-def _read_set_listpack(source: Source, limits: Limits) -> Set:
+def _read_set_listpack(source: PrimitiveReader, limits: Limits) -> Set:
     started = source.offset
     members = _block(source, _unpack_listpack)
     return _distinct(Set.of_packed(members, limits), len(members), started)
 
 
-def _read_intset(source: Source, limits: Limits) -> Set:
+def _read_intset(source: PrimitiveReader, limits: Limits) -> Set:
     started = source.offset
     return Set.of_numbers(unpack_intset(source.string(), started), limits)
 
 
 def _distinct(value: C, count: int, started: int) -> C:
     if len(value) != count:
-        raise RdbError("a collection with something in it twice", started)
+        raise RdbError("the collection has a duplicate element", started)
     return value
 
 
 # --- sorted sets -----------------------------------------------------------------------------
 
 
-def _read_sorted_set(source: Source, limits: Limits) -> SortedSet:
-    return _read_scores(source, limits, Source.double)
+def _read_sorted_set(source: PrimitiveReader, limits: Limits) -> SortedSet:
+    return _read_scores(source, limits, PrimitiveReader.double)
 
 
-def _read_sorted_set_text(source: Source, limits: Limits) -> SortedSet:
+def _read_sorted_set_text(source: PrimitiveReader, limits: Limits) -> SortedSet:
     return _read_scores(source, limits, _text_score)
 
 
-def _read_scores(source: Source, limits: Limits, score: Callable[[Source], float]) -> SortedSet:
+def _read_scores(
+    source: PrimitiveReader, limits: Limits, score: Callable[[PrimitiveReader], float]
+) -> SortedSet:
     started = source.offset
     pairs = []
     for _ in range(source.length()):
@@ -152,18 +154,18 @@ def _read_scores(source: Source, limits: Limits, score: Callable[[Source], float
     return _make_sorted_set(pairs, limits, started)
 
 
-def _text_score(source: Source) -> float:
+def _text_score(source: PrimitiveReader) -> float:
     size = source.byte()
     if size in _TEXT_SCORES:
         return _TEXT_SCORES[size]
     return _parse_score(source.take(size), source.offset)
 
 
-def _read_sorted_set_block(source: Source, limits: Limits, unpack: Unpack) -> SortedSet:
+def _read_sorted_set_block(source: PrimitiveReader, limits: Limits, unpack: Unpack) -> SortedSet:
     started = source.offset
     items = _block(source, unpack)
     if len(items) % 2:
-        raise RdbError("a sorted set with a member without score", started)
+        raise RdbError("the sorted set has a member without a score", started)
     pairs = [
         (member, _parse_score(score, started))
         for member, score in zip(islice(items, 0, None, 2), islice(items, 1, None, 2), strict=True)
@@ -175,19 +177,19 @@ def _parse_score(text: bytes, offset: int) -> float:
     try:
         return float(text)
     except ValueError:
-        raise RdbError("a score that is no number", offset) from None
+        raise RdbError("the score is not a number", offset) from None
 
 
 def _make_sorted_set(pairs: list[tuple[bytes, float]], limits: Limits, started: int) -> SortedSet:
     if any(score != score for _, score in pairs):
-        raise RdbError("a score that is no number", started)
+        raise RdbError("the score is not a number", started)
     return _distinct(SortedSet.build(pairs, limits), len(pairs), started)
 
 
 # --- hashes ----------------------------------------------------------------------------------
 
 
-def _read_hash(source: Source, limits: Limits) -> Hash:
+def _read_hash(source: PrimitiveReader, limits: Limits) -> Hash:
     started = source.offset
     count = source.length()
     fields: dict[bytes, bytes] = {}
@@ -197,16 +199,16 @@ def _read_hash(source: Source, limits: Limits) -> Hash:
     return Hash.of(_distinct(fields, count, started), limits)
 
 
-def _read_hash_block(source: Source, limits: Limits, unpack: Unpack) -> Hash:
+def _read_hash_block(source: PrimitiveReader, limits: Limits, unpack: Unpack) -> Hash:
     started = source.offset
     items = _block(source, unpack)
     if len(items) % 2:
-        raise RdbError("a hash with a field without value", started)
+        raise RdbError("the hash has a field without a value", started)
     fields = dict(zip(islice(items, 0, None, 2), islice(items, 1, None, 2), strict=True))
     return Hash.of(_distinct(fields, len(items) // 2, started), limits)
 
 
-def _read_hash_valkey(source: Source, limits: Limits) -> Hash:
+def _read_hash_valkey(source: PrimitiveReader, limits: Limits) -> Hash:
     started = source.offset
     rows = []
     for _ in range(source.length()):
@@ -215,8 +217,8 @@ def _read_hash_valkey(source: Source, limits: Limits) -> Hash:
     return _make_hash(rows, limits, started)
 
 
-def _read_hash_with_deadlines(source: Source, limits: Limits, draft: bool = False) -> Hash:
-    """Redis' own form: deadlines counted from the soonest one, in the draft from zero."""
+def _read_hash_with_deadlines(source: PrimitiveReader, limits: Limits, draft: bool = False) -> Hash:
+    """Redis' own form: deadlines relative to the earliest one, in the draft absolute."""
     started = source.offset
     soonest = 1 if draft else source.signed(8)
     rows = []
@@ -226,18 +228,20 @@ def _read_hash_with_deadlines(source: Source, limits: Limits, draft: bool = Fals
     return _make_hash(rows, limits, started)
 
 
-def _read_hash_block_with_deadlines(source: Source, limits: Limits, draft: bool = False) -> Hash:
+def _read_hash_block_with_deadlines(
+    source: PrimitiveReader, limits: Limits, draft: bool = False
+) -> Hash:
     if not draft:
-        source.signed(8)  # the soonest deadline, which is seen in the entries too
+        source.signed(8)  # the earliest deadline, which the entries tell too
     started = source.offset
     items = unpack(source.string(), started)
     if len(items) % 3:
-        raise RdbError("a hash with a field without value or deadline", started)
+        raise RdbError("the hash has a field without a value or an expiry time", started)
     fields, values, deadlines = texts(items[::3]), texts(items[1::3]), items[2::3]
     rows = []
     for field, text, deadline in zip(fields, values, deadlines, strict=True):
         if not isinstance(deadline, int):
-            raise RdbError("a deadline that is no number", started)
+            raise RdbError("the field's expiry time is not a number", started)
         rows.append((field, text, deadline or None))
     return _make_hash(rows, limits, started)
 
@@ -248,21 +252,23 @@ def _make_hash(rows: list[tuple[bytes, bytes, int | None]], limits: Limits, star
     for field, _, deadline in rows:
         if deadline is not None:
             if not 0 <= deadline < _LATEST:
-                raise RdbError("a deadline that is out of range", started)
+                raise RdbError("the field's expiry time is out of range", started)
             made.set_deadline(field, deadline)
     return made
 
 
-# --- what cannot be read -----------------------------------------------------------------------
+# --- unsupported types -------------------------------------------------------------------------
 
 
-def _refuse_module(source: Source, limits: Limits) -> NoReturn:
+def _refuse_module(source: PrimitiveReader, limits: Limits) -> NoReturn:
     started = source.offset
     name = module_name(source.length())
-    raise RdbError(f"a value of the module type '{name}', which only its module can read", started)
+    raise RdbError(
+        f"the value has the module type '{name}', which only that Redis module can read", started
+    )
 
 
-_READERS: dict[int, Callable[[Source, Limits], Value]] = {
+_READERS: dict[int, Callable[[PrimitiveReader, Limits], Value]] = {
     codes.LIST: _read_list,
     codes.LIST_ZIPLIST: _read_list_block,
     codes.LIST_OF_ZIPLISTS: _read_list_of_ziplists,

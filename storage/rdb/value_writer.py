@@ -1,4 +1,4 @@
-"""Writing values: each in the form that gives the reader the same encoding."""
+"""Writes values, each in the form that makes the reader choose the same encoding."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from struct import Struct
 from typing import Any
 
 from storage.rdb import codes
-from storage.rdb.elements import length, string
 from storage.rdb.listpacks import Entry, pack
+from storage.rdb.primitive_writer import length, string
 from storage.rdb.streams import write_stream
 from storage.rdb.ziplists import pack_intset
 from storage.values.hashes import Hash
@@ -17,22 +17,22 @@ from storage.values.lists import List
 from storage.values.sets import Set
 from storage.values.sorted_sets import SortedSet
 from storage.values.streams import Stream
+from storage.values.types import Value
 
-Value = Any
 Text = bytes | bytearray
 
 _DOUBLE = Struct("<d")
 _INT64 = Struct("<q")
-_FOR_EVER = _INT64.pack(-1)
-# Whole numbers up to here are written as integers where scores are written as text.
+_NO_DEADLINE = _INT64.pack(-1)
+# Listpacks store whole scores below this magnitude as integers, others as text.
 _WHOLE = 2.0**52
 
 
 def least_version(value: Value) -> int:
-    """The oldest version that holds all of this value."""
-    if value.__class__ is Hash:
+    """Return the oldest version that can represent the value."""
+    if isinstance(value, Hash):
         return codes.VALKEY if value.deadlines else codes.OLDEST_WRITTEN
-    if value.__class__ is Stream:
+    if isinstance(value, Stream):
         for group in value.groups.values():
             for consumer in group.consumers.values():
                 if consumer.active_time != consumer.seen_time:
@@ -41,28 +41,26 @@ def least_version(value: Value) -> int:
 
 
 def type_code(value: Value, version: int) -> int:
-    """The type under which a value is written in this version."""
-    kind = value.__class__
-    if kind is bytes or kind is bytearray:
+    """Return the type code under which this version stores the value."""
+    if isinstance(value, (bytes, bytearray)):
         return codes.STRING
-    if kind is Hash:
+    if isinstance(value, Hash):
         if value.deadlines:
             return codes.HASH_DEADLINES_VALKEY
         return codes.HASH_LISTPACK if value.packed else codes.HASH
-    if kind is List:
+    if isinstance(value, List):
         return codes.LIST_OF_LISTPACKS
-    if kind is Set:
-        # The packed form of sets is younger than the oldest version we write. A reader
-        # packs a small set by itself.
+    if isinstance(value, Set):
+        # The oldest version we write has no packed form of sets. A reader packs a small
+        # set by itself.
         return codes.SET if value.numbers() is None else codes.SET_INTSET
-    if kind is SortedSet:
+    if isinstance(value, SortedSet):
         return codes.SORTED_SET_LISTPACK if value.packed else codes.SORTED_SET
-    assert kind is Stream, kind
     return codes.STREAM_3 if version >= codes.CONSUMER_TIMES else codes.STREAM_2
 
 
 def write_body(out: bytearray, code: int, value: Value, compress: bool) -> None:
-    """Append a value, whose type code stands elsewhere."""
+    """Append a value without its type code."""
     _WRITERS[code](out, value, compress)
 
 
@@ -114,12 +112,12 @@ def _hash_with_deadlines(out: bytearray, value: Hash, compress: bool) -> None:
         out += string(field, compress)
         out += string(text, compress)
         deadline = value.deadline(field)
-        out += _FOR_EVER if deadline is None else _INT64.pack(deadline)
+        out += _NO_DEADLINE if deadline is None else _INT64.pack(deadline)
 
 
 def _sorted_set(out: bytearray, value: SortedSet, compress: bool) -> None:
     out += length(len(value))
-    # From the highest on, so that a reader always inserts at the front.
+    # In descending order, so that a reader always inserts at the front.
     for score, member in reversed(value.pairs()):
         out += string(member, compress)
         out += _DOUBLE.pack(score)
@@ -133,6 +131,7 @@ def _sorted_set_listpack(out: bytearray, value: SortedSet, compress: bool) -> No
     out += string(pack(items), compress)
 
 
+# Any, because each function takes only the class to which `type_code` gives its code.
 _WRITERS: dict[int, Callable[[bytearray, Any, bool], None]] = {
     codes.STRING: _string,
     codes.LIST_OF_LISTPACKS: _list,

@@ -1,4 +1,4 @@
-"""Writing a snapshot: the whole of a keyspace, a chunk at a time."""
+"""Writes snapshots: a whole keyspace in chunks, or key by key."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from struct import Struct
 from storage.keyspace import Keyspace
 from storage.rdb import codes
 from storage.rdb.checksum import crc64
-from storage.rdb.elements import SHORT, length, string
-from storage.rdb.value_writer import Value, least_version, type_code, write_body
+from storage.rdb.primitive_writer import SHORT, length, string
+from storage.rdb.value_writer import least_version, type_code, write_body
 from storage.values.hashes import Hash
 from storage.values.streams import Stream
+from storage.values.types import Value
 
-# About as many bytes are handed on at a time.
+# The approximate size of a chunk.
 _CHUNK = 1 << 16
 _INT64, _UINT64 = Struct("<q"), Struct("<Q")
-# Strings that begin like this many others: neither a number nor worth compressing.
+# Strings of these lengths are stored as they are: too long for a number, too short to
+# compress.
 _PLAIN_FROM, _PLAIN_TO = 12, 20
 
 Facts = Mapping[str, str | int]
 
 
 def needed_version(keyspace: Keyspace) -> int:
-    """The oldest version that holds everything in the keyspace."""
+    """Return the oldest version that can represent everything in the keyspace."""
     version = codes.OLDEST_WRITTEN
     for database in keyspace.databases:
         values = database.data.values()
-        # The classes are gathered without a step of Python per key.
+        # This collects the classes in C, without running Python code per key.
         if {Hash, Stream}.isdisjoint(set(map(type, values))):
             continue
         for value in values:
@@ -47,11 +49,11 @@ def save(
     checksum: bool = True,
     idle_times: bool = False,
 ) -> Iterator[bytes]:
-    """A snapshot of everything, in chunks to be written one after the other.
+    """Yield a snapshot of the whole keyspace in chunks.
 
-    The keyspace must not change until the last chunk was taken: this is for a forked
-    process, or for a save that everybody waits for. Where clients go on in between, use a
-    `SnapshotWriter` and give it each key as it was when the snapshot began.
+    The keyspace must not change before the last chunk: use this in a forked process, or for
+    a save that blocks the server. When clients continue in between, use a `SnapshotWriter`
+    and give it each key as it was when the snapshot began.
     """
     writer = SnapshotWriter(needed_version(keyspace), compress=compress, checksum=checksum)
     writer.begin(facts)
@@ -79,16 +81,16 @@ def save(
 
 
 class SnapshotWriter:
-    """Puts a snapshot together from its parts; `take` hands out what has gathered.
+    """Assembles a snapshot from its parts; `take` returns the bytes written so far.
 
     The order is `begin`, any libraries, then for each database `select` and its keys, and
-    `finish`. Only a snapshot that was finished can be read.
+    finally `finish`, without which the snapshot cannot be read.
     """
 
     __slots__ = ("_compress", "_crc", "_out", "_sums", "version")
 
     def __init__(self, version: int, *, compress: bool = True, checksum: bool = True) -> None:
-        """`version` is what `needed_version` said of the keyspace that is to be written."""
+        """`version` is the result of `needed_version` for the keyspace to be written."""
         self.version = version
         self._compress = compress
         self._sums = checksum
@@ -96,7 +98,7 @@ class SnapshotWriter:
         self._out = bytearray()
 
     def begin(self, facts: Facts) -> None:
-        """Write the head, with facts like the program's version and the time."""
+        """Write the header, with metadata such as the program's version and the time."""
         if self.version >= codes.VALKEY:
             self._out += b"%b%03d" % (codes.VALKEY_MAGIC, self.version)
         else:
@@ -106,27 +108,27 @@ class SnapshotWriter:
             self._out += string(name.encode(), False) + string(str(fact).encode(), False)
 
     def add_library(self, code: bytes) -> None:
-        """Write a library of functions: its source text."""
+        """Write the source code of a function library."""
         self._out.append(codes.FUNCTION)
         self._out += string(code, self._compress)
 
     def select(self, index: int, keys: int, deadlines: int) -> None:
-        """Begin a database; how many keys come, and how many with deadlines, are hints."""
-        self.turn_to(index)
+        """Begin a database; `keys` and `deadlines` are size hints for the reader."""
+        self.reselect(index)
         self._out.append(codes.SIZES)
         self._out += length(keys) + length(deadlines)
 
-    def turn_to(self, index: int) -> None:
-        """Go on with a database that was begun before: keys may come in any order."""
+    def reselect(self, index: int) -> None:
+        """Continue a database that was begun before: keys may come in any order."""
         self._out.append(codes.SELECT)
         self._out += length(index)
 
     def add(
         self, key: bytes, value: Value, deadline: int | None = None, idle: int | None = None
     ) -> bool:
-        """Write a key; `idle` are the milliseconds since its last use.
+        """Write a key; `idle` is the number of milliseconds since its last use.
 
-        Returns whether so much has gathered that it should be taken.
+        Return whether enough bytes are buffered for a chunk.
         """
         out = self._out
         if deadline is not None:
@@ -137,7 +139,7 @@ class SnapshotWriter:
             out += length(idle // 1000)
         compress = self._compress
         if value.__class__ is bytes:
-            # Most of what is stored; a key or value of such a size stands for itself.
+            # The most common case, so that of plain strings is handled inline.
             size = len(key)
             if _PLAIN_FROM <= size <= _PLAIN_TO:
                 out += b"\0%b%b" % (SHORT[size], key)
@@ -156,16 +158,16 @@ class SnapshotWriter:
         return len(out) >= _CHUNK
 
     def finish(self) -> None:
-        """Write the end, with the checksum of everything."""
+        """Write the end marker and the checksum of everything before."""
         self._out.append(codes.END)
         self._sum_up(self._out)
         self._out += _UINT64.pack(self._crc)
 
     def take(self) -> bytes:
-        """The bytes that have gathered since the last time."""
+        """Return the bytes written since the last call."""
         chunk = bytes(self._out)
         if self._sums and chunk:
-            # After the end this comes too late to matter.
+            # After `finish` this has no effect any more: the checksum is written.
             self._crc = crc64(chunk, self._crc)
         self._out.clear()
         return chunk

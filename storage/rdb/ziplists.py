@@ -1,4 +1,4 @@
-"""The flat blocks of Redis before listpacks: ziplists, zipmaps and arrays of integers."""
+"""The flat blocks of older Redis versions: ziplists, zipmaps and integer arrays (intsets)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _INTSET_CODES = {2: "h", 4: "i", 8: "q"}
 
 
 def unpack_ziplist(block: bytes, offset: int) -> list[bytes]:
-    """The texts in a ziplist that began at this offset of the source."""
+    """Decode a ziplist that starts at this offset of the file."""
     if len(block) < _ZIPLIST_HEAD.size + 1:
-        raise RdbError("a ziplist that is too short", offset)
+        raise RdbError("the ziplist is too short", offset)
     size, _, count = _ZIPLIST_HEAD.unpack_from(block)
     if size != len(block) or block[-1] != _END:
-        raise RdbError("a ziplist that is not as long as it says", offset)
+        raise RdbError("the ziplist's length does not match its header", offset)
     items: list[bytes] = []
     at, end = _ZIPLIST_HEAD.size, len(block) - 1
     while at < end:
-        # First the length of the entry before, which only backward walking needs.
+        # Skip the length of the previous entry, which only backward iteration needs.
         at += 5 if block[at] == _LONG else 1
         if at >= end:
-            raise RdbError("a ziplist that ends within an entry", offset)
+            raise RdbError("the ziplist ends inside an entry", offset)
         code = block[at]
         at += 1
         kind = code >> 6
@@ -39,7 +39,7 @@ def unpack_ziplist(block: bytes, offset: int) -> list[bytes]:
                 continue
             width = _INTEGER_WIDTHS.get(code)
             if width is None:
-                raise RdbError("an unknown kind of ziplist entry", offset + at - 1)
+                raise RdbError("unknown ziplist entry type", offset + at - 1)
             items.append(b"%d" % int.from_bytes(block[at : at + width], "little", signed=True))
             at += width
             continue
@@ -54,14 +54,14 @@ def unpack_ziplist(block: bytes, offset: int) -> list[bytes]:
         items.append(block[at : at + length])
         at += length
     if at != end or (count != _UNCOUNTED and count != len(items)):
-        raise RdbError("a ziplist whose entries do not fill it", offset)
+        raise RdbError("the ziplist's entries do not match its header", offset)
     return items
 
 
 def unpack_zipmap(block: bytes, offset: int) -> list[bytes]:
-    """The fields and values, in turn, of a zipmap that began at this offset."""
+    """Decode a zipmap that starts at this offset: fields and values in turn."""
     if len(block) < 2 or block[-1] != _END:
-        raise RdbError("a zipmap without an end", offset)
+        raise RdbError("the zipmap has no end marker", offset)
     items: list[bytes] = []
     at, end = 1, len(block) - 1
     while at < end:
@@ -74,32 +74,32 @@ def unpack_zipmap(block: bytes, offset: int) -> list[bytes]:
             break
         unused = 0
         if len(items) % 2 and at < end:
-            # A value is followed by room that it had before it became shorter.
+            # A value may be followed by space left over from a longer one.
             unused = block[at]
             at += 1
         items.append(block[at : at + length])
         at += length + unused
     if at != end or len(items) % 2:
-        raise RdbError("a zipmap whose entries do not fill it", offset)
+        raise RdbError("the zipmap's entries do not match its length", offset)
     return items
 
 
 def unpack_intset(block: bytes, offset: int) -> list[int]:
-    """The ascending integers of an intset that began at this offset."""
+    """Decode an intset that starts at this offset: ascending integers."""
     if len(block) < _INTSET_HEAD.size:
-        raise RdbError("an intset that is too short", offset)
+        raise RdbError("the intset is too short", offset)
     width, count = _INTSET_HEAD.unpack_from(block)
     code = _INTSET_CODES.get(width)
     if code is None or len(block) != _INTSET_HEAD.size + width * count:
-        raise RdbError("an intset that is not as long as it says", offset)
+        raise RdbError("the intset's length does not match its header", offset)
     numbers = list(unpack_from(f"<{count}{code}", block, _INTSET_HEAD.size))
     if any(first >= second for first, second in pairwise(numbers)):
-        raise RdbError("an intset that is not in order", offset)
+        raise RdbError("the intset is not in ascending order", offset)
     return numbers
 
 
 def pack_intset(numbers: list[int]) -> bytes:
-    """An intset of these ascending integers, in the narrowest width that holds them."""
+    """Encode ascending integers as an intset of the narrowest sufficient width."""
     low, high = numbers[0], numbers[-1]
     width = next(
         width for width in (2, 4, 8) if -(1 << 8 * width - 1) <= low and high < 1 << 8 * width - 1

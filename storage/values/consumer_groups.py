@@ -1,18 +1,13 @@
-"""Consumer groups: who was given which entries of a stream, and how far a group has read.
+"""Consumer groups: which consumer received which entries, and how far a group has read.
 
-The pending entries of a group and of each of its consumers are the same `Pending` objects
-in two orders, both by id. Entries themselves stay in the stream: a pending one may have
-been deleted there.
+A pending entry is one `Pending` object in two maps, that of its group and that of its
+consumer, both ordered by ID. The entry itself is in the stream, from which it may have been
+deleted in the meantime.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sortedcontainers import SortedDict
-
-if TYPE_CHECKING:
-    from storage.values.streams import Stream
 
 
 class Consumer:
@@ -38,24 +33,24 @@ class Pending:
         self.deliveries = deliveries
 
     def idle(self, now: int) -> int:
-        """Milliseconds since the delivery, which may lie ahead when the clock was set back."""
+        """Return the milliseconds since the delivery; 0 if the clock was set back before it."""
         return max(0, now - self.delivery_time)
 
 
 class Group:
-    """A group: its place in the stream, its consumers, and what they have not confirmed."""
+    """A group: its position in the stream, its consumers, and their unacknowledged entries."""
 
     __slots__ = ("consumers", "entries_read", "last_id", "pending")
 
     def __init__(self, last_id: int, entries_read: int | None = None) -> None:
         self.last_id = last_id
-        # How many entries the stream had ever got when it got `last_id`; None if unknown.
+        # How many entries had been added to the stream up to `last_id`; None if unknown.
         self.entries_read = entries_read
         self.consumers: dict[bytes, Consumer] = {}
         self.pending: SortedDict[int, Pending] = SortedDict()
 
     def consumers_by_name(self) -> list[Consumer]:
-        """In the order in which Redis lists them."""
+        """Return the consumers in the order in which Redis lists them."""
         return [self.consumers[name] for name in sorted(self.consumers)]
 
     def add_consumer(self, name: bytes, now: int) -> Consumer:
@@ -63,7 +58,7 @@ class Group:
         return consumer
 
     def remove_consumer(self, name: bytes) -> int | None:
-        """Forget a consumer and what it had pending, which is counted; None if unknown."""
+        """Remove a consumer; return how many pending entries it had, None if it is unknown."""
         consumer = self.consumers.pop(name, None)
         if consumer is None:
             return None
@@ -74,7 +69,7 @@ class Group:
     # --- pending entries -----------------------------------------------------------------
 
     def deliver(self, entry_id: int, consumer: Consumer, now: int) -> None:
-        """Note a first delivery. An entry that was pending already starts anew."""
+        """Record a first delivery. An already pending entry is treated as new."""
         pending = self.pending.get(entry_id)
         if pending is None:
             self.pending[entry_id] = consumer.pending[entry_id] = Pending(consumer, now)
@@ -91,36 +86,12 @@ class Group:
             pending.consumer = consumer
 
     def acknowledge(self, entry_id: int) -> bool:
-        """Take an entry from the pending ones; whether it was one."""
+        """Remove a pending entry and return whether it was pending."""
         pending = self.pending.pop(entry_id, None)
         if pending is None:
             return False
         del pending.consumer.pending[entry_id]
         return True
-
-    # --- progress ------------------------------------------------------------------------
-
-    def advance(self, stream: Stream, entry_id: int) -> None:
-        """The group has read this entry, which lies beyond its last one."""
-        if (
-            self.entries_read is not None
-            and self.last_id >= stream.first_id
-            and not stream.may_lack_entries_after(self.last_id)
-        ):
-            self.entries_read += 1
-        elif stream.entries_added:
-            self.entries_read = stream.ordinal(entry_id)
-        self.last_id = entry_id
-
-    def lag(self, stream: Stream) -> int | None:
-        """How many entries the group has not read; None where that cannot be known."""
-        added = stream.entries_added
-        if not added:
-            return 0
-        if self.entries_read is not None and not stream.may_lack_entries_after(self.last_id):
-            return added - self.entries_read
-        ordinal = stream.ordinal(self.last_id)
-        return None if ordinal is None else added - ordinal
 
     def copy(self) -> Group:
         twin = Group(self.last_id, self.entries_read)

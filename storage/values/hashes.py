@@ -14,10 +14,10 @@ from storage.values.random_members import pick_distinct, pick_member
 
 
 class Hash(dict[bytes, bytes]):
-    """A dict of fields that knows its Redis encoding and which fields run out when.
+    """A dict of fields that knows its Redis encoding and when its fields expire.
 
-    Read it as a dict; change it through `put` and `remove`, so that encoding, scan order
-    and deadlines follow.
+    Read it as a dict; change it through `put` and `remove`, which maintain the encoding,
+    the scan order and the deadlines.
     """
 
     __slots__ = ("_agenda", "deadlines", "order", "packed")
@@ -27,14 +27,15 @@ class Hash(dict[bytes, bytes]):
         # Small enough for Redis to keep it in one flat block; once false, always false.
         self.packed = True
         self.order: ScanOrder | None = None
-        # None until the first field is given a deadline, which Redis' encoding remembers.
+        # None until the first field gets a deadline; Redis' encoding changes at that point.
         self.deadlines: dict[bytes, int] | None = None
-        # The same deadlines in order, so that a read can tell at once whether any is past.
+        # A SortedList of (deadline, field), so that a read can check for expired fields in
+        # constant time. Any, because sortedcontainers has no types.
         self._agenda: Any = None
 
     @classmethod
     def of(cls, fields: dict[bytes, bytes], limits: Limits) -> Hash:
-        """A hash of these fields, encoded as when it is loaded."""
+        """Return a hash of these fields, encoded as if it was loaded from a file."""
         made = cls()
         made.update(fields)
         made.packed = len(fields) <= limits.hash_max_listpack_entries and (
@@ -44,7 +45,7 @@ class Hash(dict[bytes, bytes]):
         return made
 
     def put(self, field: bytes, value: bytes, limits: Limits, *, keep_ttl: bool = False) -> bool:
-        """Set a field, dropping its deadline unless told otherwise; whether it is new."""
+        """Set a field and, unless `keep_ttl`, remove its deadline; return whether it is new."""
         if self.deadlines and not keep_ttl:
             self.clear_deadline(field)
         before = len(self)
@@ -69,7 +70,7 @@ class Hash(dict[bytes, bytes]):
         return self.pop(field, None) is not None
 
     def copy(self) -> Hash:
-        """An independent hash with the same fields, encoding and deadlines."""
+        """Return an independent hash with the same fields, encoding and deadlines."""
         twin = Hash()
         twin.update(self)
         twin.packed = self.packed
@@ -94,7 +95,7 @@ class Hash(dict[bytes, bytes]):
         self._agenda.add((deadline, field))
 
     def clear_deadline(self, field: bytes) -> bool:
-        """Let the field live for ever; whether it had a deadline."""
+        """Remove the field's deadline and return whether it had one."""
         if not self.deadlines:
             return False
         deadline = self.deadlines.pop(field, None)
@@ -104,7 +105,7 @@ class Hash(dict[bytes, bytes]):
         return True
 
     def deadline(self, field: bytes) -> int | None:
-        """When the field runs out, in epoch ms; None for never (or for no such field)."""
+        """Return when the field expires, in epoch ms; None if it does not or does not exist."""
         return self.deadlines.get(field) if self.deadlines else None
 
     def next_deadline(self) -> int | None:
@@ -112,31 +113,31 @@ class Hash(dict[bytes, bytes]):
         return deadline
 
     def expired_fields(self, now: int) -> list[bytes]:
-        """Fields whose deadline lies before `now`, soonest first."""
+        """Return the fields whose deadline is before `now`, earliest first."""
         if not self.deadlines or self._agenda[0][0] >= now:
             return []
         return [field for _, field in self._agenda.irange(maximum=(now,), inclusive=(True, False))]
 
-    # --- walking and chance --------------------------------------------------------------
+    # --- scans and random picks ----------------------------------------------------------
 
     def walk_order(self) -> ScanOrder | None:
-        """The order for scans and random picks, made when first asked for.
+        """Return the order for scans and random picks, creating it on first use.
 
-        None while the hash is packed: it is walked as a whole then.
+        None while the hash is packed: one scan call then returns all fields.
         """
         if self.order is None and not self.packed:
             self.order = ScanOrder()
         return self.order
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """The next cursor (0 when done) and about `count` fields: all, while packed."""
+        """Return the next cursor (0 when done) and about `count` fields: all while packed."""
         order = self.walk_order()
         return (0, list(self)) if order is None else order.scan(self, cursor, count)
 
     def pick(self, rng: Random) -> bytes:
-        """A random field of a hash that is not empty."""
+        """Return a random field of a hash that is not empty."""
         return pick_member(self, self.walk_order(), rng)
 
     def pick_distinct(self, count: int, rng: Random) -> list[bytes]:
-        """`count` different random fields, or all where there are no more."""
+        """Return `count` different random fields, or all if there are fewer."""
         return pick_distinct(self, self.walk_order(), count, rng)

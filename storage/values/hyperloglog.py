@@ -1,17 +1,16 @@
-"""The HyperLogLog: how many different elements there were, in at most 12 KB.
+"""The HyperLogLog: an estimate of the number of distinct elements, in at most 12 KB.
 
-Redis keeps it inside an ordinary string, and so clients GET, SET and copy it between
-servers. The functions here therefore work on that string itself, byte for byte as Redis
-lays it out:
+Redis stores it in an ordinary string, which clients GET, SET and copy between servers. So
+the functions here work on that string, in exactly Redis' layout:
 
 - a header of 16 bytes: `HYLL`, the encoding (0 dense, 1 sparse), three zeros, and the
-  last count as a little-endian number whose topmost bit says that it is out of date;
+  last count as a little-endian number whose highest bit marks it as outdated;
 - *dense*: 16384 registers of 6 bits, the low bits first;
 - *sparse*: runs of equal registers. `00nnnnnn` is n+1 zeros, `01nnnnnn nnnnnnnn` the same
   for longer runs, and `1vvvvvnn` is n+1 registers of value v+1.
 
-Work over all registers is done on a plain array of one byte per register, with slices,
-`translate` and big integers: a loop in Python would take a hundred times as long.
+Operations on all registers use an array of one byte per register, with slices, `translate`
+and big integers: a loop in Python would take a hundred times as long.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ HEADER = 16
 DENSE, SPARSE = 0, 1
 INDEX_BITS = 14
 REGISTERS = 1 << INDEX_BITS
-# What is left of the hash tells the register's value: the place of its lowest set bit.
+# The other bits of the hash give the register's value: the position of the lowest set bit.
 HASH_BITS = 64 - INDEX_BITS
 DENSE_SIZE = HEADER + REGISTERS * 6 // 8
 EMPTY_REGISTERS = bytes(REGISTERS)
@@ -32,9 +31,9 @@ EMPTY_REGISTERS = bytes(REGISTERS)
 _SPARSE_MAX_VALUE = 32
 _MAX_ZEROS = 64
 _MAX_VALUES = 4
-# A new value disturbs what stands next to it; so many runs are looked at to join them.
+# After a new value, this many neighbouring runs are checked for runs to join.
 _JOIN_REACH = 5
-# Runs before the wanted one are skipped in blocks of so many.
+# Runs before the one to change are skipped in blocks of this many bytes.
 _BLOCK = 64
 
 _ALPHA = 0.721347520444481703680
@@ -42,7 +41,7 @@ _MASK64 = (1 << 64) - 1
 _SEED = 0xADC83B19
 _MULTIPLIER = 0xC6A4A7935BD1E995
 
-# Tables that cut the three bytes of four dense registers into their parts, and back.
+# Tables that split the three bytes of four dense registers into their parts, and back.
 _LOW6 = bytes(byte & 63 for byte in range(256))
 _TOP2 = bytes(byte >> 6 for byte in range(256))
 _LOW4_UP2 = bytes((byte & 15) << 2 for byte in range(256))
@@ -60,7 +59,7 @@ _LONG_OPCODES = bytes(range(0x40, 0x80))
 
 
 class CorruptHyperLogLog(Exception):
-    """The header is good, but the runs do not add up to the registers."""
+    """The header is valid, but the runs do not add up to the number of registers."""
 
 
 def new() -> bytearray:
@@ -68,7 +67,7 @@ def new() -> bytearray:
 
 
 def is_valid(value: bytes | bytearray) -> bool:
-    """Whether a string has the header, and the size where that is fixed."""
+    """Return whether a string has a valid header and, if dense, the right size."""
     return (
         len(value) >= HEADER
         and value[:4] == MAGIC
@@ -80,7 +79,7 @@ def is_valid(value: bytes | bytearray) -> bool:
 
 
 def cached_count(value: bytes | bytearray) -> int | None:
-    """The count as last computed; None if elements came in since."""
+    """Return the last computed count; None if elements were added since."""
     if value[15] & 0x80:
         return None
     return int.from_bytes(value[8:16], "little")
@@ -95,11 +94,11 @@ def forget_count(value: bytearray) -> None:
 
 
 def estimate(registers: bytes) -> int:
-    """How many elements there were, by Ertl's improved estimator."""
+    """Estimate the number of distinct elements with Ertl's improved estimator."""
     size = float(REGISTERS)
     having = [0] * (HASH_BITS + 2)
     rank, left = 0, REGISTERS
-    # Counting is most of the work here, and high values are rare.
+    # Counting is most of the work, and high values are rare.
     while left and rank < len(having):
         having[rank] = count = registers.count(rank)
         left -= count
@@ -109,7 +108,7 @@ def estimate(registers: bytes) -> int:
         total += count
         total *= 0.5
     total += size * _sigma(having[0] / size)
-    # Half away from zero; the numbers are far below where that sum would lose the half.
+    # Rounds half up; the numbers are too small for the addition to lose precision.
     return math.floor(_ALPHA * size * size / total + 0.5)
 
 
@@ -143,7 +142,7 @@ def _tau(x: float) -> float:
 
 
 def add(value: bytearray, element: bytes, sparse_limit: int) -> bool:
-    """Count an element in; whether that changed a register."""
+    """Add an element and return whether that changed a register."""
     register, rank = place_of(element)
     if value[4] == DENSE:
         return _set_dense(value, register, rank)
@@ -151,15 +150,15 @@ def add(value: bytearray, element: bytes, sparse_limit: int) -> bool:
 
 
 def place_of(element: bytes) -> tuple[int, int]:
-    """The register that an element falls into, and the value it wants to see there."""
+    """Return the register of an element, and the least value it requires there."""
     hashed = murmur64(element)
-    # The bit beyond the hash ends the search where all of it is zero.
+    # The bit above the hash bounds the result if all bits of the hash are zero.
     rest = hashed >> INDEX_BITS | 1 << HASH_BITS
     return hashed & (REGISTERS - 1), (rest & -rest).bit_length()
 
 
 def murmur64(data: bytes) -> int:
-    """MurmurHash64A with the seed that all HyperLogLogs of Redis share."""
+    """Return MurmurHash64A with the seed that Redis uses for HyperLogLogs."""
     length = len(data)
     hashed = _SEED ^ (length * _MULTIPLIER & _MASK64)
     blocks = length >> 3
@@ -178,7 +177,7 @@ def murmur64(data: bytes) -> int:
 
 
 def registers_of(value: bytes | bytearray) -> bytes:
-    """The registers, one byte each."""
+    """Return the registers, one byte each."""
     if value[4] == SPARSE:
         return _unpack_sparse(value)
     first, second, third = (bytes(value[HEADER + i :: 3]) for i in range(3))
@@ -191,17 +190,17 @@ def registers_of(value: bytes | bytearray) -> bytes:
 
 
 def merged(one: bytes, other: bytes) -> bytes:
-    """The larger of each two registers."""
+    """Return the maximum of each pair of registers."""
     a, b = int.from_bytes(one, "little"), int.from_bytes(other, "little")
-    # Registers have 6 bits, so a top bit lent to each of `a` survives the subtraction
-    # exactly where a >= b; spread over its byte it picks that byte.
+    # Registers have 6 bits, so a top bit set in each byte of `a` survives the subtraction
+    # exactly where a >= b. Extended over its byte it becomes a mask that selects `a`.
     keeps = ((a | _HIGH_BITS) - b) & _HIGH_BITS
     picks_a = keeps | (keeps - (keeps >> 7))
     return (b ^ ((a ^ b) & picks_a)).to_bytes(REGISTERS, "little")
 
 
 def put_registers(value: bytearray, registers: bytes, sparse_limit: int) -> None:
-    """Raise the registers of `value` to these, which are nowhere less than its own."""
+    """Raise the registers of `value` to these, none of which is below its current value."""
     if value[4] == DENSE:
         value[HEADER:] = _pack_dense(registers)
         return
@@ -282,10 +281,10 @@ def _set_sparse(
     limit: int,
     hint: tuple[int, int] = (HEADER, 0),
 ) -> tuple[bool, tuple[int, int]]:
-    """Raise a register; whether it changed, and where to begin looking for later ones.
+    """Raise a register; return whether it changed, and the hint for higher registers.
 
-    `hint` is the place of a run before the register, and the first register of that run.
-    A value too large for a run, and growth beyond `limit`, make the whole thing dense.
+    `hint` is the place of a run at or before the register, and that run's first register.
+    A value too large for a run, or growth beyond `limit`, makes the HyperLogLog dense.
     """
     if rank > _SPARSE_MAX_VALUE:
         return _promote(value, register, rank), hint
@@ -345,14 +344,14 @@ def _promote(value: bytearray, register: int, rank: int) -> bool:
 
 
 def _join_values(value: bytearray, at: int) -> None:
-    """Join neighbouring runs of one value, among the first few from `at` on."""
+    """Join neighbouring runs of the same value, among the first few from `at` on."""
     for _ in range(_JOIN_REACH):
         if at >= len(value):
             return
         opcode = value[at]
         if opcode & 0x80:
             after = value[at + 1] if at + 1 < len(value) else 0
-            # Equal but for the length: both are values, and the same.
+            # Equal except for the length: both are runs of the same value.
             if opcode & 0xFC == after & 0xFC and _SPAN[opcode] + _SPAN[after] <= _MAX_VALUES:
                 value[at : at + 2] = bytes([opcode + _SPAN[after]])
                 continue
@@ -362,7 +361,7 @@ def _join_values(value: bytearray, at: int) -> None:
 
 
 def _long_span(value: bytes | bytearray, low: int) -> int:
-    """The length of a long run of zeros whose second byte is at `low`."""
+    """Return the length of a long run of zeros whose second byte is at `low`."""
     if low >= len(value):
         raise CorruptHyperLogLog
     return ((value[low - 1] & 63) << 8 | value[low]) + 1

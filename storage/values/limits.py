@@ -1,9 +1,9 @@
-"""When a small collection stops being stored compactly.
+"""The thresholds at which Redis changes the encoding of a value.
 
-Redis packs small collections into one flat block and converts them when they outgrow it;
-clients see that in OBJECT ENCODING, in iteration order and in whether a scan returns all
-at once. Redkeep's structures do not need the packing, but keep account of which side of
-the threshold they are on, by Redis' rules, so that all of that is the same.
+Redis packs small collections into one flat block and converts them when they outgrow it.
+Clients see that in OBJECT ENCODING, in iteration order and in whether one scan call returns
+everything. Redkeep does not pack its structures, but they track which side of the threshold
+they are on, by Redis' rules, so that clients see the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Limits:
-    """The thresholds, under the names of the settings that change them."""
+    """The thresholds, named after the settings that change them."""
 
     hash_max_listpack_entries: int = 512
     hash_max_listpack_value: int = 64

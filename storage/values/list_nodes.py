@@ -1,10 +1,9 @@
-"""The nodes a long list would have in Redis: their lengths and sizes, not their items.
+"""The nodes that a long list would have in Redis: their lengths and sizes, not their items.
 
-Redis keeps a long list (a "quicklist") as a chain of listpacks, and turns it back into a
-single one when it has shrunk to one node of half the allowed size. So whether a list of
-some length is long or short depends on where its nodes begin and end, which depends on
-how it came about. This is the account of that: `List` holds the items in one piece and
-tells this ledger what it does to them.
+Redis stores a long list (a "quicklist") as a chain of listpacks, and converts it back to a
+single one when it has shrunk to one node of half the allowed size. So the encoding depends
+on the boundaries of the nodes, which depend on the history of the list. `Nodes` tracks them:
+`List` stores the items in one piece and reports every change of them here.
 """
 
 from __future__ import annotations
@@ -12,26 +11,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 
 _NO_LIMIT = 1 << 62
-# Nodes limited by their number of entries may still not grow beyond this many bytes.
+# The most bytes of nodes whose limit is a number of entries.
 _SAFE_BYTES = 8192
-# What Redis assumes that an entry takes besides its text, when it looks for room.
+# The overhead of an entry that Redis assumes when it checks whether one fits.
 _ESTIMATED_OVERHEAD = 8
 
 Slice = Callable[[int, int], list[bytes]]
 
 
 def node_limits(setting: int) -> tuple[int, int]:
-    """The most bytes and entries of a node under a `list-max-listpack-size`."""
+    """Return the most bytes and entries of a node for a `list-max-listpack-size`."""
     if setting < 0:
         return 4096 << min(-setting, 5) - 1, _NO_LIMIT
     return _SAFE_BYTES, max(setting, 1)
 
 
 def one_listpack(setting: int, size: int, entries: int, *, shrinking: bool) -> bool:
-    """Whether a list that has come down to one node is to be a listpack again."""
+    """Return whether a list of a single node is to be a listpack again."""
     most_bytes, most_entries = node_limits(setting)
     if setting >= 0:
         most_bytes = _NO_LIMIT
@@ -42,7 +41,7 @@ def one_listpack(setting: int, size: int, entries: int, *, shrinking: bool) -> b
 
 
 class Node:
-    """One node: how many entries, how many bytes. A plain one is a single huge item."""
+    """The entries and bytes of one node. A plain node is a single huge item."""
 
     __slots__ = ("entries", "plain", "size")
 
@@ -53,7 +52,7 @@ class Node:
 
 
 class Nodes(deque[Node]):
-    """The chain of nodes. It keeps the limits of the moment when the list became long."""
+    """The chain of nodes, with the limits at the moment when the list became long."""
 
     __slots__ = ("most_bytes", "most_entries")
 
@@ -69,7 +68,7 @@ class Nodes(deque[Node]):
     # --- at the ends -------------------------------------------------------------------
 
     def pushed_left(self, item: bytes) -> None:
-        # The body of `_has_room` stands here and below, because this is the path of LPUSH.
+        # Repeats the body of `_has_room` here and below, because LPUSH takes this path.
         if self:
             node = self[0]
             if (
@@ -112,7 +111,7 @@ class Nodes(deque[Node]):
     # --- in the middle -----------------------------------------------------------------
 
     def removed(self, indexes: list[int], item: bytes) -> None:
-        """Equal items were taken out; the indexes ascend and are those from before."""
+        """Report the removal of equal items, by their ascending indexes before the removal."""
         size = entry_size(item)
         emptied = False
         ends = 0
@@ -125,14 +124,14 @@ class Nodes(deque[Node]):
             here.entries -= 1
             here.size -= size
             emptied = emptied or not here.entries
-            # The node still reaches as far as it did in terms of the old indexes.
+            # `ends` still counts the removed entries, because the indexes are the old ones.
         if emptied:
             kept = [node for node in self if node.entries]
             self.clear()
             self.extend(kept)
 
     def trimmed(self, left: list[bytes], right: list[bytes]) -> None:
-        """These items were cut off the ends."""
+        """Report the removal of these items from the two ends."""
         at = 0
         while at < len(left):
             node = self[0]
@@ -156,7 +155,7 @@ class Nodes(deque[Node]):
                 break
 
     def replaced(self, index: int, old: bytes, new: bytes, items: Slice) -> None:
-        """The item at the index became another; `items` reads the list as it was before."""
+        """Report the replacement of an item; `items` reads the list as before the change."""
         at, offset = self._find(index)
         node = self[at]
         huge = len(new) > self.most_bytes
@@ -185,7 +184,7 @@ class Nodes(deque[Node]):
             self._merge_around(at + 1)
 
     def inserted(self, index: int, after: bool, item: bytes, items: Slice) -> None:
-        """An item was put beside the one at `index`; `items` reads the list from before."""
+        """Report an insertion beside the item at `index`; `items` reads the list as before."""
         at, offset = self._find(index)
         node = self[at]
         at_edge = offset == (node.entries - 1 if after else 0)
@@ -203,8 +202,8 @@ class Nodes(deque[Node]):
             else:
                 self.insert(at + 1 if after else at, self._node_of(item))
             return
-        # In the middle of a full node: it is cut in two, and unless something huge came
-        # between them, the pieces may then join with what stands beside them.
+        # In the middle of a full node: split it, and unless a huge item comes between the
+        # pieces, merge them with their neighbours where they fit.
         first = index - offset
         cut = index + 1 if after else index
         left, right = items(first, cut), items(cut, first + node.entries)
@@ -236,7 +235,7 @@ class Nodes(deque[Node]):
         return Node(OVERHEAD + entry_size(item), 1)
 
     def _find(self, index: int) -> tuple[int, int]:
-        """Which node the item at `index` lies in, and at which place there."""
+        """Return the place of the node that has the item at `index`, and its offset there."""
         for at, node in enumerate(self):
             if index < node.entries:
                 return at, index
@@ -244,7 +243,7 @@ class Nodes(deque[Node]):
         raise IndexError(index)
 
     def _merge_around(self, at: int) -> None:
-        """Join nodes around `at` that have room for one another, as Redis does after a cut."""
+        """Merge nodes around `at` that fit together, as Redis does after a split."""
         if at >= 2 and self._join(at - 2):
             at -= 1
         if at + 2 < len(self):

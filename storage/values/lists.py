@@ -1,13 +1,12 @@
-"""The list: one piece of memory with free room at both ends.
+"""The list: an array with free space at both ends.
 
-A Python list has its free room at the end only. This one leaves some at its head too:
-`_items[_head:]` are the list's items. So pushing and popping is O(1) at both ends, any
-item and any window of the list is found at once, and all searching runs in C. A deque
-would need time in proportion to the distance from an end for the last two; a chain of
-blocks as in Redis would too.
+A Python list has free space at its end only. This one also leaves some at its head:
+`_items[_head:]` are the list's items. So pushing and popping is O(1) at both ends, access
+to any item or range is immediate, and all searching runs in C. In a deque, or in a chain of
+blocks as in Redis, access takes time proportional to the distance from an end.
 
-Beside the items goes the account by which Redis chooses the encoding: bytes as a
-listpack, and for a list that outgrew that, its nodes (`storage.values.list_nodes`).
+The list also tracks the sizes from which Redis chooses the encoding: its bytes as a
+listpack or, when it outgrew that, its nodes (`storage.values.list_nodes`).
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from collections.abc import Iterable, Iterator
 
 from storage.values.limits import Limits
 from storage.values.list_nodes import Node, Nodes, node_limits, one_listpack
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 
-# Fills the free room at the head.
+# Fills the free space at the head.
 _FREE = b""
 _LEAST_ROOM = 4
 
@@ -26,8 +25,8 @@ _LEAST_ROOM = 4
 class List:
     """A sequence of byte strings that knows its Redis encoding.
 
-    Before adding items, name them all to `expect`: Redis decides about the encoding per
-    command and not per item. After removing items, call `shrunk`.
+    Before adding items, pass all of them to `expect`: Redis chooses the encoding per command
+    and not per item. After removing items, call `shrunk`.
     """
 
     __slots__ = ("_head", "_items", "nodes", "size")
@@ -35,13 +34,13 @@ class List:
     def __init__(self) -> None:
         self._items: list[bytes] = []
         self._head = 0
-        # Bytes as a listpack; only kept while the list is one.
+        # Bytes as a listpack; only maintained while the list is one.
         self.size = OVERHEAD
         self.nodes: Nodes | None = None
 
     @classmethod
     def of(cls, items: Iterable[bytes], limits: Limits) -> List:
-        """A list of these items, encoded as when it is loaded or stored as a whole."""
+        """Return a list of these items, encoded as if loaded from a file or stored as a whole."""
         made = cls()
         made._items = list(items)
         nodes = Nodes(limits.list_max_listpack_size)
@@ -54,7 +53,7 @@ class List:
 
     @classmethod
     def of_nodes(cls, items: list[bytes], nodes: Iterable[Node], limits: Limits) -> List:
-        """A list of these items whose nodes are known, encoded as when it is loaded."""
+        """Return a list of these items in these nodes, encoded as if loaded from a file."""
         made = cls()
         made._items = items
         made.nodes = Nodes(limits.list_max_listpack_size, nodes)
@@ -83,16 +82,16 @@ class List:
         return (items[at] for at in range(self._head, len(items)))
 
     def __getitem__(self, index: int) -> bytes:
-        """The item at an index from 0 on; the caller knows that there is one."""
+        """Return the item at an index from 0 on, which must exist."""
         return self._items[self._head + index]
 
     def window(self, start: int, stop: int) -> list[bytes]:
-        """A copy of the items from `start` up to, not including, `stop`."""
+        """Return a copy of the items from `start` up to, not including, `stop`."""
         head = self._head
         return self._items[head + start : head + stop]
 
     def find(self, item: bytes, start: int, stop: int) -> int:
-        """The first index of the item from `start` up to, not including, `stop`; or -1."""
+        """Return the first index of the item from `start` up to, excluding, `stop`; or -1."""
         head = self._head
         try:
             return self._items.index(item, head + start, head + stop) - head
@@ -102,7 +101,7 @@ class List:
     # --- adding --------------------------------------------------------------------------
 
     def expect(self, items: list[bytes], limits: Limits) -> None:
-        """These items are about to be added: become long now if they are too much."""
+        """Must precede adding these items: change to nodes now if they do not fit."""
         if self.nodes is not None:
             return
         setting = limits.list_max_listpack_size
@@ -132,7 +131,7 @@ class List:
             self.nodes.pushed_right(item)
 
     def insert(self, index: int, item: bytes, *, after: bool) -> None:
-        """Put an item before or after the one at `index`."""
+        """Insert an item before or after the one at `index`."""
         if self.nodes is None:
             self.size += entry_size(item)
         else:
@@ -175,7 +174,7 @@ class List:
         return item
 
     def remove(self, item: bytes, count: int) -> int:
-        """Take out items equal to this one: all, or `count` from the head (tail if < 0)."""
+        """Remove items equal to this one: all, or `count` from the head (tail if < 0)."""
         items, head = self._items, self._head
         if count >= 0:
             places: list[int] = []
@@ -217,7 +216,7 @@ class List:
             self._head = 0
 
     def shrunk(self, limits: Limits) -> None:
-        """Items were removed or replaced: be a listpack again if that is small enough."""
+        """Must follow removing or replacing items: change back to a listpack if small enough."""
         if self.nodes is not None and len(self.nodes) == 1:
             self._repack(limits, shrinking=True)
 

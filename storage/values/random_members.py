@@ -1,7 +1,7 @@
-"""Random members of a collection that is kept as a dict.
+"""Random members of a collection that is stored as a dict.
 
-A dict cannot tell its n-th key. While it is small, stepping to that key is cheaper than
-keeping an order beside it; a large one has a `ScanOrder`, which makes one pick O(1).
+A dict has no access by position. In a small one, iterating to the n-th key is cheaper than
+maintaining an order beside it; a large one has a `ScanOrder`, which makes a pick O(1).
 """
 
 from __future__ import annotations
@@ -9,26 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 from random import Random
-from typing import Any
 
 from storage.scan_order import ScanOrder
 
-# With more than one in this many asked for, shuffling all of them is cheaper than picking
-# single ones and throwing back those that were picked before.
+# If more than one key in this many is requested, sampling from a list of all keys is cheaper
+# than picking single ones and discarding duplicates.
 _SPARSE = 3
 
 
-def pick_member(live: Mapping[bytes, Any], order: ScanOrder | None, rng: Random) -> bytes:
-    """One random key of a dict that is not empty; `order` is None for a small one."""
+def pick_member(live: Mapping[bytes, object], order: ScanOrder | None, rng: Random) -> bytes:
+    """Return a random key of a dict that is not empty; `order` is None for a small one."""
     if order is not None:
         return order.pick(live, rng)
     return next(islice(live, int(rng.random() * len(live)), None))
 
 
 def pick_distinct(
-    live: Mapping[bytes, Any], order: ScanOrder | None, count: int, rng: Random
+    live: Mapping[bytes, object], order: ScanOrder | None, count: int, rng: Random
 ) -> list[bytes]:
-    """`count` different random keys, or all of them where there are no more."""
+    """Return `count` different random keys, or all of them if there are fewer."""
     if count >= len(live):
         return list(live)
     if order is None or count * _SPARSE > len(live):

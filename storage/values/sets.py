@@ -1,4 +1,4 @@
-"""The set: distinct members, kept as sorted integers for as long as all are integers."""
+"""The set: distinct members, stored as sorted integers while all are integers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from storage.values.limits import Limits
 from storage.values.random_members import pick_distinct, pick_member
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
-# Only the one spelling that is printed back the same: "7" is kept as a number, "07" not.
+# Only canonical spellings are stored as numbers: "7" but not "07".
 _INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
-# Redis never lets an array of integers grow beyond this, whatever the setting says.
+# Redis never lets an array of integers grow beyond this, whatever the setting.
 _MOST_INTEGERS = 1 << 30
 
 
@@ -29,10 +29,10 @@ def _as_integer(member: bytes) -> int | None:
 class Set:
     """Distinct byte strings, in one of Redis' three encodings.
 
-    A set of integers is a sorted array of eight bytes each, answered in numeric order.
-    Anything else is a dict without values, in order of arrival; `packed` tells whether
-    Redis would still keep it in one flat block. An encoding is only ever left in that
-    direction, except by `compact`.
+    A set of integers is a sorted array of 8-byte numbers, iterated in numeric order. Any
+    other set is a dict without values, in insertion order; `packed` tells whether Redis
+    would still keep it in one flat block. The encoding only changes in this direction,
+    except by `compact`.
     """
 
     __slots__ = ("_integers", "_members", "_order", "packed")
@@ -45,7 +45,7 @@ class Set:
 
     @classmethod
     def expecting(cls, first: bytes, count: int, limits: Limits) -> Set:
-        """An empty set in the encoding Redis begins with for these coming members."""
+        """Return an empty set in the encoding in which Redis would start adding these members."""
         new = cls()
         if count > limits.set_max_intset_entries or _as_integer(first) is None:
             new._integers = None
@@ -54,14 +54,14 @@ class Set:
 
     @classmethod
     def unsorted(cls) -> Set:
-        """An empty set that takes integers too in order of arrival."""
+        """Return an empty set that stores integers, too, in insertion order."""
         new = cls()
         new._integers = None
         return new
 
     @classmethod
     def of(cls, members: list[bytes], limits: Limits) -> Set:
-        """A set of these members, encoded as when it is loaded; shorter if some are the same."""
+        """Return a set of these members, without duplicates, encoded as if loaded from a file."""
         new = cls()
         if len(members) > max(limits.set_max_intset_entries, limits.set_max_listpack_entries):
             new._integers = None
@@ -74,7 +74,7 @@ class Set:
 
     @classmethod
     def of_packed(cls, members: list[bytes], limits: Limits) -> Set:
-        """The same of members that were in one flat block."""
+        """`of` for members that were stored in one flat block."""
         new = cls.unsorted()
         new._members = dict.fromkeys(members)
         new.packed = (
@@ -85,7 +85,7 @@ class Set:
 
     @classmethod
     def of_numbers(cls, numbers: list[int], limits: Limits) -> Set:
-        """The same of ascending integers."""
+        """`of` for ascending integers."""
         new = cls()
         new._integers = array("q", numbers)
         if len(numbers) > limits.set_max_intset_entries:
@@ -95,7 +95,7 @@ class Set:
     # --- reading -------------------------------------------------------------------------
 
     def numbers(self) -> list[int] | None:
-        """The members in numeric order while the set is one of integers; else None."""
+        """Return the members in numeric order, or None if the set is not one of integers."""
         return None if self._integers is None else self._integers.tolist()
 
     def __len__(self) -> int:
@@ -125,7 +125,7 @@ class Set:
         return b"listpack" if self.packed else b"hashtable"
 
     def copy(self) -> Set:
-        """An independent set with the same members and encoding."""
+        """Return an independent set with the same members and encoding."""
         twin = Set()
         twin._integers = None if self._integers is None else self._integers[:]
         twin._members = self._members.copy()
@@ -135,7 +135,7 @@ class Set:
     # --- changing ------------------------------------------------------------------------
 
     def add(self, member: bytes, limits: Limits) -> bool:
-        """Put a member in; whether it is new."""
+        """Add a member and return whether it is new."""
         if self._integers is not None:
             return self._add_to_integers(self._integers, member, limits)
         members = self._members
@@ -177,10 +177,10 @@ class Set:
         self.packed = packed
 
     def expect(self, count: int, limits: Limits) -> None:
-        """Say how many members are about to be added at once.
+        """Must precede adding several members at once.
 
-        Redis makes room for all of them first, and so goes over to its hash table even
-        where most turn out to be there already.
+        Redis allocates space for all of them first, and so changes to its hash table even
+        if most of them turn out to be present already.
         """
         if self._integers is not None:
             if count > limits.set_max_intset_entries:
@@ -189,7 +189,7 @@ class Set:
             self.packed = False
 
     def remove(self, member: bytes) -> bool:
-        """Take a member out; whether it was there."""
+        """Remove a member and return whether it existed."""
         integers = self._integers
         if integers is None:
             if member not in self._members:
@@ -206,7 +206,7 @@ class Set:
         return True
 
     def compact(self, limits: Limits) -> None:
-        """Become a set of integers again if that is all there is, and not too many."""
+        """Change back to a set of integers if all members are integers, and not too many."""
         if self._integers is not None or len(self._members) > limits.set_max_intset_entries:
             return
         numbers = []
@@ -220,34 +220,34 @@ class Set:
         self._order = None
         self.packed = True
 
-    # --- walking and chance --------------------------------------------------------------
+    # --- scans and random picks ----------------------------------------------------------
 
     def _walk_order(self) -> ScanOrder | None:
-        """None while the set is small: it is walked as a whole then."""
+        """Return the order for scans; None while packed, when one call returns all members."""
         if self._order is None and not self.packed:
             self._order = ScanOrder()
         return self._order
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """The next cursor (0 when done) and about `count` members: all of a small set."""
+        """Return the next cursor (0 when done) and about `count` members: all while packed."""
         order = self._walk_order()
         return (0, list(self)) if order is None else order.scan(self._members, cursor, count)
 
     def pick(self, rng: Random) -> bytes:
-        """A random member of a set that is not empty."""
+        """Return a random member of a set that is not empty."""
         integers = self._integers
         if integers is not None:
             return b"%d" % integers[int(rng.random() * len(integers))]
         return pick_member(self._members, self._walk_order(), rng)
 
     def pick_distinct(self, count: int, rng: Random) -> list[bytes]:
-        """`count` different random members, or all where there are no more."""
+        """Return `count` different random members, or all if there are fewer."""
         if self._integers is not None:
             return rng.sample(list(self), min(count, len(self)))
         return pick_distinct(self._members, self._walk_order(), count, rng)
 
     def pop(self, rng: Random) -> bytes:
-        """Take out a random member of a set that is not empty."""
+        """Remove and return a random member of a set that is not empty."""
         member = self.pick(rng)
         self.remove(member)
         return member

@@ -1,13 +1,13 @@
-"""The sorted set: members, their scores, and both in order.
+"""The sorted set: members and their scores, by member and in order.
 
-A dict answers "which score", a sorted list of (score, member) answers "which place". The
-list is a plain one while it is short, where moving a few hundred pointers costs less than
-any cleverness, and a SortedList beyond.
+A dict maps members to scores, and a sorted list of (score, member) gives ranks. The list is
+a plain one while it is short, because moving a few hundred pointers is cheaper than any
+other structure, and a SortedList above that.
 
-Ranges are given by their two *cuts*: a range holds what is not below its low cut and is
-below its high one, and None is the cut above everything. So "up to and including x" needs
-no flag: it ends at the cut right after x, which for scores is the next double and for
-members is x with a zero byte behind it.
+A range is given by two *cuts*: it contains what is not below its low cut and is below its
+high cut, and None is the cut above everything. So "up to and including x" needs no flag: it
+ends at the cut right after x, which for scores is the next double and for members is x
+followed by a zero byte.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ ScoreCut = float | None
 MemberCut = bytes | None
 Span = tuple[int, int]
 
-# From how many members on the plain list is given up.
+# The most members for which the plain list is used.
 _PLAIN_MOST = 512
 _member_of = itemgetter(1)
 
 
 def after_score(score: float) -> ScoreCut:
-    """The cut between a score and all greater ones."""
+    """Return the cut between a score and all greater ones."""
     return None if score == math.inf else math.nextafter(score, math.inf)
 
 
 def after_member(member: bytes) -> MemberCut:
-    """The cut between a member and all greater ones."""
+    """Return the cut between a member and all greater ones."""
     return member + b"\0"
 
 
 def _reaches(member: bytes, cut: MemberCut) -> bool:
-    """Whether the member is not below the cut."""
+    """Return whether the member is not below the cut."""
     return cut is not None and member >= cut
 
 
 class SortedSet(dict[bytes, float]):
-    """A dict of member to score that also knows the order of its members.
+    """A dict of member to score that also maintains the order of its members.
 
     Read it as a dict, and by rank through `pairs`; change it through `put`, `remove` and
-    `remove_span`. Spans are (start, stop) like slices, ranks count from the lowest.
+    `remove_span`. Spans are (start, stop) as in slices; rank 0 is the lowest score.
     """
 
     __slots__ = ("_sorted", "_walk", "packed")
@@ -59,12 +59,13 @@ class SortedSet(dict[bytes, float]):
     def __init__(self) -> None:
         super().__init__()
         self.packed = True
+        # A list or, when long, a SortedList. Any, because sortedcontainers has no types.
         self._sorted: Any = []
         self._walk: ScanOrder | None = None
 
     @classmethod
     def build(cls, scores: Iterable[tuple[bytes, float]], limits: Limits) -> SortedSet:
-        """A set of these couples, in the encoding its size asks for."""
+        """Return a sorted set of these pairs, in the encoding for its size."""
         made = cls()
         made.update(scores)
         made.expect(len(made), max(map(len, made), default=0), limits)
@@ -90,12 +91,12 @@ class SortedSet(dict[bytes, float]):
     # --- changing ------------------------------------------------------------------------
 
     def expect(self, members: int, longest: int, limits: Limits) -> None:
-        """Leave the compact encoding if that many members, or so long ones, are to come."""
+        """Leave the compact encoding if this many members, or such long ones, are to be added."""
         if members > limits.zset_max_listpack_entries or longest > limits.zset_max_listpack_value:
             self.packed = False
 
     def put(self, member: bytes, score: float, limits: Limits) -> None:
-        """Give a member, new or known, this score."""
+        """Set the score of a new or existing member."""
         ordered = self._sorted
         before = self.get(member)
         if before is None:
@@ -109,7 +110,7 @@ class SortedSet(dict[bytes, float]):
         else:
             ordered.remove((before, member))
         if self.packed:
-            # The compact encoding keeps whole numbers as integers: they lose a minus zero.
+            # The compact encoding stores whole numbers as integers, so -0.0 becomes 0.0.
             score += 0.0
         self[member] = score
         if ordered.__class__ is list:
@@ -122,7 +123,7 @@ class SortedSet(dict[bytes, float]):
             self._walk.added(member, self)
 
     def remove(self, member: bytes) -> bool:
-        """Take a member out; whether it was there."""
+        """Remove a member and return whether it existed."""
         score = self.pop(member, None)
         if score is None:
             return False
@@ -134,7 +135,7 @@ class SortedSet(dict[bytes, float]):
         return True
 
     def remove_span(self, start: int, stop: int) -> list[tuple[float, bytes]]:
-        """Take out the members of these ranks, and return them with their scores."""
+        """Remove the members of these ranks and return them with their scores."""
         pairs: list[tuple[float, bytes]] = self._sorted[start:stop]
         del self._sorted[start:stop]
         for _, member in pairs:
@@ -144,7 +145,7 @@ class SortedSet(dict[bytes, float]):
     # --- order ---------------------------------------------------------------------------
 
     def pairs(self, start: int = 0, stop: int | None = None) -> list[tuple[float, bytes]]:
-        """(score, member) of these ranks, in order."""
+        """Return the (score, member) pairs of these ranks, in order."""
         found: list[tuple[float, bytes]] = self._sorted[start:stop]
         return found
 
@@ -153,22 +154,22 @@ class SortedSet(dict[bytes, float]):
         return found
 
     def rank(self, member: bytes) -> int:
-        """How many members stand before this one, which must be there."""
+        """Return the rank of a member, which must exist."""
         return self._place((self[member], member))
 
     def span_by_score(self, low: ScoreCut, high: ScoreCut) -> Span:
         return self._score_place(low), self._score_place(high)
 
     def span_by_member(self, low: MemberCut, high: MemberCut, from_end: bool = False) -> Span:
-        """The span between two members, in a set whose scores are all the same.
+        """Return the span between two members, in a set whose scores are all the same.
 
-        Where they are not, there is no such span, and what Redis answers depends on how
-        it walks: in a compact set from the low end, or with `from_end` from the high one,
-        which we do too; in others by chance.
+        With different scores there is no such span, and Redis' answer depends on how it
+        searches: through a compact set from the low end, or with `from_end` from the high
+        end, which this repeats. In other sets its answer is arbitrary.
         """
         if not self or self.at(0)[0] == self.at(-1)[0]:
             return self._member_place(low), self._member_place(high)
-        # Redis first asks the outermost members whether the range can hold anything.
+        # Redis first checks with the outermost members whether the range can be non-empty.
         if not _reaches(self.at(-1)[1], low) or _reaches(self.at(0)[1], high):
             return 0, 0
         if self.packed:
@@ -213,10 +214,10 @@ class SortedSet(dict[bytes, float]):
         place: int = ordered.bisect_left(pair)
         return place
 
-    # --- walking -------------------------------------------------------------------------
+    # --- scans ---------------------------------------------------------------------------
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """The next cursor and about `count` members; all of a compact set at once."""
+        """Return the next cursor (0 when done) and about `count` members: all while packed."""
         if self.packed:
             return 0, [member for _, member in self._sorted]
         if self._walk is None:

@@ -1,16 +1,15 @@
-"""The stream: entries under ascending ids, in nodes as Redis forms them.
+"""The stream: entries under ascending IDs, in the same nodes as in Redis.
 
-An id is one integer, its milliseconds in the upper 64 bits and its sequence number in the
-lower: so ids compare, and count up and down, as numbers do. Entries lie in a list of nodes,
-each with a list of ids and a list of entries beside it. Almost all appends go to the end of
-the last node and almost all removals to the start of the first, which lists do well, and
-everything else is two binary searches away.
+An ID is one integer, with the milliseconds in the upper 64 bits and the sequence number in
+the lower, so IDs compare and count like numbers. Entries are in a list of nodes, each of
+which has a list of IDs and a parallel list of entries. Almost all appends go to the end of
+the last node and almost all removals to the start of the first, which lists do well; any
+other entry is found by two binary searches.
 
-Redis' nodes would be none of our business if clients could not see them: a trim that is
-only approximate removes whole nodes, and XINFO counts them. So a node closes at the entry
-at which Redis' would: after so many entries, deleted ones included, or so many bytes of
-the flat form that Redis keeps it in. Those bytes are only estimated, from above, until the
-estimate comes near the limit.
+Clients can see the nodes: an approximate trim removes whole nodes, and XINFO counts them.
+So a node is full at the same entry as in Redis: after a number of entries, deleted ones
+included, or a number of bytes in Redis' flat encoding. The bytes are computed only when an
+upper estimate reaches the limit.
 """
 
 from __future__ import annotations
@@ -22,57 +21,57 @@ from operator import attrgetter
 
 from storage.values.consumer_groups import Group
 from storage.values.limits import Limits
-from storage.values.listpack import OVERHEAD, entry_size
-from storage.values.radix_shape import radix_nodes
+from storage.values.listpack_sizes import OVERHEAD, entry_size
+from storage.values.radix_tree import radix_nodes
 
 MAX_ID = (1 << 128) - 1
 SEQUENCE_MASK = (1 << 64) - 1
-# Redis refuses larger entries, and lets no node grow beyond.
+# Redis refuses larger entries, and no node grows beyond this.
 MAX_NODE_BYTES = 1 << 30
 
 Row = tuple[bytes, ...]  # field, value, field, value, ...
 Entry = tuple[int, Row]
 
-# The most that flags, id and count of an entry take, and what surrounds a short string.
+# The most bytes that the flags, ID and count of an entry take, and the overhead of a string.
 _ENTRY_OVERHEAD, _STRING_OVERHEAD, _LONG_STRING_OVERHEAD = 27, 4, 10
 
 
 class EntryTooLarge(Exception):
-    """An entry that no node could hold."""
+    """The entry is larger than a node may be."""
 
 
 class Node:
-    """Some consecutive entries, and what decides whether another one fits."""
+    """Consecutive entries, and the sizes that decide whether another one fits."""
 
     __slots__ = (
         "deleted",
+        "estimate",
         "fields",
         "first",
         "ids",
         "last",
-        "most",
+        "measured",
+        "measured_to",
         "rows",
-        "settled",
-        "settled_to",
         "shared",
     )
 
     def __init__(self, first: int, fields: list[bytes]) -> None:
-        # The ids of the first and last entry ever put here, whether deleted since or not.
+        # The IDs of the first and last entry ever added, whether deleted since or not.
         self.first = self.last = first
-        # The names of the first entry's fields. Later entries with the same ones share
-        # them, here as in Redis.
+        # The names of the first entry's fields. Later entries with the same fields share
+        # these objects, as they share the encoded names in Redis.
         self.fields = fields
-        # Bytes that an entry saves by sharing them.
+        # The bytes that an entry saves by sharing them.
         self.shared = sum(map(len, fields)) + len(fields) * _STRING_OVERHEAD
         self.ids: list[int] = []
         self.rows: list[Row] = []
         self.deleted = 0
-        # Bytes at most, and exactly for the entries up to `settled_to` and for those that
-        # were deleted.
-        self.most = self._head_size() + _LONG_STRING_OVERHEAD
-        self.settled = 0
-        self.settled_to = -1
+        # An upper estimate of the bytes, and their exact number for the entries up to the
+        # ID `measured_to` and for deleted entries.
+        self.estimate = self._head_size() + _LONG_STRING_OVERHEAD
+        self.measured = 0
+        self.measured_to = -1
 
     def add(self, entry_id: int, items: list[bytes], length: int) -> None:
         fields = self.fields
@@ -82,29 +81,29 @@ class Node:
             most -= self.shared
         if length >= 4096:
             most += len(items) * _LONG_STRING_OVERHEAD
-        self.most += most
+        self.estimate += most
         self.ids.append(entry_id)
         self.rows.append(tuple(items))
         self.last = entry_id
 
     def drop(self, start: int, stop: int) -> None:
-        """Delete the entries between two places. What they took stays taken."""
+        """Delete the entries between two places. Their bytes still count, as in Redis."""
         ids = self.ids
         for place in range(start, stop):
-            if ids[place] > self.settled_to:
-                self.settled += self._entry_size(ids[place], self.rows[place])
+            if ids[place] > self.measured_to:
+                self.measured += self._entry_size(ids[place], self.rows[place])
         del ids[start:stop]
         del self.rows[start:stop]
         self.deleted += stop - start
 
     def size(self) -> int:
-        """The bytes of Redis' flat form, deleted entries included."""
-        open_from = bisect_right(self.ids, self.settled_to)
+        """Return the bytes of Redis' flat encoding, deleted entries included."""
+        open_from = bisect_right(self.ids, self.measured_to)
         for place in range(open_from, len(self.ids)):
-            self.settled += self._entry_size(self.ids[place], self.rows[place])
-        self.settled_to = self.last
-        self.most = self.settled + self._head_size()
-        return self.most
+            self.measured += self._entry_size(self.ids[place], self.rows[place])
+        self.measured_to = self.last
+        self.estimate = self.measured + self._head_size()
+        return self.estimate
 
     def _head_size(self) -> int:
         fields = self.fields
@@ -136,7 +135,7 @@ class Node:
         twin = Node(self.first, self.fields)
         twin.ids = self.ids.copy()
         twin.rows = self.rows.copy()
-        for name in ("last", "deleted", "most", "settled", "settled_to"):
+        for name in ("last", "deleted", "estimate", "measured", "measured_to"):
             setattr(twin, name, getattr(self, name))
         return twin
 
@@ -149,9 +148,9 @@ _FIRST = attrgetter("first")
 
 
 class Stream:
-    """Entries by id, what is remembered of those that are gone, and consumer groups.
+    """Entries by ID, statistics of past entries, and consumer groups.
 
-    Unlike other collections a stream lives on when it is empty, so it is always true.
+    Unlike other collections a stream continues to exist when empty, so it is always true.
     """
 
     __slots__ = ("_length", "entries_added", "groups", "last_id", "max_deleted_id", "nodes")
@@ -162,7 +161,7 @@ class Stream:
         self.nodes: list[Node] = []
         self._length = 0
         self.last_id = 0
-        # The largest id that was deleted singly, not by trimming.
+        # The largest ID that was deleted individually, not by trimming.
         self.max_deleted_id = 0
         self.entries_added = 0
         self.groups: dict[bytes, Group] = {}
@@ -176,8 +175,8 @@ class Stream:
     # --- adding ----------------------------------------------------------------------------
 
     def append(self, entry_id: int, items: list[bytes], limits: Limits) -> None:
-        """Add an entry beyond the last id. `items`, fields and values in turn, is consumed."""
-        # Adding up two lengths by hand is a tenth of an append; most entries have two items.
+        """Add an entry after the last ID. `items`, fields and values in turn, is modified."""
+        # Most entries have two items; special-casing them saves a tenth of an append.
         length = len(items[0]) + len(items[1]) if len(items) == 2 else sum(map(len, items))
         if length > MAX_NODE_BYTES:
             raise EntryTooLarge
@@ -187,7 +186,7 @@ class Stream:
             if not 0 < most_bytes < MAX_NODE_BYTES:
                 most_bytes = MAX_NODE_BYTES
             if len(node.ids) + node.deleted >= limits.stream_node_max_entries > 0 or (
-                node.most + length >= most_bytes and node.size() + length >= most_bytes
+                node.estimate + length >= most_bytes and node.size() + length >= most_bytes
             ):
                 node = None
         if node is None:
@@ -199,19 +198,19 @@ class Stream:
         self.last_id = entry_id
 
     def adopt(self, node: Node) -> None:
-        """Put a node, whose ids all lie beyond those here, at the end."""
+        """Append a node whose IDs are all greater than the existing ones."""
         self.nodes.append(node)
         self._length += len(node.ids)
 
     # --- reading ---------------------------------------------------------------------------
 
     def range(self, start: int, end: int, count: int | None = None) -> list[Entry]:
-        """Up to `count` entries between two ids, both included."""
+        """Return up to `count` entries between two IDs, both included."""
         found = self._ascending(start, end)
         return list(found if count is None else islice(found, count))
 
     def reverse_range(self, start: int, end: int, count: int | None = None) -> list[Entry]:
-        """The same from the end on."""
+        """`range` in descending order."""
         found = self._descending(start, end)
         return list(found if count is None else islice(found, count))
 
@@ -224,12 +223,12 @@ class Stream:
 
     @property
     def first_id(self) -> int:
-        """The id of the first entry; 0 when there is none."""
+        """The ID of the first entry; 0 if the stream is empty."""
         return next((node.ids[0] for node in self.nodes if node.ids), 0)
 
     @property
     def last_entry_id(self) -> int:
-        """The id of the last entry that is still there; 0 when there is none."""
+        """The ID of the last existing entry; 0 if the stream is empty."""
         return next((node.ids[-1] for node in reversed(self.nodes) if node.ids), 0)
 
     def _ascending(self, start: int, end: int) -> Iterator[Entry]:
@@ -256,7 +255,7 @@ class Stream:
                 yield ids[place], rows[place]
 
     def _find(self, entry_id: int) -> tuple[int, int] | None:
-        """The node and the place in it where the entry is."""
+        """Return the index of the entry's node and its place in it."""
         index = bisect_right(self.nodes, entry_id, key=_FIRST) - 1
         if index < 0:
             return None
@@ -267,7 +266,7 @@ class Stream:
     # --- removing --------------------------------------------------------------------------
 
     def remove(self, entry_id: int) -> bool:
-        """Delete one entry; whether it was there."""
+        """Delete one entry and return whether it existed."""
         found = self._find(entry_id)
         if found is None:
             return False
@@ -281,10 +280,10 @@ class Stream:
         return True
 
     def trim_to_length(self, length: int, *, whole_nodes: bool = False, limit: int = 0) -> int:
-        """Remove the oldest entries beyond so many; how many that were.
+        """Remove the oldest entries until `length` are left; return how many were removed.
 
-        With `whole_nodes` only nodes that can go as a whole are removed. A `limit` is the
-        most entries to remove; a node that would exceed it stays untouched.
+        With `whole_nodes`, only whole nodes are removed. `limit` is the maximum number of
+        entries to remove; a node that would exceed it is left unchanged.
         """
         excess = before = self._length - length
         gone = 0
@@ -302,7 +301,7 @@ class Stream:
         return self._trimmed(gone, max(0, before) - max(0, excess))
 
     def trim_below(self, least: int, *, whole_nodes: bool = False, limit: int = 0) -> int:
-        """Remove the entries with ids less than this one, as `trim_to_length` does."""
+        """Remove the entries with IDs below this one; see `trim_to_length`."""
         removed = gone = 0
         for node in self.nodes:
             live = len(node.ids)
@@ -323,14 +322,14 @@ class Stream:
         self._length -= entries
         return entries
 
-    # --- what is known of the past ---------------------------------------------------------
+    # --- past entries ----------------------------------------------------------------------
 
     def may_lack_entries_after(self, entry_id: int) -> bool:
-        """Whether an entry at or after this id was deleted singly, so that none can be counted."""
+        """Return whether an entry at or after this ID was deleted, so that counts are unknown."""
         return self._length > 0 and 0 < self.max_deleted_id >= entry_id
 
     def ordinal(self, entry_id: int) -> int | None:
-        """How many entries had been added up to this id; None where that is not known."""
+        """Return how many entries had been added up to this ID; None if that is unknown."""
         added = self.entries_added
         if not added:
             return 0
@@ -347,14 +346,38 @@ class Stream:
             return added - self._length + (1 if entry_id == first else 0)
         return None
 
+    # --- progress of consumer groups -----------------------------------------------------
+
+    def advance(self, group: Group, entry_id: int) -> None:
+        """Record that the group has read this entry, which lies beyond its last one."""
+        if (
+            group.entries_read is not None
+            and group.last_id >= self.first_id
+            and not self.may_lack_entries_after(group.last_id)
+        ):
+            group.entries_read += 1
+        elif self.entries_added:
+            group.entries_read = self.ordinal(entry_id)
+        group.last_id = entry_id
+
+    def lag(self, group: Group) -> int | None:
+        """Return how many entries the group has not read; None if that is unknown."""
+        added = self.entries_added
+        if not added:
+            return 0
+        if group.entries_read is not None and not self.may_lack_entries_after(group.last_id):
+            return added - group.entries_read
+        ordinal = self.ordinal(group.last_id)
+        return None if ordinal is None else added - ordinal
+
     # --- as a whole --------------------------------------------------------------------------
 
     def groups_by_name(self) -> list[tuple[bytes, Group]]:
-        """In the order in which Redis lists them."""
+        """Return the groups in the order in which Redis lists them."""
         return sorted(self.groups.items())
 
     def radix_nodes(self) -> int:
-        """How many nodes the radix tree has in which Redis keeps the stream's nodes."""
+        """Return how many nodes Redis' radix tree of this stream has."""
         return radix_nodes([node.first for node in self.nodes])
 
     def copy(self) -> Stream:

@@ -88,7 +88,7 @@ def test_damage_is_reported_with_its_offset(directory: Path) -> None:
     snapshot.write_bytes(damaged)
     checked = run("check", directory)
     assert checked.returncode == 1
-    assert "a request should begin here (at byte 0)" in checked.stdout
+    assert "expected the start of a request (at byte 0)" in checked.stdout
     assert "the checksum does not match" in checked.stdout
     mended = run("check", "--fix", increment, typed="y\n")
     assert "drops intact requests after the damage" in mended.stdout

@@ -1,4 +1,4 @@
-"""Cells and searches against looking at every place."""
+"""Cells and searches, compared with testing every position."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from storage.geohash import Box, Circle, Point, distance, point_of, score_of, score_ranges, text_of
 
 
-def test_a_known_place() -> None:
+def test_a_known_position() -> None:
     palermo = Point(13.361389, 38.115556)
     score = score_of(palermo)
     assert score == 3479099956230698.0
@@ -18,7 +18,7 @@ def test_a_known_place() -> None:
 
 
 @pytest.mark.parametrize("metres", [500.0, 50_000.0, 2_000_000.0])
-def test_the_ranges_of_a_shape_hold_all_that_is_inside(metres: float) -> None:
+def test_the_ranges_of_a_shape_contain_every_position_inside(metres: float) -> None:
     rng = Random(int(metres))
     found = 0
     for _ in range(40):
@@ -41,7 +41,7 @@ def test_the_ranges_of_a_shape_hold_all_that_is_inside(metres: float) -> None:
     assert found > 500
 
 
-def test_any_score_stands_for_a_place_on_the_map() -> None:
+def test_every_score_maps_to_a_position_on_the_map() -> None:
     for score in (0.0, -7.0, 1.5, 1e300, -1e300, float("inf"), float("-inf"), 2.0**64):
         longitude, latitude = point_of(score)
         assert -180 <= longitude <= 180

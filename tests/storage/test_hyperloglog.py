@@ -1,4 +1,4 @@
-"""The HyperLogLog's two forms agree, and its count is as good as promised."""
+"""The HyperLogLog: both encodings agree, and estimates are within the expected error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def filled(elements: range, limit: int = LIMIT) -> bytearray:
     return value
 
 
-def test_both_forms_hold_the_same_registers() -> None:
+def test_both_encodings_have_the_same_registers() -> None:
     for count in (0, 1, 10, 300, 1000):
         sparse, dense = filled(range(count), 1 << 20), hll.new()
         hll.make_dense(dense)
@@ -30,14 +30,14 @@ def test_both_forms_hold_the_same_registers() -> None:
         assert sparse[hll.HEADER :] == dense[hll.HEADER :]
 
 
-def test_merging_takes_the_larger_of_two_registers() -> None:
+def test_merging_takes_the_maximum_of_each_register() -> None:
     rng = Random(2)
     one, other = (bytes(rng.randrange(52) for _ in range(hll.REGISTERS)) for _ in range(2))
     assert hll.merged(one, other) == bytes(map(max, one, other))
 
 
 @pytest.mark.parametrize("limit", [LIMIT, 1 << 20])
-def test_registers_put_at_once_are_stored_as_if_put_one_by_one(limit: int) -> None:
+def test_putting_registers_at_once_equals_putting_them_one_by_one(limit: int) -> None:
     registers = hll.registers_of(filled(range(700), 1 << 20))
     at_once, one_by_one = hll.new(), hll.new()
     hll.put_registers(at_once, registers, limit)
@@ -48,14 +48,14 @@ def test_registers_put_at_once_are_stored_as_if_put_one_by_one(limit: int) -> No
     assert at_once == one_by_one
 
 
-def test_it_outgrows_the_sparse_form() -> None:
+def test_it_becomes_dense_beyond_the_limit() -> None:
     value = filled(range(200), 100)
     assert value[4] == hll.DENSE
     assert len(value) == hll.DENSE_SIZE
     assert hll.registers_of(value) == hll.registers_of(filled(range(200)))
 
 
-def test_the_count_is_within_five_standard_errors() -> None:
+def test_the_estimate_is_within_five_standard_errors() -> None:
     for count in (10, 1000, 20_000):
         estimate = hll.estimate(hll.registers_of(filled(range(count))))
         assert abs(estimate - count) <= count * 5 * 1.04 / hll.REGISTERS**0.5

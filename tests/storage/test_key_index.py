@@ -1,4 +1,4 @@
-"""Keys in order, at places of their own where a layout wants that."""
+"""Keys in order: by their bytes, or by the places of their layout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from storage.key_index import KeyIndex, after_prefix
 
 
 def reversed_place(key: bytes) -> bytes | None:
-    """Orders keys below `r:` by their end; those with an `x` have no place."""
+    """Order keys below `r:` by their reversed bytes; those with an `x` have no place."""
     return None if b"x" in key else b"r:" + key[2:][::-1]
 
 
@@ -56,7 +56,7 @@ def test_against_a_sorted_list(
         )
 
 
-def test_what_follows_a_prefix() -> None:
+def test_the_least_string_after_a_prefix() -> None:
     assert after_prefix(b"a") == b"b"
     assert after_prefix(b"a\xff\xff") == b"b"
     assert after_prefix(b"\xff") is None

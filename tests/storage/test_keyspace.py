@@ -1,4 +1,4 @@
-"""The door to the data: what it does beside reading and writing."""
+"""`Database` and `Keyspace`: expiry, changes, statistics, watched keys, blocked clients."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from storage.clock import Clock
+from storage.database import Database
 from storage.errors import WrongType
-from storage.keyspace import Database, Keyspace
+from storage.keyspace import Keyspace
 from storage.values.hashes import Hash
 
 START = 1_700_000_000_000
@@ -33,6 +34,13 @@ def advance(keyspace: Keyspace, ms: int) -> None:
     keyspace.refresh_now()
 
 
+def sweep_all(keyspace: Keyspace) -> None:
+    for _ in range(100):
+        if keyspace.sweep_expired(16) is None:
+            return
+    raise AssertionError("the sweep does not end")
+
+
 def a_hash(**fields: str) -> Hash:
     made = Hash()
     for field, value in fields.items():
@@ -41,7 +49,7 @@ def a_hash(**fields: str) -> Hash:
 
 
 class Watching:
-    """A client that watches."""
+    """A client that watches keys."""
 
     failed = False
 
@@ -50,7 +58,7 @@ class Watching:
 
 
 class Listening(list[tuple[int, bytes, str, bool]]):
-    """Hears of everything that happens to keys."""
+    """Records every event of every key."""
 
     def __init__(self, keyspace: Keyspace) -> None:
         super().__init__()
@@ -68,16 +76,18 @@ class Listening(list[tuple[int, bytes, str, bool]]):
 
 
 @pytest.mark.parametrize("look", ["read", "fetch", "peek", "read_string", "fetch_string"])
-def test_a_key_past_its_deadline_is_not_there(look: str, keyspace: Keyspace, db: Database) -> None:
+def test_a_key_past_its_deadline_does_not_exist(
+    look: str, keyspace: Keyspace, db: Database
+) -> None:
     db.store(b"k", b"v", "set")
     db.expire_at(b"k", START + 100)
     advance(keyspace, 100)
-    assert getattr(db, look)(b"k") == b"v", "a deadline's own millisecond still belongs to it"
+    assert getattr(db, look)(b"k") == b"v", "the key exists up to and including its deadline"
     advance(keyspace, 1)
     assert getattr(db, look)(b"k") is None
 
 
-def test_expiry_is_a_write_of_its_own(keyspace: Keyspace, db: Database) -> None:
+def test_expiry_counts_and_is_reported_as_a_write(keyspace: Keyspace, db: Database) -> None:
     db.store(b"k", b"v", "set")
     db.expire_at(b"k", START + 100)
     watching, heard = Watching(), Listening(keyspace)
@@ -92,7 +102,7 @@ def test_expiry_is_a_write_of_its_own(keyspace: Keyspace, db: Database) -> None:
     assert (len(db), db.deadline(b"k")) == (0, None)
 
 
-def test_peeking_leaves_no_trace(keyspace: Keyspace, db: Database) -> None:
+def test_peek_has_no_side_effects(keyspace: Keyspace, db: Database) -> None:
     db.store(b"k", b"v", "set")
     db.expire_at(b"k", START + 100)
     advance(keyspace, 50)
@@ -102,12 +112,14 @@ def test_peeking_leaves_no_trace(keyspace: Keyspace, db: Database) -> None:
     assert db.peek(b"none") is None
     advance(keyspace, 51)
     assert db.peek(b"k") is None
-    assert len(db) == 1, "a peek removes nothing"
+    assert len(db) == 1, "peek does not remove expired keys"
     assert (keyspace.hits, keyspace.misses, keyspace.dirty, dict(db.accessed)) == before
     assert heard == []
 
 
-def test_paused_expiry_hides_without_removing(keyspace: Keyspace, db: Database) -> None:
+def test_paused_expiry_hides_expired_keys_without_removing_them(
+    keyspace: Keyspace, db: Database
+) -> None:
     db.store(b"k", b"v", "set")
     db.expire_at(b"k", START + 1)
     keyspace.expiry_paused = True
@@ -119,7 +131,7 @@ def test_paused_expiry_hides_without_removing(keyspace: Keyspace, db: Database) 
     assert len(db) == 0
 
 
-def test_a_sweep_removes_what_is_due_and_nothing_else(keyspace: Keyspace, db: Database) -> None:
+def test_a_sweep_removes_all_expired_keys_and_no_others(keyspace: Keyspace, db: Database) -> None:
     other = keyspace.databases[2]
     for number in range(100):
         db.store(b"%d" % number, b"v", "set")
@@ -127,14 +139,13 @@ def test_a_sweep_removes_what_is_due_and_nothing_else(keyspace: Keyspace, db: Da
     other.store(b"k", b"v", "set")
     other.expire_at(b"k", START + 1)
     advance(keyspace, 50_500)
-    while keyspace.sweep_expired(16) is not None:
-        pass
+    sweep_all(keyspace)
     assert sorted(map(int, db.data)) == list(range(51, 100))
     assert len(other) == 0
     assert keyspace.expired_keys == 52
 
 
-def test_a_hash_loses_fields_and_then_itself(keyspace: Keyspace, db: Database) -> None:
+def test_a_hash_is_removed_when_its_last_field_expires(keyspace: Keyspace, db: Database) -> None:
     value = a_hash(a="1", b="2", c="3")
     db.store(b"h", value, "hset")
     value.set_deadline(b"a", START + 100)
@@ -148,8 +159,7 @@ def test_a_hash_loses_fields_and_then_itself(keyspace: Keyspace, db: Database) -
     value.set_deadline(b"c", START + 200)
     db.note_field_deadlines(b"h", value)
     advance(keyspace, 100)
-    while keyspace.sweep_expired(16) is not None:
-        pass
+    sweep_all(keyspace)
     assert db.peek(b"h") is None
     assert heard.names() == ["hexpired", "del"]
 
@@ -157,7 +167,7 @@ def test_a_hash_loses_fields_and_then_itself(keyspace: Keyspace, db: Database) -
 # --- writing --------------------------------------------------------------------------------
 
 
-def test_storing_replaces_value_and_deadline(keyspace: Keyspace, db: Database) -> None:
+def test_store_replaces_value_and_deadline(keyspace: Keyspace, db: Database) -> None:
     db.store(b"k", b"1", "set")
     db.expire_at(b"k", START + 100)
     db.store(b"k", b"2", "set", keep_ttl=True)
@@ -177,13 +187,13 @@ def test_an_emptied_collection_is_removed(keyspace: Keyspace, db: Database) -> N
     assert heard.names() == ["hdel", "del"]
 
 
-def test_deleting_what_is_not_there_changes_nothing(keyspace: Keyspace, db: Database) -> None:
+def test_deleting_a_missing_key_changes_nothing(keyspace: Keyspace, db: Database) -> None:
     heard = Listening(keyspace)
     assert not db.delete(b"k")
     assert (keyspace.dirty, heard) == (0, [])
 
 
-def test_new_keys_are_told_from_replaced_ones(keyspace: Keyspace, db: Database) -> None:
+def test_only_new_keys_have_a_new_event(keyspace: Keyspace, db: Database) -> None:
     heard = Listening(keyspace)
     db.store(b"k", b"1", "set")
     assert heard.names() == ["new", "set"]
@@ -203,7 +213,7 @@ def test_wrong_type_counts_as_a_hit(keyspace: Keyspace, db: Database) -> None:
     assert (keyspace.hits, keyspace.misses) == (2, 0)
 
 
-def test_hits_misses_and_the_news_of_a_miss(keyspace: Keyspace, db: Database) -> None:
+def test_hits_and_misses_are_counted_and_misses_reported(keyspace: Keyspace, db: Database) -> None:
     db.store(b"k", b"v", "set")
     heard = Listening(keyspace)
     db.read(b"k")
@@ -213,7 +223,7 @@ def test_hits_misses_and_the_news_of_a_miss(keyspace: Keyspace, db: Database) ->
     assert heard == [(0, b"none", "keymiss", False)]
 
 
-def test_reads_touch_unless_told_not_to(keyspace: Keyspace, db: Database) -> None:
+def test_reads_touch_keys_unless_no_touch_is_set(keyspace: Keyspace, db: Database) -> None:
     db.store(b"k", b"v", "set")
     advance(keyspace, 1000)
     keyspace.no_touch = True
@@ -225,10 +235,10 @@ def test_reads_touch_unless_told_not_to(keyspace: Keyspace, db: Database) -> Non
     assert db.accessed[b"k"] == START + 1000
 
 
-# --- watching and waiting --------------------------------------------------------------------
+# --- watched keys and blocked clients ------------------------------------------------------
 
 
-def test_watchers_are_told_of_their_key_only(db: Database) -> None:
+def test_only_watchers_of_the_changed_key_fail(db: Database) -> None:
     mine, others = Watching(), Watching()
     db.watch(b"k", mine)
     db.watch(b"other", others)
@@ -240,17 +250,17 @@ def test_watchers_are_told_of_their_key_only(db: Database) -> None:
     assert list(db.watched) == [b"k"]
 
 
-@pytest.mark.parametrize("holds_it", [True, False])
-def test_flushing_fails_the_watchers_of_what_was_there(db: Database, holds_it: bool) -> None:
-    if holds_it:
+@pytest.mark.parametrize("exists", [True, False])
+def test_flush_fails_the_watchers_of_existing_keys(db: Database, exists: bool) -> None:
+    if exists:
         db.store(b"k", b"v", "set")
     watching = Watching()
     db.watch(b"k", watching)
-    assert db.flush() == holds_it
-    assert watching.failed == holds_it
+    assert db.flush() == exists
+    assert watching.failed == exists
 
 
-def test_changes_of_awaited_keys_are_ready(keyspace: Keyspace, db: Database) -> None:
+def test_changed_keys_with_blocked_clients_are_ready(keyspace: Keyspace, db: Database) -> None:
     db.wait_for(b"k")
     db.wait_for(b"k")
     db.store(b"other", b"v", "set")
@@ -258,16 +268,18 @@ def test_changes_of_awaited_keys_are_ready(keyspace: Keyspace, db: Database) -> 
     db.store(b"k", b"v", "set")
     assert keyspace.ready == [(db, b"k")]
     keyspace.ready.clear()
-    db.wait_over(b"k")
+    db.stop_waiting(b"k")
     db.changed(b"k", "set")
     assert keyspace.ready == [(db, b"k")]
     keyspace.ready.clear()
-    db.wait_over(b"k")
+    db.stop_waiting(b"k")
     db.changed(b"k", "set")
     assert (keyspace.ready, db.awaited) == ([], {})
 
 
-def test_swapping_moves_contents_and_not_clients(keyspace: Keyspace, db: Database) -> None:
+def test_swap_exchanges_contents_but_not_watchers_and_blocked_clients(
+    keyspace: Keyspace, db: Database
+) -> None:
     other = keyspace.databases[1]
     db.store(b"k", b"v", "set")
     db.expire_at(b"k", START + 100)
@@ -282,11 +294,11 @@ def test_swapping_moves_contents_and_not_clients(keyspace: Keyspace, db: Databas
     assert keyspace.ready == [(other, b"k")]
 
 
-# --- everything at once ----------------------------------------------------------------------
+# --- against a model -------------------------------------------------------------------------
 
 
 class Model(RuleBasedStateMachine):
-    """A database beside a dict of key to (value, deadline)."""
+    """A database compared with a dict of key to (value, deadline)."""
 
     keys = st.sampled_from([b"a", b"b", b"c"])
 
@@ -343,14 +355,14 @@ class Model(RuleBasedStateMachine):
         assert picked in living if living else picked is None
 
     @invariant()
-    def same_to_every_look(self) -> None:
+    def live_keys_are_those_of_the_model(self) -> None:
         living = {key for key in self.model if self.alive(key) is not None}
         assert set(self.db.live_keys()) == living
         for key in (b"a", b"b", b"c"):
             assert self.db.peek(key) == self.alive(key)
 
     @invariant()
-    def nothing_is_kept_for_keys_that_are_gone(self) -> None:
+    def nothing_is_kept_for_removed_keys(self) -> None:
         assert self.db.accessed.keys() <= self.db.data.keys()
         assert self.db.expires.keys() <= self.db.data.keys()
 

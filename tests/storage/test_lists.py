@@ -1,4 +1,4 @@
-"""The list against a plain Python list, and its account of nodes against its items."""
+"""The list against a plain Python list, and the sizes of its nodes against its items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from storage.values.limits import Limits
 from storage.values.list_nodes import Node, Nodes, node_limits
-from storage.values.listpack import OVERHEAD, entry_size
+from storage.values.listpack_sizes import OVERHEAD, entry_size
 from storage.values.lists import List
 
 ITEMS = st.one_of(
@@ -31,9 +31,7 @@ _STEPS = (
 )
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(
-            ["lpush", "rpush", "lpop", "rpop", "before", "after", "set", "remove", "trim", "copy"]
-        ),
+        st.sampled_from(_STEPS),
         ITEMS,
         st.integers(0, 1 << 20),
         st.integers(-3, 3),
@@ -62,7 +60,7 @@ STEPS = st.lists(
         (b"2147483648", 10),
         (b"9223372036854775807", 10),
         (b"-9223372036854775808", 10),
-        # Not the one spelling of a number, or beyond 64 bits: texts.
+        # Not the canonical spelling of a number, or beyond 64 bits: strings.
         (b"9223372036854775808", 21),
         (b"-9223372036854775809", 22),
         (b"007", 5),
@@ -70,7 +68,7 @@ STEPS = st.lists(
         (b"+1", 4),
         (b"1.5", 5),
         (b"x" * 63, 65),
-        # From here the header takes two bytes, then the length at the end does.
+        # From here on the header takes two bytes, then the length at the end does.
         (b"x" * 64, 67),
         (b"x" * 125, 128),
         (b"x" * 126, 130),
@@ -84,7 +82,7 @@ def test_entry_size(item: bytes, size: int) -> None:
     assert entry_size(item) == size
 
 
-def test_limits_of_nodes() -> None:
+def test_node_limits() -> None:
     assert [node_limits(-n)[0] for n in range(1, 7)] == [4096, 8192, 16384, 32768, 65536, 65536]
     assert node_limits(0) == (8192, 1)
     assert node_limits(128) == (8192, 128)
@@ -112,7 +110,8 @@ def check(value: List, model: list[bytes]) -> None:
 @given(steps=STEPS, setting=st.sampled_from([-5, -2, -1, 0, 1, 2, 5, 128]))
 def test_against_a_plain_list(steps: list[tuple[str, bytes, int, int]], setting: int) -> None:
     limits = Limits(list_max_listpack_size=setting)
-    value, model = List(), []
+    value = List()
+    model: list[bytes] = []
     for step, item, place, count in steps:
         at = place % len(model) if model else 0
         if step == "lpush":
@@ -161,7 +160,7 @@ def test_against_a_plain_list(steps: list[tuple[str, bytes, int, int]], setting:
         assert value.find(item, 0, len(model)) == model.index(item)
 
 
-def test_a_long_list_becomes_short_at_half_the_limit() -> None:
+def test_a_quicklist_becomes_a_listpack_at_half_the_limit() -> None:
     limits = Limits(list_max_listpack_size=8)
     value = List()
     for number in range(9):
@@ -169,7 +168,7 @@ def test_a_long_list_becomes_short_at_half_the_limit() -> None:
         value.push_right(b"%d" % number)
     assert value.encoding == b"quicklist"
     seen = []
-    while value:
+    for _ in range(len(value)):
         value.pop_right()
         value.shrunk(limits)
         seen.append((len(value), value.encoding))
@@ -182,7 +181,7 @@ def test_a_long_list_becomes_short_at_half_the_limit() -> None:
     ]
 
 
-def test_two_nodes_stay_long_however_small() -> None:
+def test_two_nodes_remain_a_quicklist_at_any_size() -> None:
     limits = Limits(list_max_listpack_size=4)
     value = List()
     for number in range(8):
@@ -196,7 +195,7 @@ def test_two_nodes_stay_long_however_small() -> None:
     assert (len(value), value.encoding) == (1, b"listpack")
 
 
-def test_a_list_made_at_once_is_as_short_as_it_can_be() -> None:
+def test_a_list_built_at_once_is_a_listpack_if_it_fits() -> None:
     limits = Limits(list_max_listpack_size=4)
     assert List.of([b"a"] * 4, limits).encoding == b"listpack"
     assert List.of([b"a"] * 5, limits).encoding == b"quicklist"
@@ -205,7 +204,7 @@ def test_a_list_made_at_once_is_as_short_as_it_can_be() -> None:
     check(whole, [b"a", b"1", b"x" * 9000, b"b"])
 
 
-def test_a_queue_needs_no_more_room_than_its_items() -> None:
+def test_a_queue_does_not_grow_with_the_items_that_passed_through() -> None:
     value = List()
     for number in range(10_000):
         value.push_right(b"%d" % number)
@@ -220,7 +219,7 @@ def test_a_queue_needs_no_more_room_than_its_items() -> None:
     assert len(value._items) < 100
 
 
-def test_removal_in_many_nodes_keeps_each_account() -> None:
+def test_removal_updates_every_node() -> None:
     nodes = Nodes(2, [Node(OVERHEAD + 6, 2), Node(OVERHEAD + 6, 2), Node(OVERHEAD + 3, 1)])
     nodes.removed([0, 1, 3, 4], b"a")
     assert [(node.entries, node.size) for node in nodes] == [(1, OVERHEAD + 3)]

@@ -1,4 +1,4 @@
-"""The set against a model, through all of its encodings."""
+"""The set against a model, in all of its encodings."""
 
 from random import Random
 
@@ -8,7 +8,7 @@ from storage.values.sets import Set
 LIMITS = Limits(set_max_intset_entries=8, set_max_listpack_entries=6, set_max_listpack_value=5)
 
 
-def test_holds_what_a_python_set_holds() -> None:
+def test_against_a_python_set() -> None:
     rng = Random(7)
     encodings = set()
     for _ in range(300):
@@ -33,7 +33,7 @@ def test_holds_what_a_python_set_holds() -> None:
     assert encodings == {b"intset", b"listpack", b"hashtable"}
 
 
-def test_a_copy_goes_its_own_way() -> None:
+def test_copies_are_independent() -> None:
     for first in (b"1", b"x"):
         value = Set()
         value.add(first, LIMITS)
@@ -42,7 +42,7 @@ def test_a_copy_goes_its_own_way() -> None:
         assert (len(value), len(twin), twin.encoding) == (1, 2, value.encoding)
 
 
-def test_pops_every_member_once() -> None:
+def test_pop_returns_every_member_once() -> None:
     value = Set.expecting(b"x", 1, LIMITS)
     words = {b"w%d" % n for n in range(500)}
     for word in words:
@@ -53,7 +53,7 @@ def test_pops_every_member_once() -> None:
     assert not value
 
 
-def test_random_members_are_distinct_and_all_come_up() -> None:
+def test_random_members_are_distinct_and_cover_the_set() -> None:
     for count in (5, 30):
         value = Set.unsorted()
         for n in range(count):

@@ -1,4 +1,4 @@
-"""The sorted set against a model that sorts everything anew each time."""
+"""The sorted set against a model that sorts all members for every check."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_order_follows_every_change(members: int) -> None:
     assert len(value) == len(value.pairs())
 
 
-def test_cuts() -> None:
+def test_spans_between_cuts() -> None:
     limits = Limits()
     value = SortedSet.build([(b"a", 0.0), (b"aa", 0.0), (b"b", 0.0)], limits)
     assert value.span_by_member(b"", None) == (0, 3)
@@ -51,7 +51,7 @@ def test_cuts() -> None:
     assert infinite.span_by_score(after_score(-math.inf), after_score(math.inf)) == (1, 2)
 
 
-def test_encoding_is_left_when_outgrown_and_never_taken_again() -> None:
+def test_the_encoding_changes_when_outgrown_and_never_back() -> None:
     limits = Limits(zset_max_listpack_entries=3, zset_max_listpack_value=4)
     value = SortedSet()
     for member in (b"a", b"b", b"c"):
@@ -82,20 +82,20 @@ def test_copies_are_independent() -> None:
     assert copy.pairs() == [(1.0, b"a"), (2.0, b"b")]
 
 
-def test_a_scan_shows_all_that_stays() -> None:
+def test_a_scan_returns_every_member_that_exists_throughout() -> None:
     limits = Limits()
     value = SortedSet()
     for number in range(300):
         value.put(b"%d" % number, 0.0, limits)
     seen: set[bytes] = set()
-    cursor, calls = 0, 0
-    while True:
+    cursor = 0
+    for call in range(60):
         cursor, members = value.scan(cursor, 10)
         seen.update(members)
-        value.remove(b"%d" % calls)
-        value.put(b"new%d" % calls, 1.0, limits)
-        calls += 1
+        value.remove(b"%d" % call)
+        value.put(b"new%d" % call, 1.0, limits)
         if not cursor:
             break
-    assert calls > 20
-    assert seen >= {b"%d" % number for number in range(calls, 300)}
+    assert cursor == 0
+    assert call >= 20
+    assert seen >= {b"%d" % number for number in range(call + 1, 300)}

@@ -1,4 +1,4 @@
-"""The stream as a structure: nodes, ranges, trims, and what it knows of its past."""
+"""The stream as a structure: nodes, ranges, trims, and statistics of past entries."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from storage.values.consumer_groups import Group
 from storage.values.limits import Limits
-from storage.values.radix_shape import radix_nodes
+from storage.values.radix_tree import radix_nodes
 from storage.values.streams import MAX_ID, MAX_NODE_BYTES, EntryTooLarge, Stream
 
 
 def filled(count: int, per_node: int = 3) -> Stream:
-    """A stream with ids 10, 20, 30 and so on."""
+    """A stream with IDs 10, 20, 30 and so on."""
     stream = Stream()
     for number in range(1, count + 1):
         stream.append(number * 10, [b"f", b"%d" % number], Limits(stream_node_max_entries=per_node))
@@ -28,13 +28,13 @@ def node_sizes(stream: Stream) -> list[int]:
     return [len(node.ids) for node in stream.nodes]
 
 
-def test_an_empty_stream_is_still_something() -> None:
+def test_an_empty_stream_is_true() -> None:
     assert Stream()
     assert len(Stream()) == 0
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_it_behaves_like_a_dict_of_ids(seed: int) -> None:
+def test_against_a_dict_of_entries(seed: int) -> None:
     rng = Random(seed)
     stream, model = Stream(), {}
     limits = Limits(
@@ -70,7 +70,7 @@ def test_it_behaves_like_a_dict_of_ids(seed: int) -> None:
         assert stream.last_entry_id == max(model, default=0)
 
 
-def test_a_node_closes_at_its_number_of_entries_deleted_ones_included() -> None:
+def test_deleted_entries_count_towards_the_limit_of_a_node() -> None:
     stream = filled(2)
     stream.remove(10)
     stream.append(30, [b"f", b"v"], Limits(stream_node_max_entries=3))
@@ -94,24 +94,24 @@ def test_the_estimate_of_a_nodes_bytes_is_never_too_low(seed: int) -> None:
                 continue
         node = stream.nodes[0]
         twin = node.copy()
-        assert twin.size() <= node.most
-        assert twin.size() == twin.most
+        assert twin.size() <= node.estimate
+        assert twin.size() == twin.estimate
 
 
 VALUES = [b"", b"0", b"-1", b"4096", b"-32769", b"2147483648", b"9" * 19, b"x" * 64, b"y" * 5000]
 
 
-def test_the_size_of_a_node_does_not_depend_on_when_it_is_looked_at() -> None:
-    looked_at, left_alone = filled(50, per_node=0), filled(50, per_node=0)
-    for stream in (looked_at, left_alone):
+def test_the_size_of_a_node_does_not_depend_on_when_it_is_measured() -> None:
+    measured, unmeasured = filled(50, per_node=0), filled(50, per_node=0)
+    for stream in (measured, unmeasured):
         for entry_id in (10, 50, 500):
-            if stream is looked_at:
+            if stream is measured:
                 stream.nodes[0].size()
             stream.remove(entry_id)
-    assert looked_at.nodes[0].size() == left_alone.nodes[0].size()
+    assert measured.nodes[0].size() == unmeasured.nodes[0].size()
 
 
-def test_fields_of_equal_entries_are_kept_once() -> None:
+def test_entries_with_equal_fields_share_their_names() -> None:
     stream = Stream()
     for entry_id in (1, 2):
         stream.append(entry_id, [bytes([102]) * 3, b"v"], Limits())
@@ -119,7 +119,7 @@ def test_fields_of_equal_entries_are_kept_once() -> None:
     assert first[0] is second[0]
 
 
-def test_an_entry_no_node_can_hold_is_refused_and_leaves_no_trace() -> None:
+def test_a_too_large_entry_is_refused_without_effect() -> None:
     class Huge(bytes):
         def __len__(self) -> int:
             return MAX_NODE_BYTES
@@ -134,7 +134,7 @@ def test_an_entry_no_node_can_hold_is_refused_and_leaves_no_trace() -> None:
     ("length", "limit", "left"),
     [(10, 0, 10), (8, 0, 10), (7, 0, 7), (5, 0, 7), (4, 0, 4), (0, 0, 0), (0, 2, 10), (0, 5, 7)],
 )
-def test_an_approximate_trim_takes_whole_nodes(length: int, limit: int, left: int) -> None:
+def test_an_approximate_trim_removes_whole_nodes(length: int, limit: int, left: int) -> None:
     stream = filled(10)
     assert stream.trim_to_length(length, whole_nodes=True, limit=limit) == 10 - left
     assert len(stream) == left
@@ -142,13 +142,13 @@ def test_an_approximate_trim_takes_whole_nodes(length: int, limit: int, left: in
 
 
 @pytest.mark.parametrize(("least", "left"), [(5, 10), (30, 10), (31, 7), (40, 7), (999, 0)])
-def test_an_approximate_trim_by_id_takes_whole_nodes(least: int, left: int) -> None:
+def test_an_approximate_trim_by_id_removes_whole_nodes(least: int, left: int) -> None:
     stream = filled(10)
     stream.trim_below(least, whole_nodes=True)
     assert len(stream) == left
 
 
-def test_a_node_whose_last_entry_was_deleted_stays_until_its_last_id_is_passed() -> None:
+def test_an_empty_node_remains_until_its_last_id_is_below_the_threshold() -> None:
     stream = filled(3)
     stream.remove(30)
     assert stream.trim_below(30) == 2
@@ -158,7 +158,7 @@ def test_a_node_whose_last_entry_was_deleted_stays_until_its_last_id_is_passed()
     assert (stream.first_id, ids(stream)) == (40, [40])
 
 
-def test_trimming_leaves_no_tombstone_and_deleting_does() -> None:
+def test_deleting_updates_the_max_deleted_id_and_trimming_does_not() -> None:
     stream = filled(4)
     stream.trim_to_length(3)
     assert stream.max_deleted_id == 0
@@ -168,7 +168,7 @@ def test_trimming_leaves_no_tombstone_and_deleting_does() -> None:
 
 
 class TestOrdinal:
-    """How many entries were added up to an id, as far as that can be told."""
+    """How many entries were added up to an ID, if that is known."""
 
     def test_of_a_new_stream(self) -> None:
         assert Stream().ordinal(5) == 0
@@ -189,18 +189,18 @@ class TestOrdinal:
         assert [stream.ordinal(at) for at in (5, 50, 51)] == [5, 5, None]
 
 
-def test_a_group_counts_on_while_nothing_is_missing_ahead() -> None:
+def test_lag_is_unknown_while_an_unread_entry_was_deleted() -> None:
     stream, group = filled(5), Group(0, 0)
     for entry_id in ids(stream)[:3]:
-        group.advance(stream, entry_id)
-    assert (group.last_id, group.entries_read, group.lag(stream)) == (30, 3, 2)
+        stream.advance(group, entry_id)
+    assert (group.last_id, group.entries_read, stream.lag(group)) == (30, 3, 2)
     stream.remove(40)
-    assert group.lag(stream) is None
-    group.advance(stream, 50)
-    assert (group.entries_read, group.lag(stream)) == (5, 0)
+    assert stream.lag(group) is None
+    stream.advance(group, 50)
+    assert (group.entries_read, stream.lag(group)) == (5, 0)
 
 
-def test_a_copy_shares_nothing_that_can_change() -> None:
+def test_a_copy_is_independent() -> None:
     stream = filled(5)
     group = stream.groups[b"g"] = Group(0)
     consumer = group.add_consumer(b"c", 7)
@@ -224,14 +224,12 @@ def test_radix_nodes_counts_the_nodes_of_a_compressed_tree(seed: int) -> None:
 
 
 def _grown(keys: list[bytes]) -> int:
-    """The same count by growing the tree downwards."""
+    """Count the nodes by building the tree from the root."""
     if not keys:
         return 1
     if len(keys) == 1:
         return 2 if keys[0] else 1
-    common = 0
-    while len({key[common] for key in keys}) == 1:
-        common += 1
+    common = next(at for at in range(16) if len({key[at] for key in keys}) > 1)
     children: dict[int, list[bytes]] = {}
     for key in keys:
         children.setdefault(key[common], []).append(key[common + 1 :])

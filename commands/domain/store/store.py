@@ -299,7 +299,7 @@ def store_count(ctx: Context, argv: list[bytes]) -> Reply:
     entries = space.place + END
     if ctx.keyspace.expiry_paused:
         places = ctx.db.ordered.range(entries)
-        return sum(not ctx.db.has_run_out(space.key_at(place)) for place in places)
+        return sum(not ctx.db.has_expired(space.key_at(place)) for place in places)
     ctx.db.expire_due()
     ctx.log_as()  # what runs out is logged as it goes
     return ctx.db.ordered.count(entries)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage.keyspace import Database
+from storage.database import Database
 from tests.support.offline import bare
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer

@@ -76,6 +76,8 @@ def test_where_a_value_lies(server: RunningServer, client: Connection) -> None:
     client("RPUSH", "l", *["x" * 1000] * 20)
     assert " encoding:quicklist " in client("DEBUG", "OBJECT", "l")
     assert " ql_nodes:3 ql_avg_node:6.67 " in client("DEBUG", "OBJECT", "l")
+    client("ZADD", "z", 1, "one", 2, "two")
+    assert " encoding:listpack serializedlength:24 " in client("DEBUG", "OBJECT", "z")
 
 
 def test_a_message_out_of_band(client: Connection, client3: Connection) -> None:

@@ -12,7 +12,7 @@ import pytest
 from commands.engine.long_doubles import add_long_doubles, read_long_double
 from commands.families import load
 from commands.instance.context import Context
-from storage.keyspace import Database
+from storage.database import Database
 from tests.support.offline import Offline
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer

@@ -1,4 +1,4 @@
-"""The log's bytes: read back, cut anywhere, and damaged everywhere."""
+"""Reading logs: whole, cut anywhere, and damaged anywhere."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REQUESTS = [request for requests in LOG for request in requests]
 DATA = b"".join(map(unit, LOG))
 
 
-def test_what_was_written_is_read() -> None:
+def test_a_log_is_read_completely() -> None:
     found, reader, error = read(DATA)
     assert (found, reader.whole, error) == (REQUESTS, len(DATA), None)
 
@@ -54,11 +54,11 @@ requests = st.lists(st.lists(words, min_size=2, max_size=6), max_size=30)
 
 
 @given(requests)
-def test_any_words_are_read_as_they_were_written(written: list[Request]) -> None:
+def test_any_arguments_are_read_as_written(written: list[Request]) -> None:
     assert read(encode(written))[0] == written
 
 
-def test_long_words_and_many_of_them() -> None:
+def test_long_and_many_arguments() -> None:
     written = [
         [b"SET", b"k", b"v" * 300_000],
         [b"RPUSH", b"l", *[b"%d" % n for n in range(30_000)]],
@@ -67,7 +67,7 @@ def test_long_words_and_many_of_them() -> None:
     assert read(encode(written))[0] == written
 
 
-def test_annotations_tell_the_time_and_are_no_requests() -> None:
+def test_annotations_set_the_timestamp_and_are_not_requests() -> None:
     data = (
         timestamp(1700000000) + DATA + timestamp(1700000009) + encode([[b"DEL", b"x"]]) + b"#?\r\n"
     )
@@ -77,7 +77,7 @@ def test_annotations_tell_the_time_and_are_no_requests() -> None:
     assert (reader.whole, error) == (len(data), None)
 
 
-def test_a_file_cut_anywhere_gives_all_units_before_the_cut() -> None:
+def test_a_cut_file_gives_all_complete_units_before_the_cut() -> None:
     ends = [0]
     for requests in LOG:
         ends.append(ends[-1] + len(unit(requests)))
@@ -89,14 +89,14 @@ def test_a_file_cut_anywhere_gives_all_units_before_the_cut() -> None:
         if cut in ends:
             assert error is None
         elif DATA[:cut].endswith(b"EXEC\r\n"):
-            # Right after a request inside a word it cannot be told from a wrong length.
+            # After an encoded request inside an argument, it looks like a wrong length.
             assert type(error) is LogError
         else:
             assert type(error) is LogTruncated and error.whole == ends[whole], cut
 
 
-def test_a_flipped_byte_never_loses_what_stands_before_it() -> None:
-    """It is an error, or stands inside a word; what is given was written before or there."""
+def test_a_flipped_bit_never_loses_requests_before_it() -> None:
+    """The bit causes an error, or is inside an argument."""
     for place in range(len(DATA)):
         before, _, _ = read(DATA[:place])
         for bit in range(8):
@@ -106,7 +106,7 @@ def test_a_flipped_byte_never_loses_what_stands_before_it() -> None:
             assert found[: len(before)] == before
             if error is None:
                 assert reader.whole == len(DATA)
-                # An annotation hides one request; a transaction unmade shows two more.
+                # A new annotation hides one request; a broken MULTI or EXEC shows two more.
                 assert abs(len(found) - len(REQUESTS)) <= 2
             else:
                 assert error.whole == reader.whole <= len(DATA)
@@ -119,7 +119,7 @@ def test_a_length_past_the_end_is_damage_when_requests_follow() -> None:
     found, _, error = read(damaged)
     assert found == [[b"SET", b"a", b"1"]]
     assert type(error) is LogError
-    # Where nothing follows, it may well be a write that was never finished.
+    # If nothing follows, it may be an unfinished write.
     found, _, error = read(data[: data.index(b"$1\r\nc")] + b"$9999\r\nc")
     assert len(found) == 2 and type(error) is LogTruncated
 
@@ -133,7 +133,7 @@ def test_a_length_past_the_end_is_damage_when_requests_follow() -> None:
         encode([[b"MULTI"], [b"MULTI"]]),
     ],
 )  # fmt: skip
-def test_what_is_no_request_is_damage(data: bytes) -> None:
+def test_invalid_requests_are_damage(data: bytes) -> None:
     good = encode([[b"SET", b"a", b"b"]])
     found, reader, error = read(good + data)
     assert found == [[b"SET", b"a", b"b"]]
@@ -149,19 +149,19 @@ def test_what_is_no_request_is_damage(data: bytes) -> None:
         b"#TS",
     ],
 )  # fmt: skip
-def test_lying_lengths_cost_nothing_and_are_a_cut(data: bytes) -> None:
+def test_false_lengths_cost_nothing_and_are_a_cut(data: bytes) -> None:
     _, reader, error = read(data)
     assert type(error) is LogTruncated and reader.whole == 0
 
 
-def test_a_request_in_small_words_is_known_in_any_case() -> None:
+def test_multi_and_exec_are_recognized_in_any_case() -> None:
     data = encode([[b"multi"], [b"SET", b"a", b"b"], [b"Exec"]])
     found, reader, error = read(data)
     assert (found, reader.whole, error) == ([[b"SET", b"a", b"b"]], len(data), None)
 
 
-def test_many_transactions_are_read_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each begins where a cut may be; finding out where must not take reading all before it."""
+def test_transactions_are_not_parsed_repeatedly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finding the offset of a transaction must not parse everything before it again."""
     parse_one = LogReader._parse_one
     parsed = 0
 

@@ -1,4 +1,4 @@
-"""Snapshots and payloads put together by hand: forms that no server writes any more."""
+"""Builds snapshots and payloads by hand, in forms that no server writes any more."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import struct
 from collections.abc import Iterable
 
 from storage.rdb.checksum import crc64
-from storage.rdb.elements import length, string
+from storage.rdb.primitive_writer import length, string
 
 
 def sealed(body: bytes, version: int = 10) -> bytes:
-    """A payload: a type and a value, then version and checksum."""
+    """A payload: type and value, followed by version and checksum."""
     body += version.to_bytes(2, "little")
     return body + crc64(body).to_bytes(8, "little")
 
 
 def snapshot(body: bytes, version: int = 10, *, checked: bool = True) -> bytes:
-    """A whole file around some items."""
+    """A complete file with these items."""
     magic = b"VALKEY%03d" % version if version >= 80 else b"REDIS%04d" % version
     whole = magic + body + b"\xff"
     if version < 5:
@@ -25,7 +25,7 @@ def snapshot(body: bytes, version: int = 10, *, checked: bool = True) -> bytes:
 
 
 def text(item: bytes) -> bytes:
-    """A string just as it is."""
+    """A string, neither compressed nor as a number."""
     return length(len(item)) + item
 
 

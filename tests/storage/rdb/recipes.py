@@ -1,18 +1,18 @@
-"""What hypothesis fills servers with: commands that make keys of every type and size class."""
+"""Hypothesis strategies for commands that create keys of every type and size class."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from random import Random
 
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 Command = tuple[bytes | int | str, ...]
 
-# Around every size at which something is written otherwise: numbers of 8, 16 and 32 bits,
-# strings that may be numbers (11), are compressed (21), embedded (44), have a longer length
-# (64, 16384), fit in packed collections (64), in a stream node (4096), in a list node (8192).
+# Around every size at which the encoding changes: numbers of 8, 16 and 32 bits, strings that
+# may be numbers (11), are compressed (21), embedded (44), have a longer length (64, 16384),
+# fit in packed collections (64), in a stream node (4096), in a list node (8192).
 SIZES = (0, 1, 5, 11, 12, 20, 21, 44, 45, 63, 64, 65, 127, 128, 500, 4095, 4096, 9000, 16384)
 NUMBERS = [
     sign * (1 << bits) + delta
@@ -30,18 +30,13 @@ almost_numbers = st.sampled_from(
 
 
 @st.composite
-def sized_texts(draw: Any, most: int = SIZES[-1]) -> bytes:
-    """A text of some size, random or of something that repeats."""
+def sized_texts(draw: DrawFn, most: int = SIZES[-1]) -> bytes:
+    """A string of one of the sizes, random or repetitive."""
     size = draw(st.sampled_from([size for size in SIZES if size <= most]))
-    seed = draw(st.binary(min_size=1, max_size=12))
+    seed: bytes = draw(st.binary(min_size=1, max_size=12))
     if draw(st.booleans()):
         return (seed * (size // len(seed) + 1))[:size]
-    noise = bytearray()
-    state = int.from_bytes(seed, "big") | 1
-    while len(noise) < size:
-        state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
-        noise += state.to_bytes(8, "big")
-    return bytes(noise[:size])
+    return Random(seed).randbytes(size)
 
 
 def texts(most: int = SIZES[-1]) -> SearchStrategy[bytes]:
@@ -54,32 +49,27 @@ def texts(most: int = SIZES[-1]) -> SearchStrategy[bytes]:
 
 
 @st.composite
-def many(draw: Any, each: SearchStrategy[bytes]) -> list[bytes]:
-    """So many different members: a few drawn ones, filled up with plain or numeric ones."""
+def many(draw: DrawFn, each: SearchStrategy[bytes]) -> list[bytes]:
+    """Distinct members: a few drawn ones, filled up with generated ones."""
     count = draw(st.sampled_from(COUNTS))
     members = draw(st.lists(each, min_size=1, max_size=min(count, 8), unique=True))
     form = draw(st.sampled_from([b"%d", b"m%d", b"member with %d"]))
     step = draw(st.sampled_from([1, 1000, 2**40]))
-    seen = set(members)
-    index = 0
-    while len(seen) < count:
-        member = form % (index * step)
-        if member not in seen:
-            seen.add(member)
-            members.append(member)
-        index += 1
-    return members
+    filler = (form % (index * step) for index in range(count))
+    return list(dict.fromkeys([*members, *filler]))[:count]
 
 
-scores = st.one_of(
-    st.sampled_from([0, 1, -1, 2**52, 2**53 + 2, 1.5, 0.1, -1e300, 5e-324, "inf", "-inf", 3e15]),
-    st.integers(-(2**53), 2**53),
+scores: SearchStrategy[str] = st.one_of(
+    st.sampled_from(
+        [0, 1, -1, 2**52, 2**53 + 2, 1.5, 0.1, -1e300, 5e-324, "inf", "-inf", 3e15]
+    ).map(str),
+    st.integers(-(2**53), 2**53).map(str),
     st.floats(allow_nan=False).map(repr),
 )
 
 
 @st.composite
-def strings(draw: Any, key: bytes) -> list[Command]:
+def strings(draw: DrawFn, key: bytes) -> list[Command]:
     made: list[Command] = [("SET", key, draw(texts()))]
     if draw(st.booleans()):
         made.append(("APPEND", key, draw(texts(20))))
@@ -87,7 +77,7 @@ def strings(draw: Any, key: bytes) -> list[Command]:
 
 
 @st.composite
-def lists(draw: Any, key: bytes) -> list[Command]:
+def lists(draw: DrawFn, key: bytes) -> list[Command]:
     made: list[Command] = [("RPUSH", key, *draw(many(texts())))]
     if draw(st.booleans()):
         made.append(("LPUSH", key, *draw(st.lists(texts(), min_size=1, max_size=3))))
@@ -97,30 +87,30 @@ def lists(draw: Any, key: bytes) -> list[Command]:
 
 
 @st.composite
-def sets(draw: Any, key: bytes) -> list[Command]:
+def sets(draw: DrawFn, key: bytes) -> list[Command]:
     members = draw(many(st.one_of(texts(200), numbers.map(lambda number: b"%d" % number))))
     return [("SADD", key, *members)]
 
 
 @st.composite
-def integer_sets(draw: Any, key: bytes) -> list[Command]:
+def integer_sets(draw: DrawFn, key: bytes) -> list[Command]:
     count = draw(st.sampled_from(COUNTS))
     some = draw(st.lists(numbers, min_size=1, max_size=5))
     return [("SADD", key, *some, *range(count))]
 
 
 @st.composite
-def sorted_sets(draw: Any, key: bytes) -> list[Command]:
+def sorted_sets(draw: DrawFn, key: bytes) -> list[Command]:
     members = draw(many(texts(200)))
     drawn = draw(st.lists(scores, min_size=1, max_size=6))
-    words: list[Any] = []
+    words: list[bytes | int | str] = []
     for index, member in enumerate(members):
-        words += (drawn[index % len(drawn)], member)
+        words += [drawn[index % len(drawn)], member]
     return [("ZADD", key, *words)]
 
 
 @st.composite
-def hashes(draw: Any, key: bytes) -> list[Command]:
+def hashes(draw: DrawFn, key: bytes) -> list[Command]:
     fields = draw(many(texts(200)))
     values = draw(st.lists(texts(500), min_size=1, max_size=5))
     words: list[bytes] = []
@@ -130,7 +120,7 @@ def hashes(draw: Any, key: bytes) -> list[Command]:
 
 
 @st.composite
-def hashes_with_deadlines(draw: Any, key: bytes) -> list[Command]:
+def hashes_with_deadlines(draw: DrawFn, key: bytes) -> list[Command]:
     made: list[Command] = draw(hashes(key))
     fields = made[0][2::2]
     some = fields[: draw(st.integers(1, min(3, len(fields))))]
@@ -139,7 +129,7 @@ def hashes_with_deadlines(draw: Any, key: bytes) -> list[Command]:
 
 
 @st.composite
-def streams(draw: Any, key: bytes) -> list[Command]:
+def streams(draw: DrawFn, key: bytes) -> list[Command]:
     made: list[Command] = []
     row = draw(st.lists(texts(200), min_size=2, max_size=4).filter(lambda row: len(row) % 2 == 0))
     count = draw(st.sampled_from([1, 2, 99, 100, 101, 250]))
@@ -181,8 +171,8 @@ OLD = tuple(name for name in MAKERS if name != "hash with deadlines")
 
 
 @st.composite
-def datasets(draw: Any, kinds: tuple[str, ...] = tuple(MAKERS)) -> list[Command]:
-    """Commands that fill an empty server: some keys, of any database, some with deadlines."""
+def datasets(draw: DrawFn, kinds: tuple[str, ...] = tuple(MAKERS)) -> list[Command]:
+    """Commands that create some keys in several databases, some with deadlines."""
     commands: list[Command] = []
     names = draw(st.lists(texts(64), min_size=1, max_size=5, unique=True))
     for name in names:

@@ -1,7 +1,7 @@
-"""Damaged files and payloads: they are refused with a place, or read right, and nothing else.
+"""Damaged files and payloads are refused with an offset, or give a valid value.
 
-Where the checksum is made to match again, there is no telling what is right. What is read
-then must still be a sound value: one that can be written, and read again as the same.
+With a corrected checksum, a damaged file may be undetectable. The value read from it must
+still be valid: it can be written, and reading it again gives the same value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NOW = 1_800_000_000_000
 
 
 def small_keyspace() -> Keyspace:
-    """A key of every type and encoding, and as few bytes as that takes."""
+    """A key of every type and encoding, each as small as possible."""
     clock = Clock()
     clock.freeze(NOW)
     keyspace = Keyspace(clock)
@@ -103,7 +103,7 @@ def changes(byte: int) -> Iterator[int]:
     yield from {byte ^ 1 << bit for bit in range(8)} | {0, 0xFF, 0x7F} - {byte}
 
 
-def test_every_file_is_right_to_begin_with() -> None:
+def test_the_undamaged_files_are_valid() -> None:
     for data in FILES.values():
         assert written(read(data)) == FILES["compressed"]
 
@@ -126,7 +126,7 @@ def test_files_with_any_byte_changed_are_refused(name: str) -> None:
                 read(data[:at] + bytes([other]) + data[at + 1 :])
 
 
-def test_changed_files_that_are_sealed_again_do_no_harm() -> None:
+def test_changed_files_with_a_correct_checksum_are_valid_or_refused() -> None:
     data = FILES["plain"]
     for at, byte in enumerate(data[:-8]):
         other = bytes([byte ^ 1 << at % 8])
@@ -140,7 +140,7 @@ def test_changed_files_that_are_sealed_again_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_payloads_hurt_anywhere_are_refused(name: str) -> None:
+def test_payloads_damaged_anywhere_are_refused(name: str) -> None:
     payload = PAYLOADS[name]
     for size in range(len(payload)):
         with pytest.raises(RdbError):
@@ -151,37 +151,39 @@ def test_payloads_hurt_anywhere_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_changed_payloads_that_are_sealed_again_do_no_harm(name: str) -> None:
+def test_changed_payloads_with_a_correct_checksum_are_valid_or_refused(name: str) -> None:
     payload = PAYLOADS[name]
     body, version = payload[:-10], int.from_bytes(payload[-10:-8], "little")
     for at, byte in enumerate(body):
         for other in changes(byte):
-            sound_or_refused(sealed(body[:at] + bytes([other]) + body[at + 1 :], version))
+            valid_or_refused(sealed(body[:at] + bytes([other]) + body[at + 1 :], version))
     for size in range(len(body)):
-        sound_or_refused(sealed(body[:size], version))
+        valid_or_refused(sealed(body[:size], version))
 
 
-def sound_or_refused(payload: bytes) -> None:
+def valid_or_refused(payload: bytes) -> None:
     try:
         value = load_value(payload, LIMITS)
     except RdbError as refused:
         assert 0 <= refused.offset <= len(payload)
     else:
-        # Reading may change an encoding once, as that of a set; then it is settled.
+        # Loading may change an encoding once, as that of a set, but not twice.
         settled = dump_value(load_value(dump_value(value), LIMITS))
         assert dump_value(load_value(settled, LIMITS)) == settled
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.integers(0, 26), st.binary(max_size=80), st.sampled_from([10, 11, 12, 80]))
-def test_garbage_does_no_harm(code: int, garbage: bytes, version: int) -> None:
-    sound_or_refused(sealed(bytes([code]) + garbage, version))
+def test_garbage_is_valid_or_refused(code: int, garbage: bytes, version: int) -> None:
+    valid_or_refused(sealed(bytes([code]) + garbage, version))
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from([9, 10, 11, 12, 13, 16, 17, 20, 23]), st.binary(max_size=60), st.booleans())
-def test_garbage_in_flat_blocks_does_no_harm(code: int, garbage: bytes, counted: bool) -> None:
-    """The same, past the heads and ends that garbage would hardly ever have."""
+def test_garbage_in_flat_blocks_is_valid_or_refused(
+    code: int, garbage: bytes, counted: bool
+) -> None:
+    """The same with a valid header and end, which random garbage hardly ever has."""
     size = len(garbage)
     count = 4 if counted else 0xFFFF
     block = (
@@ -190,12 +192,12 @@ def test_garbage_in_flat_blocks_does_no_harm(code: int, garbage: bytes, counted:
         else (size + 11).to_bytes(4, "little") + bytes(4) + count.to_bytes(2, "little")
         + garbage + b"\xff"
     )  # fmt: skip
-    sound_or_refused(sealed(bytes([code, len(block)]) + block, 12))
+    valid_or_refused(sealed(bytes([code, len(block)]) + block, 12))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([b"REDIS0003", b"REDIS0012", b"VALKEY080"]))
-def test_garbage_as_a_file_does_no_harm(garbage: bytes, head: bytes) -> None:
+def test_garbage_as_a_file_is_valid_or_refused(garbage: bytes, head: bytes) -> None:
     try:
         keyspace = read(head + garbage)
     except RdbError:
@@ -204,8 +206,8 @@ def test_garbage_as_a_file_does_no_harm(garbage: bytes, head: bytes) -> None:
     assert written(read(again)) == again
 
 
-def test_lies_are_refused_within_little_memory() -> None:
-    """In a process that may not take more: a length is not believed before the bytes come."""
+def test_false_lengths_are_refused_within_limited_memory() -> None:
+    """Run in a process with a memory limit: no length is trusted before the data is read."""
     program = """
 import io, resource, sys
 from storage.clock import Clock
@@ -214,17 +216,17 @@ from storage.rdb import RdbError, load
 free = 200 << 20
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + free, used + free))
-lies = (
+false_lengths = (
     b"\\x80\\xff\\xff\\xff\\xff", b"\\x81" + b"\\x7f" * 8, b"\\xc3\\x09\\x80\\x7f\\xff\\xff\\xff"
 )
-for lie in lies:
+for length in false_lengths:
     for code in (0, 1, 2, 3, 4, 5, 10, 14, 16, 18, 21, 22, 24, 25):
-        for body in (lie, lie + bytes(1 << 20), b"\\x01" + lie):
+        for body in (length, length + bytes(1 << 20), b"\\x01" + length):
             try:
                 load(io.BytesIO(b"REDIS0012" + bytes([code]) + b"\\x01k" + body), Keyspace(Clock()))
             except RdbError:
                 continue
-            sys.exit(f"{code} {lie} was read")
+            sys.exit(f"{code} {length} was accepted")
 """
     if not hasattr(resource, "RLIMIT_AS") or not Path("/proc/self/statm").exists():
         pytest.skip("memory cannot be limited here")

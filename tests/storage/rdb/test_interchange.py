@@ -1,7 +1,7 @@
-"""Snapshots that other servers wrote, read here, and the other way round.
+"""Snapshots and payloads are exchanged with other servers in both directions.
 
-The servers are told the same by hypothesis, and must have the same digest and encodings at
-the end of every way the data can take between them.
+Hypothesis sends the same commands to the servers. Whichever way the data is transferred
+between them, digests and encodings must be the same.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,17 +18,17 @@ from hypothesis import HealthCheck, given, settings
 from commands.operator.dataset_digest import keyspace_digest
 from storage.clock import Clock
 from storage.keyspace import Keyspace
-from storage.rdb import dump_value, load, load_value, save
+from storage.rdb import Facts, dump_value, load, load_value, save
 from storage.values.hashes import Hash
-from storage.values.kinds import encoding_of
 from storage.values.sets import Set
 from storage.values.streams import Stream
+from storage.values.types import Value, encoding_of
 from tests.storage.rdb.recipes import OLD, Command, datasets
 from tests.support.oracles import Oracle, redis_binary, valkey_binary
 from tests.support.resp import Connection, Error
 from tests.support.servers import RunningServer
 
-FACTS = {
+FACTS: Facts = {
     "redis-ver": "7.2.4",
     "redis-bits": 64,
     "ctime": 1_700_000_000,
@@ -46,7 +45,7 @@ Where = tuple[int, bytes]
 
 
 class Place:
-    """A server that keeps its snapshot in a folder of its own."""
+    """A server with a directory of its own for its snapshot."""
 
     def __init__(self, binary: Path, name: str, folder: Path) -> None:
         self.folder = folder
@@ -70,27 +69,27 @@ class Place:
         return str(self.server("DEBUG", "DIGEST"))
 
     def encodings(self, keyspace: Keyspace) -> dict[Where, bytes]:
-        """The encodings there of the keys that are here."""
+        """The server's encodings of the comparable keys of this keyspace."""
         found = {}
         for index, key in comparable(keyspace):
             self.server("SELECT", index)
             found[index, key] = self.server("OBJECT", "ENCODING", key)
         return found
 
-    def details(self, keyspace: Keyspace) -> dict[Where, Any]:
-        """What a digest leaves out of those keys: deadlines, and what surrounds a stream."""
+    def details(self, keyspace: Keyspace) -> dict[Where, tuple[object, object]]:
+        """The facts about these keys that a digest omits: deadlines, and those of streams."""
         found = {}
         for index, key, value in everything(keyspace):
             self.server("SELECT", index)
-            beside: Any = None
-            if value.__class__ is Stream:
+            beside: object = None
+            if isinstance(value, Stream):
                 info = self.server("XINFO", "STREAM", key, "FULL", "COUNT", 0)
                 beside = [
                     (name, fact)
                     for name, fact in zip(info[::2], info[1::2], strict=True)
                     if not name.startswith(b"radix")
                 ]
-            elif value.__class__ is Hash and value.deadlines:
+            elif isinstance(value, Hash) and value.deadlines:
                 beside = self.server("HPEXPIRETIME", key, "FIELDS", len(value), *value)
             found[index, key] = self.server("PEXPIRETIME", key), beside
         return found
@@ -106,7 +105,7 @@ def send(connection: Connection, commands: list[Command]) -> None:
 def valkey_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     binary = valkey_binary()
     if binary is None:
-        pytest.skip("there is no valkey-server for this machine")
+        pytest.skip("valkey-server is not available")
     place = Place(binary, "valkey", tmp_path_factory.mktemp("valkey"))
     yield place
     place.server.close()
@@ -116,7 +115,7 @@ def valkey_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def redis_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     binary = redis_binary()
     if binary is None:
-        pytest.skip("there is no redis-server on PATH")
+        pytest.skip("redis-server is not on PATH")
     place = Place(binary, "redis", tmp_path_factory.mktemp("redis"))
     yield place
     place.server.close()
@@ -128,11 +127,11 @@ def read(snapshot: bytes) -> Keyspace:
     return keyspace
 
 
-def written(keyspace: Keyspace, **options: Any) -> bytes:
-    return b"".join(save(keyspace, FACTS, **options))
+def written(keyspace: Keyspace, libraries: Iterable[bytes] = (), **options: bool) -> bytes:
+    return b"".join(save(keyspace, FACTS, libraries=libraries, **options))
 
 
-def everything(keyspace: Keyspace) -> Iterator[tuple[int, bytes, Any]]:
+def everything(keyspace: Keyspace) -> Iterator[tuple[int, bytes, Value]]:
     for database in keyspace.databases:
         for key, value in database.data.items():
             yield database.index, key, value
@@ -141,16 +140,16 @@ def everything(keyspace: Keyspace) -> Iterator[tuple[int, bytes, Any]]:
 def comparable(keyspace: Keyspace) -> Iterator[Where]:
     """The keys that must have the same encoding in every server.
 
-    Not those with deadlines of fields, for which Valkey has no packed encoding; nor strings
-    about as long as it embeds and Redis does not; nor packed sets that hold only numbers now,
-    which only versions beyond 10 tell from others.
+    Excluded are hashes with field deadlines, for which Valkey has no packed encoding; strings
+    of lengths that Valkey embeds and Redis does not; and packed sets that now contain only
+    numbers, which only versions after 10 distinguish from others.
     """
     for index, key, value in everything(keyspace):
         if getattr(value, "deadlines", None):
             continue
         if isinstance(value, bytes) and len(value) + len(key) > 44 and len(value) < 150:
             continue
-        if value.__class__ is Set and value.encoding != b"intset" and numeric(value):
+        if isinstance(value, Set) and value.encoding != b"intset" and numeric(value):
             continue
         yield index, key
 
@@ -169,13 +168,13 @@ def encodings(keyspace: Keyspace) -> dict[Where, bytes]:
 
 
 def there_and_back(place: Place, commands: list[Command]) -> None:
-    """What the server wrote is the same here, and what we write of it is the same there."""
+    """Check that we load what the server wrote, and that it loads what we write."""
     place.fill(commands)
     digest = place.digest()
     snapshot = place.saved()
     here = read(snapshot)
     if place.server.name == "redis":
-        # Valkey spells the scores in its digest in another way.
+        # Valkey formats the scores in its digest differently.
         assert keyspace_digest(here).hex() == digest
     details = place.details(here)
     place.load(snapshot)
@@ -206,17 +205,17 @@ def test_redis_and_we_read_each_other(redis_place: Place, commands: list[Command
 
 @few
 @given(datasets(OLD))
-def test_redis_finds_nothing_wrong_with_our_files(
+def test_redis_check_rdb_accepts_our_files(
     server: RunningServer, tmp_path: Path, commands: list[Command]
 ) -> None:
     checker = shutil.which("redis-check-rdb")
     if checker is None:
-        pytest.skip("there is no redis-check-rdb on PATH")
+        pytest.skip("redis-check-rdb is not on PATH")
     client = server.connect()
     client("FLUSHALL")
     send(client, commands)
     snapshot = server.call(lambda: written(server.instance.keyspace))
-    # What version 10 cannot hold is not for this program.
+    # The program reads no version above 10.
     if snapshot.startswith(b"REDIS0010"):
         file = tmp_path / "dump.rdb"
         file.write_bytes(snapshot)
@@ -227,10 +226,10 @@ def test_redis_finds_nothing_wrong_with_our_files(
 
 @few
 @given(datasets())
-def test_what_was_written_to_us_is_the_same_there(
+def test_values_built_by_our_commands_load_in_valkey(
     server: RunningServer, valkey_place: Place, commands: list[Command]
 ) -> None:
-    """Our own structures, as commands left them, and not only as they were loaded."""
+    """The other tests write values as they were loaded; here our commands created them."""
     client = server.connect()
     client("FLUSHALL")
     send(client, commands)
@@ -248,9 +247,9 @@ def test_what_was_written_to_us_is_the_same_there(
 @pytest.mark.parametrize(
     ("binary", "name"), [(valkey_binary(), "valkey"), (redis_binary(), "redis")]
 )
-def test_servers_start_with_our_file(binary: Path | None, name: str, tmp_path: Path) -> None:
+def test_other_servers_start_with_our_file(binary: Path | None, name: str, tmp_path: Path) -> None:
     if binary is None:
-        pytest.skip(f"there is no {name}-server for this machine")
+        pytest.skip(f"{name}-server is not available")
     keyspace = Keyspace(Clock())
     for number in range(1000):
         keyspace.databases[number % 3].load(b"key:%d" % number, b"value:%d" % number, None)

@@ -1,9 +1,8 @@
-"""Compression: ours and the compiled one understand each other, and lies cost nothing."""
+"""Compression: our decompressor and the C library agree, and false lengths cost nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -26,7 +25,7 @@ texts = st.one_of(st.binary(max_size=600), repeating)
 @example(b"x" * 100_000)
 @example(bytes(range(256)) * 100)
 @example(b"ab" * 5000 + bytes(range(256)) + b"ab" * 5000)
-def test_what_was_compressed_comes_back(text: bytes) -> None:
+def test_decompression_inverts_compression(text: bytes) -> None:
     packed = lzf.compress(text)
     if packed is None:
         return
@@ -37,7 +36,7 @@ def test_what_was_compressed_comes_back(text: bytes) -> None:
         assert decompress(packed, len(text) + 1) is None
 
 
-def test_what_repeats_is_compressed() -> None:
+def test_repetitive_strings_are_compressed() -> None:
     pytest.importorskip("lzf")
     text = b'{"name": "a name", "value": "a value"}, ' * 100
     packed = lzf.compress(text)
@@ -45,8 +44,8 @@ def test_what_repeats_is_compressed() -> None:
     assert len(packed) < len(text) // 10
 
 
-@pytest.fixture(params=["compiled", "here"])
-def decompress(request: Any) -> Decompress:
+@pytest.fixture(params=["compiled", "python"])
+def decompress(request: pytest.FixtureRequest) -> Decompress:
     if request.param == "compiled":
         pytest.importorskip("lzf")
         return lzf.decompress
@@ -68,21 +67,21 @@ def decompress(request: Any) -> Decompress:
         (b"\x00a\x20\x00", 5),
     ],
 )
-def test_what_is_damaged_is_refused(decompress: Decompress, packed: bytes, length: int) -> None:
+def test_damaged_data_is_refused(decompress: Decompress, packed: bytes, length: int) -> None:
     assert decompress(packed, length) is None
 
 
-def test_matches_may_reach_into_themselves(decompress: Decompress) -> None:
+def test_matches_may_overlap_their_output(decompress: Decompress) -> None:
     assert decompress(b"\x00a\x20\x00", 4) == b"aaaa"
     assert decompress(b"\x01ab\xe0\xff\x01", 266) == b"ab" * 133
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 400))
-def test_both_decompress_garbage_alike(garbage: bytes, length: int) -> None:
+def test_both_decompressors_treat_garbage_alike(garbage: bytes, length: int) -> None:
     pytest.importorskip("lzf")
     assert lzf.decompress(garbage, length) == lzf.decompress_here(garbage, length)
 
 
-def test_a_length_that_cannot_be_is_not_believed() -> None:
+def test_an_impossible_length_is_refused() -> None:
     assert lzf.decompress(b"\x00a\xe0\xff\x00", 1 << 50) is None

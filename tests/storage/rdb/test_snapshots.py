@@ -1,11 +1,10 @@
-"""Whole snapshots: what stands around the keys, and how they are read and written."""
+"""Whole snapshots: headers, metadata, keys, and reading and writing in steps."""
 
 from __future__ import annotations
 
 import io
 import struct
 import tracemalloc
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from storage.clock import Clock
 from storage.keyspace import Keyspace
 from storage.rdb import (
+    Facts,
     RdbError,
     SnapshotReader,
     SnapshotWriter,
@@ -27,6 +27,7 @@ from storage.values.hashes import Hash
 from storage.values.limits import Limits
 from storage.values.sets import Set
 from storage.values.streams import Stream
+from storage.values.types import Value
 from tests.storage.rdb.forms import length, snapshot, text
 from tests.storage.rdb.test_old_forms import REJSON
 
@@ -44,8 +45,11 @@ def new_keyspace(databases: int = 16) -> Keyspace:
     return Keyspace(clock, databases)
 
 
-def written(keyspace: Keyspace, **options: Any) -> bytes:
-    return b"".join(save(keyspace, {}, **options))
+def written(
+    keyspace: Keyspace, *, compress: bool = True, checksum: bool = True, idle_times: bool = False
+) -> bytes:
+    chunks = save(keyspace, {}, compress=compress, checksum=checksum, idle_times=idle_times)
+    return b"".join(chunks)
 
 
 def key(name: bytes, value: bytes = b"v") -> bytes:
@@ -53,7 +57,7 @@ def key(name: bytes, value: bytes = b"v") -> bytes:
 
 
 class Drip:
-    """A file that gives a few bytes at a time."""
+    """A file that returns a few bytes at a time."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self._file = io.BytesIO(data)
@@ -66,7 +70,7 @@ class Drip:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def test_what_surrounds_the_keys(keyspace: Keyspace) -> None:
+def test_metadata_and_keys_are_loaded(keyspace: Keyspace) -> None:
     body = (
         b"\xfa\x09redis-ver\x057.2.4"
         b"\xfa\x05ctime\xc2\x00\xf1\x53\x65"
@@ -86,7 +90,7 @@ def test_what_surrounds_the_keys(keyspace: Keyspace) -> None:
     assert keyspace.dirty == 0
 
 
-def test_what_others_note_is_passed_over(keyspace: Keyspace) -> None:
+def test_unused_items_of_other_servers_are_skipped(keyspace: Keyspace) -> None:
     module = b"\xf7" + REJSON + b"\x02\x01\x01\x05\x02\x06\x03abcd\x04abcdefgh\x05\x03abc\x00"
     slots = b"\xf4\x05\x01\x00"
     moving = b"\xf3\x03job\x02\x00\x05\x07\x09"
@@ -94,7 +98,7 @@ def test_what_others_note_is_passed_over(keyspace: Keyspace) -> None:
     assert keyspace.databases[0].data == {b"a": b"v"}
 
 
-def test_deadlines_and_times_of_use(keyspace: Keyspace) -> None:
+def test_deadlines_and_idle_times_are_loaded(keyspace: Keyspace) -> None:
     body = (
         b"\xfc" + struct.pack("<q", NOW + 5) + key(b"ms")
         + b"\xfd" + struct.pack("<i", NOW // 1000 + 5) + key(b"s")
@@ -114,7 +118,9 @@ def test_deadlines_and_times_of_use(keyspace: Keyspace) -> None:
 
 
 @pytest.mark.parametrize(("keep", "there"), [(False, set()), (True, {b"gone"})])
-def test_keys_that_ran_out_are_left_out(keyspace: Keyspace, keep: bool, there: set[bytes]) -> None:
+def test_expired_keys_are_left_out_unless_requested(
+    keyspace: Keyspace, keep: bool, there: set[bytes]
+) -> None:
     body = b"\xfc" + struct.pack("<q", NOW - 1) + key(b"gone")
     body += b"\xfc" + struct.pack("<q", NOW) + key(b"due")
     loaded = load(io.BytesIO(snapshot(body)), keyspace, keep_expired=keep)
@@ -122,7 +128,7 @@ def test_keys_that_ran_out_are_left_out(keyspace: Keyspace, keep: bool, there: s
     assert loaded.expired == (not keep)
 
 
-def test_collections_of_nothing_are_left_out(keyspace: Keyspace) -> None:
+def test_empty_collections_are_left_out(keyspace: Keyspace) -> None:
     bodies = [
         b"\x01\x01k\x00",
         b"\x02\x01k\x00",
@@ -135,9 +141,9 @@ def test_collections_of_nothing_are_left_out(keyspace: Keyspace) -> None:
     assert not keyspace.databases[0].data
 
 
-def test_a_key_is_there_once(keyspace: Keyspace) -> None:
+def test_a_duplicate_key_is_refused_unless_replacing(keyspace: Keyspace) -> None:
     data = snapshot(b"\xfc" + struct.pack("<q", NOW + 9) + key(b"a") + key(b"a", b"w"))
-    with pytest.raises(RdbError, match="twice") as refused:
+    with pytest.raises(RdbError, match="duplicate key") as refused:
         load(io.BytesIO(data), keyspace)
     assert refused.value.offset == data.index(key(b"a", b"w"))
     keyspace = new_keyspace()
@@ -146,9 +152,9 @@ def test_a_key_is_there_once(keyspace: Keyspace) -> None:
     assert not keyspace.databases[0].expires
 
 
-def test_keys_of_a_database_that_is_not_there() -> None:
+def test_keys_of_a_missing_database_are_refused() -> None:
     data = snapshot(b"\xfe\x01" + key(b"a"))
-    with pytest.raises(RdbError, match="database 1, where there are only 1"):
+    with pytest.raises(RdbError, match="database 1, but the setting 'databases' is 1"):
         load(io.BytesIO(data), new_keyspace(databases=1))
 
 
@@ -157,35 +163,35 @@ def test_keys_of_a_database_that_is_not_there() -> None:
     [b"", b"REDI", b"REDIS", b"REDIS0000", b"REDIS0013", b"REDIS0080", b"VALKEY079", b"VALKEY081",
      b"VALKEY012", b"REDIS 010", b"REDIS-001", b"*3\r\n$3\r\nSET\r\n"],
 )  # fmt: skip
-def test_other_files_and_versions_are_refused(keyspace: Keyspace, head: bytes) -> None:
+def test_other_files_and_unsupported_versions_are_refused(keyspace: Keyspace, head: bytes) -> None:
     with pytest.raises(RdbError):
         load(io.BytesIO(head + b"\xff" + bytes(8)), keyspace)
 
 
 @pytest.mark.parametrize("version", [*range(1, 13), 80])
-def test_all_versions_are_read(keyspace: Keyspace, version: int) -> None:
+def test_all_supported_versions_are_read(keyspace: Keyspace, version: int) -> None:
     data = snapshot(key(b"a"), version)
     assert load(io.BytesIO(data), keyspace).end == len(data)
     assert keyspace.databases[0].data == {b"a": b"v"}
 
 
-def test_functions_of_before_the_release_are_refused(keyspace: Keyspace) -> None:
+def test_functions_of_a_pre_release_are_refused(keyspace: Keyspace) -> None:
     with pytest.raises(RdbError, match="functions"):
         load(io.BytesIO(snapshot(b"\xf6\x01a")), keyspace)
 
 
-def test_the_checksum_is_verified_unless_there_is_none(keyspace: Keyspace) -> None:
+def test_the_checksum_is_verified_unless_it_is_zero(keyspace: Keyspace) -> None:
     data = snapshot(key(b"a"))
     load(io.BytesIO(data[:-8] + bytes(8)), keyspace)
-    hurt = data[:-1] + bytes([data[-1] ^ 1])
+    damaged = data[:-1] + bytes([data[-1] ^ 1])
     with pytest.raises(RdbError, match="checksum") as refused:
-        load(io.BytesIO(hurt), new_keyspace())
+        load(io.BytesIO(damaged), new_keyspace())
     assert refused.value.offset == len(data) - 8
-    load(io.BytesIO(hurt), new_keyspace(), checksum=False)
+    load(io.BytesIO(damaged), new_keyspace(), checksum=False)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 4096])
-def test_a_file_may_come_in_any_pieces(size: int) -> None:
+def test_a_file_may_be_read_in_pieces_of_any_size(size: int) -> None:
     keyspace = new_keyspace()
     limits = Limits()
     hash_ = Hash.of({b"%d" % number: b"x" * number for number in range(100)}, limits)
@@ -202,7 +208,7 @@ def test_a_file_may_come_in_any_pieces(size: int) -> None:
     assert written(again) == data
 
 
-def test_loading_can_be_done_in_steps() -> None:
+def test_loading_in_steps() -> None:
     keyspace = new_keyspace()
     for number in range(40):
         keyspace.databases[0].load(b"%d" % number, bytes([number]) * 100_000, None)
@@ -215,12 +221,12 @@ def test_loading_can_be_done_in_steps() -> None:
     assert len(steps) >= 4
     assert steps == sorted(steps)
     assert steps[-1] == (len(data), 40)
-    told: list[int] = []
-    load(io.BytesIO(data), new_keyspace(), told.append)
-    assert told == [done for done, _ in steps]
+    progress: list[int] = []
+    load(io.BytesIO(data), new_keyspace(), progress.append)
+    assert progress == [done for done, _ in steps]
 
 
-def test_ordered_keys_are_found_after_loading() -> None:
+def test_ordered_keys_are_indexed_after_loading() -> None:
     source = new_keyspace()
     source.databases[0].load(b"store:a", b"1", None)
     keyspace = Keyspace(Clock(), ordered_prefixes=(b"store:",))
@@ -231,7 +237,7 @@ def test_ordered_keys_are_found_after_loading() -> None:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def test_the_oldest_version_that_holds_the_data(keyspace: Keyspace) -> None:
+def test_the_oldest_sufficient_version_is_written(keyspace: Keyspace) -> None:
     database = keyspace.databases[5]
     hash_ = Hash.of({b"f": b"v"}, Limits())
     stream = Stream()
@@ -251,15 +257,17 @@ def test_the_oldest_version_that_holds_the_data(keyspace: Keyspace) -> None:
     assert data.startswith(b"REDIS0011")
     again = new_keyspace()
     load(io.BytesIO(data), again)
-    loaded = again.databases[5].data[b"stream"].groups[b"g"].consumers[b"c"]
+    loaded_stream = again.databases[5].read_as(b"stream", Stream)
+    assert loaded_stream is not None
+    loaded = loaded_stream.groups[b"g"].consumers[b"c"]
     assert (loaded.seen_time, loaded.active_time) == (NOW, -1)
     hash_.set_deadline(b"f", NOW + 1)
     assert needed_version(keyspace) == 80
     assert written(keyspace).startswith(b"VALKEY080")
 
 
-def test_payloads_say_the_version_they_need() -> None:
-    def version(value: Any) -> int:
+def test_payloads_have_the_oldest_sufficient_version() -> None:
+    def version(value: Value) -> int:
         return int.from_bytes(dump_value(value)[-10:-8], "little")
 
     hash_ = Hash.of({b"f": b"v"}, Limits())
@@ -268,7 +276,7 @@ def test_payloads_say_the_version_they_need() -> None:
     assert version(hash_) == 80
 
 
-def test_times_of_use_are_written_on_request(keyspace: Keyspace) -> None:
+def test_idle_times_are_written_on_request(keyspace: Keyspace) -> None:
     keyspace.databases[0].load(b"old", b"v", None, NOW - 5999)
     keyspace.databases[0].load(b"new", b"v", NOW + 1, NOW + 1)
     for wanted, old in ((True, NOW - 5000), (False, NOW)):
@@ -278,14 +286,14 @@ def test_times_of_use_are_written_on_request(keyspace: Keyspace) -> None:
         assert dict(again.databases[0].expires) == {b"new": NOW + 1}
 
 
-def test_without_a_checksum_the_end_is_zero(keyspace: Keyspace) -> None:
+def test_a_disabled_checksum_is_written_as_zero(keyspace: Keyspace) -> None:
     keyspace.databases[0].load(b"a", b"v", None)
     data = written(keyspace, checksum=False)
     assert data.endswith(b"\xff" + bytes(8))
     load(io.BytesIO(data), new_keyspace())
 
 
-def test_a_snapshot_comes_in_chunks(keyspace: Keyspace) -> None:
+def test_a_snapshot_is_written_in_chunks(keyspace: Keyspace) -> None:
     for number in range(20_000):
         keyspace.databases[0].load(b"key:%d" % number, b"some value %d" % number, None)
     chunks = list(save(keyspace, {"redis-ver": "7.2.4"}))
@@ -296,8 +304,8 @@ def test_a_snapshot_comes_in_chunks(keyspace: Keyspace) -> None:
     assert again.databases[0].data == keyspace.databases[0].data
 
 
-def test_a_writer_writes_what_a_save_does(keyspace: Keyspace) -> None:
-    facts = {"redis-ver": "7.2.4", "ctime": 5}
+def test_a_writer_writes_the_same_as_save(keyspace: Keyspace) -> None:
+    facts: Facts = {"redis-ver": "7.2.4", "ctime": 5}
     database = keyspace.databases[9]
     database.load(b"text", b"v" * 100, NOW + 5)
     database.load(b"set", Set.of([b"1", b"2"], Limits()), None)
@@ -320,7 +328,9 @@ texts = st.one_of(st.binary(max_size=70), st.integers().map(lambda number: b"%d"
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(texts, st.tuples(texts, st.none() | st.integers(NOW, 2**63 - 1))))
-def test_keys_come_back_as_they_were(data: dict[bytes, tuple[bytes, int | None]]) -> None:
+def test_strings_and_deadlines_are_the_same_after_loading(
+    data: dict[bytes, tuple[bytes, int | None]],
+) -> None:
     keyspace = new_keyspace()
     for name, (value, deadline) in data.items():
         keyspace.databases[0].load(name, value, deadline)
@@ -330,28 +340,28 @@ def test_keys_come_back_as_they_were(data: dict[bytes, tuple[bytes, int | None]]
     assert dict(again.databases[0].expires) == dict(keyspace.databases[0].expires)
 
 
-# --- lies --------------------------------------------------------------------------------------
+# --- false lengths -----------------------------------------------------------------------------
 
-GIGABYTES = 1 << 40
+TERABYTE = 1 << 40
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b"\x00" + length(GIGABYTES),
-        b"\x00\x01k" + length(GIGABYTES) + b"abc",
-        b"\x00\x01k\xc3\x05" + length(GIGABYTES) + b"abcde",
-        b"\x00\x01k\xc3" + length(GIGABYTES) + b"\x05abcde",
-        *(bytes([code]) + b"\x01k" + length(GIGABYTES) for code in range(1, 26)),
-        b"\x15\x01k\x00\x00\x00\x00\x00\x00\x00\x00\x00" + length(GIGABYTES),
-        b"\x15\x01k\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01g\x00\x00\x00" + length(GIGABYTES),
-        b"\xfb" + length(GIGABYTES) + length(GIGABYTES),
-        b"\xfe" + length(GIGABYTES),
-        b"\xf3\x01a" + length(GIGABYTES),
-        b"\xf5" + length(GIGABYTES),
+        b"\x00" + length(TERABYTE),
+        b"\x00\x01k" + length(TERABYTE) + b"abc",
+        b"\x00\x01k\xc3\x05" + length(TERABYTE) + b"abcde",
+        b"\x00\x01k\xc3" + length(TERABYTE) + b"\x05abcde",
+        *(bytes([code]) + b"\x01k" + length(TERABYTE) for code in range(1, 26)),
+        b"\x15\x01k\x00\x00\x00\x00\x00\x00\x00\x00\x00" + length(TERABYTE),
+        b"\x15\x01k\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01g\x00\x00\x00" + length(TERABYTE),
+        b"\xfb" + length(TERABYTE) + length(TERABYTE),
+        b"\xfe" + length(TERABYTE),
+        b"\xf3\x01a" + length(TERABYTE),
+        b"\xf5" + length(TERABYTE),
     ],
 )
-def test_lengths_that_lie_cost_nothing(body: bytes) -> None:
+def test_false_lengths_cost_no_memory(body: bytes) -> None:
     data = b"REDIS0012" + body
     tracemalloc.start()
     try:

@@ -1,9 +1,8 @@
-"""Values of every type and size come back from files and payloads as they were."""
+"""Values of every type and size are unchanged after a round trip through files and payloads."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
@@ -11,11 +10,12 @@ from commands.operator.dataset_digest import keyspace_digest
 from storage.clock import Clock
 from storage.keyspace import Keyspace
 from storage.rdb import dump_value, load, load_value, save
-from storage.values.kinds import encoding_of
+from storage.values.consumer_groups import Pending
 from storage.values.list_nodes import Node
 from storage.values.lists import List
 from storage.values.sets import Set
 from storage.values.streams import Stream
+from storage.values.types import Value, encoding_of
 from tests.storage.rdb.recipes import Command, datasets
 from tests.support.resp import Error
 from tests.support.servers import RunningServer
@@ -35,8 +35,8 @@ def fill(server: RunningServer, commands: list[Command]) -> Keyspace:
     return server.instance.keyspace
 
 
-def shape(value: Any) -> Any:
-    """What of a value neither its digest nor its encoding shows, but its future does."""
+def shape(value: Value) -> object:
+    """The state of a value that neither its digest nor its encoding shows."""
     if isinstance(value, List):
         nodes = [(node.entries, node.size, node.plain) for node in value.nodes or ()]
         return nodes if len(nodes) > 1 else list(value)
@@ -61,12 +61,12 @@ def shape(value: Any) -> Any:
     return getattr(value, "deadlines", None) or None
 
 
-def vars_of(pending: Any) -> Any:
+def vars_of(pending: Pending) -> tuple[bytes, int, int]:
     return pending.consumer.name, pending.delivery_time, pending.deliveries
 
 
-def settled(value: Any) -> bytes:
-    """The encoding once it was loaded: what is small now is packed, and numbers are numbers."""
+def settled(value: Value) -> bytes:
+    """The encoding after loading: small values are packed, and numbers are stored as such."""
     limits = Keyspace(Clock()).limits
     if isinstance(value, bytearray):
         return encoding_of(bytes(value))
@@ -80,7 +80,9 @@ def settled(value: Any) -> bytes:
 
 @some
 @given(datasets())
-def test_a_keyspace_comes_back(server: RunningServer, commands: list[Command]) -> None:
+def test_a_keyspace_is_the_same_after_loading(
+    server: RunningServer, commands: list[Command]
+) -> None:
     keyspace = fill(server, commands)
     again = Keyspace(Clock())
     load(io.BytesIO(b"".join(server.call(list, save(keyspace, {})))), again)
@@ -95,7 +97,7 @@ def test_a_keyspace_comes_back(server: RunningServer, commands: list[Command]) -
 
 @some
 @given(datasets())
-def test_payloads_come_back(server: RunningServer, commands: list[Command]) -> None:
+def test_payloads_restore_the_same_values(server: RunningServer, commands: list[Command]) -> None:
     keyspace = fill(server, commands)
     for compress in (True, False):
         again = Keyspace(Clock())

@@ -1,8 +1,7 @@
-"""How much memory a value takes: an estimate from what Python says of its objects.
+"""How much memory a value takes: an estimate from the sizes of its Python objects.
 
-Of a large collection only some members are looked at, and the rest is taken to be like
-them. What many values share (small integers, one-byte strings, empty tuples, classes) is
-counted nowhere.
+In a large collection only some members are measured and the total is extrapolated. Objects
+that many values share (small integers, one-byte strings, classes) are not counted.
 """
 
 from __future__ import annotations
@@ -11,20 +10,19 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 from sys import getsizeof
-from typing import Any
 
 _SHARED = (type(None), bool, type, type(len), type(getsizeof))
 _SEQUENCES = (list, tuple, set, frozenset, deque)
-# No value of ours lies deeper than a stream's pending entries.
+# Enough for the deepest of our values, a stream's pending entries.
 _DEEPEST = 8
 
 
-def size_of(value: Any, samples: int = 5) -> int:
-    """Bytes of the value with all that belongs to it; `samples` of 0 looks at everything."""
+def size_of(value: object, samples: int = 5) -> int:
+    """Return the bytes of a value and its parts; with `samples` 0, measure every member."""
     return _size(value, samples, _DEEPEST, set())
 
 
-def _size(value: Any, samples: int, depth: int, seen: set[int]) -> int:
+def _size(value: object, samples: int, depth: int, seen: set[int]) -> int:
     if isinstance(value, _SHARED) or callable(value) or id(value) in seen:
         return 0
     if value.__class__ is int:
@@ -36,27 +34,26 @@ def _size(value: Any, samples: int, depth: int, seen: set[int]) -> int:
         return size
     seen.add(id(value))
     if isinstance(value, dict):
-        size += _sampled(value.items(), len(value), samples, depth, seen, pairs=True)
+        size += _sampled(value.items(), len(value), samples, depth, seen)
     elif isinstance(value, _SEQUENCES):
-        size += _sampled(value, len(value), samples, depth, seen)
+        size += _sampled(((item,) for item in value), len(value), samples, depth, seen)
     return size + sum(_size(part, samples, depth - 1, seen) for part in _attributes(value))
 
 
 def _sampled(
-    items: Iterable[Any], count: int, samples: int, depth: int, seen: set[int], pairs: bool = False
+    items: Iterable[tuple[object, ...]], count: int, samples: int, depth: int, seen: set[int]
 ) -> int:
-    """The members' sizes, extrapolated from the first few."""
+    """Return the total size of the members, extrapolated from the first few."""
     if not count:
         return 0
     looked = min(count, samples) if samples else count
     total = 0
     for item in islice(items, looked):
-        parts = item if pairs else (item,)
-        total += sum(_size(part, samples, depth - 1, seen) for part in parts)
+        total += sum(_size(part, samples, depth - 1, seen) for part in item)
     return total * count // looked
 
 
-def _attributes(value: Any) -> Iterable[Any]:
+def _attributes(value: object) -> Iterable[object]:
     for cls in type(value).__mro__:
         names = cls.__dict__.get("__slots__", ())
         for name in (names,) if isinstance(names, str) else names:

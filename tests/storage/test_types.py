@@ -1,10 +1,10 @@
-"""The encodings of strings."""
+"""The names of types and encodings."""
 
 from __future__ import annotations
 
 import pytest
 
-from storage.values.kinds import KINDS, encoding_of, is_integer, kind_of
+from storage.values.types import TYPE_NAMES, encoding_of, is_integer, type_name
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ from storage.values.kinds import KINDS, encoding_of, is_integer, kind_of
 )
 def test_encodings_of_strings(value: bytes | bytearray, encoding: bytes) -> None:
     assert encoding_of(value) == encoding
-    assert kind_of(value) == "string"
+    assert type_name(value) == "string"
     assert is_integer(bytes(value)) == (encoding == b"int" or isinstance(value, bytearray))
 
 
-def test_every_structure_has_a_name_and_an_encoding() -> None:
-    assert set(KINDS.values()) == {"string", "list", "set", "zset", "hash", "stream"}
-    for kind, name in KINDS.items():
+def test_every_collection_has_a_type_name_and_an_encoding() -> None:
+    assert set(TYPE_NAMES.values()) == {"string", "list", "set", "zset", "hash", "stream"}
+    for kind, name in TYPE_NAMES.items():
         if name != "string":
             assert encoding_of(kind()), kind

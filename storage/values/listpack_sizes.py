@@ -1,27 +1,27 @@
-"""How many bytes things take in a listpack, Redis' flat block of small entries.
+"""The sizes of entries in a listpack, Redis' flat block of small entries.
 
-Redkeep stores nothing that way in memory, but Redis decides by these sizes when a list
-changes its encoding and when a stream begins a new node.
+Redkeep does not keep listpacks in memory, but their sizes determine when a list changes its
+encoding and when a stream begins a new node.
 """
 
 from __future__ import annotations
 
 import re
 
-# What an empty listpack takes: total bytes and number of entries before, an end mark after.
+# The bytes of an empty listpack: a header with total size and entry count, and an end mark.
 OVERHEAD = 7
 
 _INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
 _LONGEST_INTEGER = 20
 _DIGITS = frozenset(b"%d" % digit for digit in range(10))
-# Bits of a number without its sign, and bytes of its entry.
+# (bits of a number without its sign, bytes of its entry)
 _INTEGER_SIZES = ((12, 3), (15, 4), (23, 5), (31, 6), (63, 10))
 
 
 def entry_size(item: bytes) -> int:
-    """The bytes of one entry: its header, its text or number, and its own length again."""
+    """Return the bytes of one entry: its header, its string or number, and its length."""
     length = len(item)
-    # Most items that are not numbers do not end like one, which is the cheapest test.
+    # Most items that are not numbers do not end in a digit: the cheapest test first.
     if length < 64 and item[-1:] not in _DIGITS:
         return length + 2
     if 0 < length <= _LONGEST_INTEGER and _INTEGER(item):
@@ -39,7 +39,7 @@ def entry_size(item: bytes) -> int:
 
 
 def with_length(size: int) -> int:
-    """The size of an entry whose header and content take `size` bytes."""
+    """Return the size of an entry whose header and content take `size` bytes."""
     if size <= 127:
         return size + 1
     if size < 16383:

@@ -1,4 +1,4 @@
-"""The shape that Redis' radix tree takes over a set of keys."""
+"""The number of nodes in Redis' radix tree, which XINFO reports."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _KEY_BYTES = 16
 
 
 def radix_nodes(keys: Sequence[int]) -> int:
-    """How many nodes the tree over these ascending 128-bit keys has, its root included.
+    """Return how many nodes a tree of these ascending 128-bit keys has, with its root.
 
     A run of bytes without a branch is one node, a branch is one, and so is the end of a
-    key. So two neighbours decide where their paths part, and a stack of the branches that
-    are open on the way to the last key counts each branch once.
+    key. Neighbouring keys determine where their paths part, and a stack of the branches on
+    the path of the previous key counts each branch once.
     """
     if not keys:
         return 1
@@ -41,5 +41,5 @@ def radix_nodes(keys: Sequence[int]) -> int:
 
 
 def _run_between(branch: int, end: int) -> int:
-    """Bytes after the branch's own up to the next node make one node more."""
+    """Return 1 if there are bytes, and so a node, between a branch and the next node."""
     return 1 if end > branch + 1 else 0

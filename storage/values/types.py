@@ -1,9 +1,8 @@
-"""What a value is: the names of types and encodings, as Redis has them."""
+"""The types of values, and the names Redis gives to types and encodings."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from storage.values.hashes import Hash
 from storage.values.lists import List
@@ -11,7 +10,11 @@ from storage.values.sets import Set
 from storage.values.sorted_sets import SortedSet
 from storage.values.streams import Stream
 
-KINDS: dict[type[Any], str] = {
+Collection = Hash | List | Set | SortedSet | Stream
+# What a key holds. A string is `bytes` until a command modifies it in place.
+Value = bytes | bytearray | Collection
+
+TYPE_NAMES: dict[type[Value], str] = {
     bytes: "string",
     bytearray: "string",
     List: "list",
@@ -27,23 +30,22 @@ _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 _EMBEDDED_MAX = 44
 
 
-def kind_of(value: Any) -> str:
-    """The type's name, as TYPE answers it."""
-    return KINDS[value.__class__]
+def type_name(value: Value) -> str:
+    """Return the type's name, as TYPE answers it."""
+    return TYPE_NAMES[value.__class__]
 
 
-def encoding_of(value: Any) -> bytes:
-    """The encoding's name, as OBJECT ENCODING answers it."""
-    if value.__class__ is bytes:
+def encoding_of(value: Value) -> bytes:
+    """Return the encoding's name, as OBJECT ENCODING answers it."""
+    if isinstance(value, bytes):
         if is_integer(value):
             return b"int"
         return b"embstr" if len(value) <= _EMBEDDED_MAX else b"raw"
-    if value.__class__ is bytearray:
+    if isinstance(value, bytearray):
         return b"raw"
-    encoding: bytes = value.encoding
-    return encoding
+    return value.encoding
 
 
 def is_integer(text: bytes) -> bool:
-    """Whether Redis would keep this string as a number."""
+    """Return whether Redis would keep this string as a number."""
     return len(text) <= 20 and _INTEGER(text) is not None and _INT64_MIN <= int(text) <= _INT64_MAX

@@ -1,4 +1,4 @@
-"""Writing the elements of the format: lengths and strings."""
+"""Encodes the primitives of the format: lengths and strings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from storage.rdb import codes, lzf
 _INT16, _INT32 = Struct("<h"), Struct("<i")
 _BIG32, _BIG64 = Struct(">I"), Struct(">Q")
 _INTEGER = re.compile(rb"-?[1-9][0-9]{0,9}|0").fullmatch
-# No number of 32 bits is longer, and nothing shorter than this is compressed.
+# The most digits of a 32-bit number with its sign; the shortest string to compress.
 _LONGEST_INTEGER, _SHORTEST_COMPRESSED = 11, 21
 
 SHORT = [bytes((number,)) for number in range(64)]
 
 
 def length(number: int) -> bytes:
-    """A count or another unsigned number of up to 64 bits."""
+    """Encode a count or another unsigned number of up to 64 bits."""
     if number < 0x40:
         return SHORT[number]
     if number < 0x4000:
@@ -28,10 +28,10 @@ def length(number: int) -> bytes:
 
 
 def string(text: bytes | bytearray, compress: bool) -> bytes:
-    """A string: as a small number where it is one, compressed where asked and worth it."""
+    """Encode a string: as an integer if it spells one, else compressed if that is smaller."""
     size = len(text)
     if size <= _LONGEST_INTEGER:
-        # Nearly all that is not a number does not end like one.
+        # Most strings that are not numbers do not end in a digit: the cheapest test first.
         if size and text[-1] < 0x3A and _INTEGER(text):
             number = int(text)
             if -0x80 <= number < 0x80:

@@ -1,4 +1,4 @@
-"""Estimates of memory against what Python says."""
+"""Estimates of memory against the sizes of Python objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sys import getsizeof
 
 import pytest
 
-from storage.measure import size_of
+from storage.memory_usage import size_of
 
 
 class _Slotted:
@@ -17,12 +17,12 @@ class _Slotted:
         self.right = right
 
 
-def test_a_string_is_its_object() -> None:
+def test_a_string_takes_the_size_of_its_object() -> None:
     assert size_of(b"x" * 100) == getsizeof(b"x" * 100)
     assert size_of(bytearray(100)) == getsizeof(bytearray(100))
 
 
-def test_a_container_is_itself_and_its_members() -> None:
+def test_a_container_includes_its_members() -> None:
     item = b"abc"
     assert size_of([item]) == getsizeof([item]) + getsizeof(item)
     assert size_of({b"key": item}) == (
@@ -30,26 +30,26 @@ def test_a_container_is_itself_and_its_members() -> None:
     )
 
 
-def test_attributes_count_and_shared_things_do_not() -> None:
+def test_attributes_count_and_shared_objects_do_not() -> None:
     part = b"x" * 50
     assert size_of(_Slotted(part, None)) == getsizeof(_Slotted(1, 2)) + getsizeof(part)
     assert size_of(_Slotted(part, part)) >= size_of(_Slotted(part, None))
     assert size_of([1, 2, True, None, b"a", b""]) == getsizeof([0] * 6)
 
 
-def test_what_was_not_looked_at_is_taken_to_be_alike() -> None:
+def test_unsampled_members_are_extrapolated() -> None:
     items = [bytes(100) + b"%04d" % i for i in range(1000)]
     assert size_of(items, 5) == size_of(items, 0)
     uneven = [b"%0500d" % 1] + [b"%0100d" % i for i in range(999)]
     assert size_of(uneven, 1) > size_of(uneven, 0)
 
 
-def test_circles_end() -> None:
+def test_a_reference_cycle_counts_once() -> None:
     circle = _Slotted(None, None)
     circle.left = circle
     assert size_of(circle) == getsizeof(circle)
 
 
 @pytest.mark.parametrize("empty", [[], {}, (), set(), b"", frozenset()])
-def test_empty_values(empty: object) -> None:
+def test_empty_values_have_no_members(empty: object) -> None:
     assert size_of(empty) <= getsizeof(empty)

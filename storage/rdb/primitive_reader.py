@@ -1,7 +1,7 @@
-"""Reading the elements of the format from something that gives bytes.
+"""Decodes the primitives of the format: bytes, numbers, lengths and strings.
 
-Nothing is taken to be there before it was read: a string that claims a length of gigabytes
-costs no more memory than what of it arrives.
+No length is trusted before the data has arrived: a string that claims gigabytes costs no
+more memory than the bytes that the file really has.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from storage.rdb import codes, lzf
 from storage.rdb.checksum import crc64
 from storage.rdb.errors import RdbError
 
-# What is read at once.
+# How many bytes are read from the file at once.
 _CHUNK = 1 << 20
 _DOUBLE, _FLOAT = Struct("<d"), Struct("<f")
 
 
 class Readable(Protocol):
-    """A binary file, or whatever else can be read like one."""
+    """A binary file, or any object with the same `read`."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
-class Source:
+class PrimitiveReader:
     """A cursor over the bytes of a file or payload."""
 
     __slots__ = ("_crc", "_crc_from", "_file", "at", "base", "buffer", "checks")
 
     def __init__(self, file: Readable | None, first: bytes = b"") -> None:
-        """Read from a file, after what is at hand of it already; None if that is all."""
+        """Read `first`, then the file; None if `first` is all the data."""
         self._file = file
         self.buffer = first
         self.at = 0
@@ -42,11 +42,11 @@ class Source:
 
     @property
     def offset(self) -> int:
-        """How many bytes were consumed."""
+        """The number of bytes consumed."""
         return self.base + self.at
 
     def checksum(self) -> int:
-        """The checksum of all bytes that were consumed."""
+        """Return the checksum of all bytes consumed."""
         self._sum_up()
         return self._crc
 
@@ -74,7 +74,7 @@ class Source:
         return self.buffer[at]
 
     def _take_across(self, count: int) -> bytes:
-        """`take` where the buffer does not hold it all."""
+        """`take` when the buffer does not hold all the bytes."""
         started = self.offset
         parts = []
         while count:
@@ -83,11 +83,11 @@ class Source:
             count -= len(part)
             parts.append(part)
             if count and not self._refill():
-                raise RdbError("the data ends too early", started)
+                raise RdbError("unexpected end of data", started)
         return b"".join(parts)
 
     def _refill(self) -> bool:
-        """Replace the buffer, which is used up; False at the end of the file."""
+        """Replace the exhausted buffer; False at the end of the file."""
         if self._file is None:
             return False
         fresh = self._file.read(_CHUNK)
@@ -116,13 +116,13 @@ class Source:
         return number
 
     def length(self) -> int:
-        """A count or another unsigned number."""
+        """Read a count or another unsigned number."""
         first = self.byte()
         kind = first >> 6
         if kind == codes.LENGTH_6:
             return first
         if kind == codes.SPECIAL:
-            raise RdbError("a string where a length should be", self.offset - 1)
+            raise RdbError("expected a length, found a string", self.offset - 1)
         return self._longer_length(first, kind)
 
     def _longer_length(self, first: int, kind: int) -> int:
@@ -132,7 +132,7 @@ class Source:
             return int.from_bytes(self.take(4), "big")
         if first == codes.LENGTH_64:
             return int.from_bytes(self.take(8), "big")
-        raise RdbError("an unknown kind of length", self.offset - 1)
+        raise RdbError("unknown length encoding", self.offset - 1)
 
     # --- strings ---------------------------------------------------------------------------
 
@@ -159,9 +159,9 @@ class Source:
             return b"%d" % self.signed(4)
         started = self.offset - 1
         if code != codes.LZF:
-            raise RdbError("an unknown kind of string", started)
+            raise RdbError("unknown string encoding", started)
         packed_length, length = self.length(), self.length()
         text = lzf.decompress(self.take(packed_length), length)
         if text is None:
-            raise RdbError("a compressed string that is damaged", started)
+            raise RdbError("the compressed string is damaged", started)
         return text
