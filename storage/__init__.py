@@ -7,7 +7,7 @@ Nothing here depends on commands, replies or sockets.
 - `listeners`: what a database calls when keys change.
 - `deadlines`: which keys expire when. `clock`: the current time.
 - `scan_order`: SCAN cursors and random keys. `key_index`: keys in order, by prefix.
-- `events`: the names of what can happen to a key. `journal`: writes as requests.
+- `journal`: writes as requests.
 - `copying`: a consistent copy of the data, written while it changes.
 - `rdb/`, `aof/`: snapshots and the log of writes, as bytes.
 - `memory_usage`: how much memory a value takes. `geohash`: positions as scores.
