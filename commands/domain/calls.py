@@ -64,3 +64,10 @@ def call_fields(ctx: Context, *words: bytes) -> dict[bytes, bytes]:
         return dict(cast(Sequence[tuple[bytes, bytes]], reply.items))
     assert isinstance(reply, dict), words[0]
     return cast(dict[bytes, bytes], reply)
+
+
+def call_score(ctx: Context, *words: bytes) -> float | None:
+    """For ZSCORE: the score of a member, or None where there is none."""
+    reply = ctx.call(*words)
+    assert reply is None or isinstance(reply, float), words[0]
+    return reply
