@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from commands.domain.recipes import checked_json, failure
+from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, Integer
 
 # Any moment of the clock plus this stays below 2**53, up to which a score is exact.
@@ -28,3 +32,35 @@ def Count(  # noqa: N802
 ) -> Argument:
     """How many of something."""
     return Integer(name, token, optional=token is not None, low=low, high=high)
+
+
+def utf8_text(what: str) -> Callable[[bytes], str]:
+    """Return a conversion for text that becomes part of a JSON row, so must be UTF-8."""
+
+    def convert(word: bytes) -> str:
+        try:
+            return word.decode()
+        except UnicodeDecodeError:
+            raise failure("BADRECORD", f"{what} is not valid UTF-8") from None
+
+    return convert
+
+
+def json_text(what: str) -> Callable[[bytes], str]:
+    """Return a conversion for JSON that is kept as the text it is."""
+
+    def convert(word: bytes) -> str:
+        checked_json(word, what)
+        return word.decode()
+
+    return convert
+
+
+def check_pool(name: bytes) -> None:
+    """Raise an error unless a pool can have this name.
+
+    Keys have the pool as their hash tag. Without braces in its name the tag is the whole
+    name, and no two pools share a key.
+    """
+    if not name or b"{" in name or b"}" in name:
+        raise CommandError("ERR the name of a pool must not be empty or contain braces")
