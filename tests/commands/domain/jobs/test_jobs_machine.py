@@ -1,9 +1,10 @@
-"""Jobs under random work: workers, leases that run out, retries, dependencies, restarts.
+"""Random sessions of jobs: claims, expired leases, retries, dependencies, restarts.
 
-The machine speaks to a dispatcher in process, with a clock that only it moves. After every
-step it reads all keys with plain commands and recounts from the jobs alone what every index
-and every figure has to be. What it keeps in mind itself is who holds a lease, how ended
-jobs looked, and which jobs must be there.
+The machine sends commands to a server without sockets, and only it moves the clock. After
+every step it reads all keys with ordinary commands, and computes from the jobs alone what
+every index and every figure has to be. Its model holds only what the keys cannot tell: the
+leases it was given, the rows of ended jobs, the starts of each job, and the jobs that must
+exist.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ KINDS = ("train", "backfill", "feature_refresh", "drift_compute")
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 TERMINAL = STATUSES[2:]
 
-# The usual run plays the same sessions each time, so that it fails only for a reason.
+# The usual run plays the same sessions each time, so that a failure can be reproduced.
 QUICK = settings(
     max_examples=100,
     stateful_step_count=40,
@@ -49,14 +50,14 @@ QUICK = settings(
 DEEP = settings(max_examples=2000, stateful_step_count=60, deadline=None)
 
 workers = st.sampled_from(["w1", "w2"])
-# Below zero is for a worker that has nothing to do with the job.
+# Which of the leases a worker uses; below zero, a job and a worker drawn at random.
 picks = st.integers(-1, 5)
 kinds = st.sampled_from(KINDS[:2])
 moments = st.sampled_from([0, 1, 50, 1000])
 
 
 class Server:
-    """An instance without sockets, at a moment."""
+    """A server without sockets, with a clock that the test moves."""
 
     def __init__(self, now: int) -> None:
         self.session = Offline(now)
@@ -79,7 +80,7 @@ class Server:
                 pass
 
     def take_log(self) -> list[list[bytes]]:
-        """All that was written so far, as it is logged."""
+        """Return all requests that were logged so far."""
         journal = self.instance.keyspace.journal
         assert journal is not None
         self.log += journal.take()
@@ -87,11 +88,11 @@ class Server:
 
     def replay(self, log: list[list[bytes]]) -> None:
         for request in log:
-            assert not request[0].startswith(b"JOB"), "a stock server cannot run this"
+            assert not request[0].startswith(b"JOB"), "only ordinary commands are logged"
             self(*request)
 
     def contents(self) -> dict[bytes, Any]:
-        """All keys with their values, read as any client would."""
+        """Read all keys and their values with ordinary commands."""
         found: dict[bytes, Any] = {}
         for key in self("KEYS", "*"):
             kind = self("TYPE", key)
@@ -117,7 +118,7 @@ class Server:
 
 
 def expected_indexes(jobs: dict[bytes, dict[bytes, bytes]]) -> dict[bytes, Any]:
-    """What stands around these jobs, by the table in `commands/domain/jobs/rows.py`."""
+    """Compute all other keys of the pool, by the table in `commands/domain/jobs/rows.py`."""
     zsets: dict[bytes, dict[bytes, int]] = defaultdict(dict)
     sets: dict[bytes, Any] = defaultdict(set)
     unique = {}
@@ -173,10 +174,12 @@ class Jobs(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server = Server(NOW)
-        self.held: dict[bytes, tuple[str, int]] = {}
-        self.starts: dict[bytes, int] = {}
-        self.ended: dict[bytes, bytes] = {}
-        self.needed: set[bytes] = set()
+        # Worker and end of each lease that was given, whether or not it has expired.
+        self.leases: dict[bytes, tuple[str, int]] = {}
+        self.start_counts: dict[bytes, int] = {}
+        self.ended_rows: dict[bytes, bytes] = {}
+        # Jobs without a TTL: only a command may remove them.
+        self.must_exist: set[bytes] = set()
 
     @property
     def now(self) -> int:
@@ -186,29 +189,29 @@ class Jobs(RuleBasedStateMachine):
         row = self.server("JOB.GET", POOL, ident)
         return None if row is None else json.loads(row)["status"]
 
-    def chosen(self, ident: bytes, worker: str, pick: int) -> tuple[bytes, str]:
-        """A job and a worker that claimed it, whether or not it holds it still; or a stranger."""
-        if pick < 0 or not self.held:
+    def job_and_worker(self, ident: bytes, worker: str, pick: int) -> tuple[bytes, str]:
+        """Pick a lease, expired or not; or keep this job and this worker."""
+        if pick < 0 or not self.leases:
             return ident, worker
-        ident = sorted(self.held)[pick % len(self.held)]
-        return ident, self.held[ident][0]
+        ident = sorted(self.leases)[pick % len(self.leases)]
+        return ident, self.leases[ident][0]
 
-    def holds(self, ident: bytes, worker: str) -> bool:
-        holder, until = self.held.get(ident, ("", 0))
-        return holder == worker and until > self.now
+    def has_lease(self, ident: bytes, worker: str) -> bool:
+        owner, until = self.leases.get(ident, ("", 0))
+        return owner == worker and until > self.now
 
     # --- submitting ---------------------------------------------------------------------
 
     @initialize(target=jobs, options=st.lists(st.sampled_from([2, 3, 4]), min_size=4, max_size=6))
     def begin(self, options: list[int]) -> Any:
-        """Some jobs to work on, and most of them claimed."""
+        """Submit some jobs, and claim most of them."""
         idents = [
             self.server("JOB.SUBMIT", POOL, "train", "spam", "{}", "ATTEMPTS", attempts)
             for attempts in options
         ]
         words: list[Word] = ["JOB.SUBMIT", POOL, "train", "ham", "{}"]
         idents += [self.server(*words, "AFTER", 2, *idents[:2])]
-        self.needed.update(idents)
+        self.must_exist.update(idents)
         idents += [self.server(*words, "TTL", 60, "PRIORITY", 5)]
         self.claim("w1", None, 2, 1000)
         self.claim("w2", None, 1, 40)
@@ -237,7 +240,7 @@ class Jobs(RuleBasedStateMachine):
         if holder is not None and self.status(holder) is not None:
             assert ident == holder
         elif ttl is None:
-            self.needed.add(ident)
+            self.must_exist.add(ident)
         return ident
 
     @rule(target=jobs, kind=kinds, awaited=st.lists(jobs, min_size=1, max_size=3))
@@ -250,7 +253,7 @@ class Jobs(RuleBasedStateMachine):
             return awaited[0]
         if {"failed", "cancelled"} & set(before):
             assert self.status(reply) == "cancelled"
-        self.needed.add(reply)
+        self.must_exist.add(reply)
         return bytes(reply)
 
     @rule(ident=jobs)
@@ -275,61 +278,63 @@ class Jobs(RuleBasedStateMachine):
         rows = self.server("JOB.CLAIM", POOL, worker, "COUNT", count, "LEASE", lease, *options)
         for row in map(json.loads, rows or ()):
             ident = row["id"].encode()
-            assert self.held.get(ident, ("", 0))[1] <= self.now, "two leases"
-            assert ident not in self.ended
+            assert self.leases.get(ident, ("", 0))[1] <= self.now, (
+                "a job was claimed during a lease"
+            )
+            assert ident not in self.ended_rows
             assert row["status"] == "running"
-            self.starts[ident] = self.starts.get(ident, 0) + 1
+            self.start_counts[ident] = self.start_counts.get(ident, 0) + 1
             assert row["started_at"] == self.now
             assert only in (None, row["kind"])
-            self.held[ident] = (worker, self.now + lease)
+            self.leases[ident] = (worker, self.now + lease)
 
     @rule(ident=jobs, worker=workers, pick=picks, percent=st.integers(0, 120))
     def progress(self, ident: bytes, worker: str, pick: int, percent: int) -> None:
-        ident, worker = self.chosen(ident, worker, pick)
+        ident, worker = self.job_and_worker(ident, worker, pick)
         reply = self.server("JOB.PROGRESS", POOL, ident, percent, "WORKER", worker)
-        if self.holds(ident, worker):
+        if self.has_lease(ident, worker):
             assert reply == b"running"
             lease = int(self.server("HGET", JOB + ident, "lease"))
-            until = max(self.held[ident][1], self.now + lease)
-            self.held[ident] = (worker, until)
+            until = max(self.leases[ident][1], self.now + lease)
+            self.leases[ident] = (worker, until)
             assert json.loads(self.server("JOB.GET", POOL, ident))["progress"] == min(percent, 100)
         else:
             assert reply != b"running"
 
     @rule(ident=jobs, worker=workers, pick=picks, ms=st.sampled_from([1, 100]))
     def extend(self, ident: bytes, worker: str, pick: int, ms: int) -> None:
-        ident, worker = self.chosen(ident, worker, pick)
+        ident, worker = self.job_and_worker(ident, worker, pick)
         reply = self.server("JOB.EXTEND", POOL, ident, worker, ms)
-        if self.holds(ident, worker):
+        if self.has_lease(ident, worker):
             assert reply == self.now + ms
-            self.held[ident] = (worker, self.now + ms)
+            self.leases[ident] = (worker, self.now + ms)
         else:
             assert isinstance(reply, Error)
             assert reply.code in ("NOTOWNER", "TERMINAL", "NOTFOUND")
 
     @rule(ident=jobs, worker=workers, pick=picks)
     def complete(self, ident: bytes, worker: str, pick: int) -> None:
-        ident, worker = self.chosen(ident, worker, pick)
-        holds, before = self.holds(ident, worker), self.server("JOB.GET", POOL, ident)
+        ident, worker = self.job_and_worker(ident, worker, pick)
+        has_lease, before = self.has_lease(ident, worker), self.server("JOB.GET", POOL, ident)
         reply = self.server("JOB.COMPLETE", POOL, ident, "METRICS", "[1]", "WORKER", worker)
-        if holds:
+        if has_lease:
             assert reply == "OK"
             assert self.status(ident) == "completed"
-            del self.held[ident]
+            del self.leases[ident]
         else:
             assert self.server("JOB.GET", POOL, ident) == before
 
     @rule(ident=jobs, worker=workers, pick=picks, retry=st.booleans())
     def fail(self, ident: bytes, worker: str, pick: int, retry: bool) -> None:
-        ident, worker = self.chosen(ident, worker, pick)
-        holds, before = self.holds(ident, worker), self.server("JOB.GET", POOL, ident)
+        ident, worker = self.job_and_worker(ident, worker, pick)
+        has_lease, before = self.has_lease(ident, worker), self.server("JOB.GET", POOL, ident)
         words = ["RETRY"] if retry else []
         reply = self.server("JOB.FAIL", POOL, ident, "oops", *words, "WORKER", worker)
-        if holds:
+        if has_lease:
             status = "failed" if reply == b"failed" else "queued"
             assert self.status(ident) == status
             assert retry or status == "failed"
-            del self.held[ident]
+            del self.leases[ident]
         else:
             assert self.server("JOB.GET", POOL, ident) == before
 
@@ -340,7 +345,7 @@ class Jobs(RuleBasedStateMachine):
         assert reply == (before in ("queued", "running"))
         if reply:
             assert self.status(ident) == "cancelled"
-            self.held.pop(ident, None)
+            self.leases.pop(ident, None)
 
     # --- rows -----------------------------------------------------------------------------
 
@@ -361,7 +366,7 @@ class Jobs(RuleBasedStateMachine):
             "metrics": None,
         }
         if before is None:
-            # It may have run out and not been swept; what is put is another job.
+            # An expired job may still be stored; what is put is a new job.
             self.forget(ident)
         else:
             row = json.loads(before) | {"status": status}
@@ -375,9 +380,9 @@ class Jobs(RuleBasedStateMachine):
         assert json.loads(self.server("JOB.GET", POOL, ident)) == row
         was = None if before is None else json.loads(before)["status"]
         if status == "running" and was != "running":
-            self.starts[ident] = self.starts.get(ident, 0) + 1
+            self.start_counts[ident] = self.start_counts.get(ident, 0) + 1
         if status != "running":
-            self.held.pop(ident, None)
+            self.leases.pop(ident, None)
 
     @rule(ident=jobs)
     def delete(self, ident: bytes) -> None:
@@ -390,17 +395,17 @@ class Jobs(RuleBasedStateMachine):
     def prune(self, older: int) -> None:
         gone = self.server("JOB.PRUNE", POOL, "OLDER", older)
         count = 0
-        for ident, row in list(self.ended.items()):
+        for ident, row in list(self.ended_rows.items()):
             if json.loads(row)["finished_at"] <= self.now - older:
                 count += 1
                 self.forget(ident)
         assert gone == count
 
     def forget(self, ident: bytes) -> None:
-        self.needed.discard(ident)
-        self.starts.pop(ident, None)
-        self.ended.pop(ident, None)
-        self.held.pop(ident, None)
+        self.must_exist.discard(ident)
+        self.start_counts.pop(ident, None)
+        self.ended_rows.pop(ident, None)
+        self.leases.pop(ident, None)
 
     # --- time and restarts ----------------------------------------------------------------
 
@@ -422,53 +427,53 @@ class Jobs(RuleBasedStateMachine):
         assert fresh("DEBUG", "DIGEST") == self.server("DEBUG", "DIGEST")
         self.server = fresh
 
-    # --- what always holds ------------------------------------------------------------------
+    # --- invariants -------------------------------------------------------------------------
 
     @invariant()
-    def everything_agrees(self) -> None:
+    def keys_agree_with_the_model(self) -> None:
         contents = self.server.contents()
         jobs = {k[len(JOB) :]: v for k, v in contents.items() if k.startswith(JOB)}
-        around = {key: value for key, value in contents.items() if not key.startswith(JOB)}
-        self.nothing_is_lost_and_what_ended_stays(jobs)
+        indexes = {key: value for key, value in contents.items() if not key.startswith(JOB)}
+        self.check_that_jobs_exist_and_ended_rows_stay(jobs)
         for ident, fields in jobs.items():
-            self.facts_fit_the_row(ident, fields)
-        assert around == expected_indexes(jobs)
-        self.figures_agree([json.loads(fields[b"row"]) for fields in jobs.values()])
+            self.check_facts(ident, fields)
+        assert indexes == expected_indexes(jobs)
+        self.check_figures([json.loads(fields[b"row"]) for fields in jobs.values()])
 
-    def nothing_is_lost_and_what_ended_stays(self, jobs: dict[bytes, Any]) -> None:
-        assert self.needed <= set(jobs)
-        for ident in {*self.ended, *self.starts} - set(jobs):
-            # Only its TTL can have removed it.
-            assert ident not in self.needed
+    def check_that_jobs_exist_and_ended_rows_stay(self, jobs: dict[bytes, Any]) -> None:
+        assert self.must_exist <= set(jobs)
+        for ident in {*self.ended_rows, *self.start_counts} - set(jobs):
+            # Only a TTL can have removed it.
+            assert ident not in self.must_exist
             self.forget(ident)
         for ident, fields in jobs.items():
             row = fields[b"row"]
-            if ident in self.ended:
-                assert self.ended[ident] == row
+            if ident in self.ended_rows:
+                assert self.ended_rows[ident] == row
             elif json.loads(row)["status"] in TERMINAL:
-                self.ended[ident] = row
-                self.held.pop(ident, None)
+                self.ended_rows[ident] = row
+                self.leases.pop(ident, None)
 
-    def facts_fit_the_row(self, ident: bytes, fields: dict[bytes, bytes]) -> None:
+    def check_facts(self, ident: bytes, fields: dict[bytes, bytes]) -> None:
         row = json.loads(fields[b"row"])
-        status, held = row["status"], self.held.get(ident)
+        status, lease = row["status"], self.leases.get(ident)
         started = int(fields.get(b"attempts", 0))
-        assert started == self.starts.get(ident, 0)
+        assert started == self.start_counts.get(ident, 0)
         assert started <= int(fields[b"max_attempts"]) or status != "queued"
-        if held is not None and held[1] > self.now:
-            lease = (fields[b"worker"].decode(), int(fields[b"lease_until"]))
-            assert (status, lease) == ("running", held)
+        if lease is not None and lease[1] > self.now:
+            stored = (fields[b"worker"].decode(), int(fields[b"lease_until"]))
+            assert (status, stored) == ("running", lease)
         elif status == "running" and int(fields[b"lease_until"]) > self.now:
-            assert b"worker" not in fields, "somebody holds what nobody claimed"
+            assert b"worker" not in fields, "a lease that no claim returned"
         if status == "queued":
             assert (row["progress"], row["started_at"]) == (0, 0)
             assert not {b"worker", b"lease", b"lease_until"} & set(fields)
         else:
             assert not {b"delayed", b"waiting_for"} & set(fields)
-        rests = status != "running" and not {b"delayed", b"waiting_for"} & set(fields)
-        assert (b"expires_at" in fields) == (b"ttl" in fields and rests)
+        ttl_runs = status != "running" and not {b"delayed", b"waiting_for"} & set(fields)
+        assert (b"expires_at" in fields) == (b"ttl" in fields and ttl_runs)
 
-    def figures_agree(self, rows: list[dict[str, Any]]) -> None:
+    def check_figures(self, rows: list[dict[str, Any]]) -> None:
         figures = as_map(self.server("JOB.STATS", POOL))
         by_status = Counter(row["status"] for row in rows)
         by_kind = Counter(row["kind"] for row in rows)
@@ -487,7 +492,7 @@ class Jobs(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
-        """Whatever happened, diligent workers bring every job to an end."""
+        """Every job can still be ended: claim and complete until none is left."""
         for _ in range(100):
             self.server.advance(100_000)
             self.server.sweep()
