@@ -134,6 +134,7 @@ _MUTATORS = frozenset(
 # Tables that are filled by declarations while modules are imported, and constant after.
 FILLED_AT_IMPORT = frozenset(
     {
+        ("commands/domain/raw_rows.py", "_declared"),
         ("commands/engine/registry.py", "_declared"),
         ("commands/engine/registry.py", "_groups"),
         ("commands/engine/registry.py", "_own_groups"),

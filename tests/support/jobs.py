@@ -1,4 +1,4 @@
-"""Jobs as tests submit and read them: in the pool `p`, with ids of their own."""
+"""Jobs as tests submit and read them: in the pool `p`, with ids that the tests choose."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def put(client: Connection, **members: Any) -> Any:
 
 
 def filled(server: RunningServer, client: Connection) -> list[str]:
-    """Forty jobs in groups of four to a millisecond; their ids in order."""
+    """Submit forty jobs, four in each millisecond; return their ids in order."""
     idents = []
     for number in range(40):
         if number % 4 == 0:
@@ -82,3 +82,11 @@ def listed(client: Connection, *options: Any, count: int = 3) -> list[str]:
         if cursor == b"0":
             return found
     raise AssertionError("the cursor never ends")
+
+
+def wait_for_blocked_clients(server: RunningServer, count: int) -> None:
+    """Return once so many clients are blocked."""
+    for _ in range(5000):
+        if server.blocked_clients() == count:
+            return
+    raise AssertionError(f"{server.blocked_clients()} clients are blocked, not {count}")

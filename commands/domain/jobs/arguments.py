@@ -1,47 +1,36 @@
-"""Words that several job commands take."""
+"""Arguments that several job commands take, and the conversions of their values."""
 
 from __future__ import annotations
 
 from commands.domain.jobs.rows import STATUSES, is_job_id
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import checked_json, failure
+from commands.domain.recipes import failure
 from commands.engine.errors import CommandError
-from commands.engine.numbers import parse_in_range
-
-# A moment plus any duration stays below what a sorted set's score holds exactly.
-_LONGEST_MS = 2**52
-_OUT_OF_RANGE = "ERR value is out of range"
+from commands.engine.grammar import Key, String
 
 
-def milliseconds(word: bytes, least: int = 0) -> int:
-    return parse_in_range(word, least, _LONGEST_MS, _OUT_OF_RANGE)
-
-
-def count_from(word: bytes, least: int, most: int = 2**31 - 1) -> int:
-    return parse_in_range(word, least, most, _OUT_OF_RANGE)
-
-
-def text(word: bytes, what: str) -> str:
-    """What goes into the row, which is JSON, has to be UTF-8."""
-    try:
-        return word.decode()
-    except UnicodeDecodeError:
-        raise failure("BADRECORD", f"the {what} of a job is not valid UTF-8") from None
-
-
-def json_text(word: bytes, what: str) -> str:
-    checked_json(word, f"the {what} of a job")
-    return word.decode()
-
-
-def new_id(word: bytes) -> bytes:
-    """The id that somebody gives to a job."""
+def job_id(word: bytes) -> bytes:
+    """The id that a client chooses for a job."""
     if not is_job_id(word):
-        raise failure("ERR", "an id is 32 lower-case hex digits, not '{}'", word)
+        raise failure("ERR", "the id must be 32 lower-case hex digits, not '{}'", word)
     return word
 
 
-def kind_of(table: JobTable, word: bytes) -> str:
+def worker_name(word: bytes) -> bytes:
+    if not word:
+        raise CommandError("ERR the name of the worker must not be empty")
+    return word
+
+
+def job_status(word: bytes) -> str:
+    status = word.lower().decode("utf-8", "replace")
+    if status not in STATUSES:
+        raise failure("ERR", f"unknown status '{{}}', known are: {' '.join(STATUSES)}", word)
+    return status
+
+
+def checked_kind(table: JobTable, word: bytes) -> str:
+    """One of the kinds in the setting `job-kinds`, which only a table knows."""
     kind = word.decode("utf-8", "replace")
     if kind not in table.kinds:
         known = " ".join(table.kinds).encode()
@@ -49,14 +38,6 @@ def kind_of(table: JobTable, word: bytes) -> str:
     return kind
 
 
-def status_of(word: bytes) -> str:
-    status = word.lower().decode("utf-8", "replace")
-    if status not in STATUSES:
-        raise failure("ERR", f"unknown status '{{}}', known are: {' '.join(STATUSES)}", word)
-    return status
-
-
-def worker_of(word: bytes) -> bytes:
-    if not word:
-        raise CommandError("ERR a worker needs a name")
-    return word
+POOL = Key("pool", "RW access update")
+POOL_READ = Key("pool", "RO access")
+WORKER = String("worker", "WORKER", optional=True, convert=worker_name)

@@ -1,88 +1,38 @@
-"""Jobs: what workers send, from the claim to the end, and what time does to claims."""
+"""JOB.*: the commands of workers, which claim jobs, report on them and end them."""
 
 from __future__ import annotations
 
-from commands.domain.jobs.arguments import (
-    count_from,
-    json_text,
-    kind_of,
-    milliseconds,
-    text,
-    worker_of,
-)
-from commands.domain.jobs.rows import DUE_PREFIX, Job, ready_id, ready_member
+from dataclasses import dataclass
+
+from commands.domain.arguments import Count, Milliseconds, json_text, utf8_text
+from commands.domain.calls import call_scores
+from commands.domain.jobs.arguments import POOL, WORKER, checked_kind, worker_name
+from commands.domain.jobs.due import run_due_jobs
+from commands.domain.jobs.rows import Job, ready_id, ready_member
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import count_poison, failure
-from commands.engine.arguments import Arguments, parse_duration
+from commands.domain.recipes import failure
 from commands.engine.effects import BlockOn, Outcome
-from commands.engine.errors import SYNTAX, CommandError
-from commands.engine.grammar import ArgumentGroup, Integer, Key, String, Token
-from commands.engine.numbers import parse_integer
+from commands.engine.grammar import ArgumentGroup, Integer, String, Token
 from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, OK, Reply
 from commands.instance.context import Context
-from commands.instance.sweeps import BATCH, sweep
-from storage.errors import WrongType
+from commands.instance.sweeps import BATCH
 from storage.values.sorted_sets import SortedSet
 
-_POOL = Key("pool", "RW access update")
-_WORKER = String("worker", token="WORKER", optional=True)
 _LONGEST_BACKOFF_MS = 24 * 3600 * 1000
-# When to look again at what is due and cannot be done.
-_POSTPONED_MS = 60_000
-
-
-# --- what time does -------------------------------------------------------------------------
-
-
-def settle_due(ctx: Context, pool: bytes, limit: int) -> int:
-    """Do what is due in a pool: delays that are over, leases that ran out, jobs to forget.
-
-    At most `limit` jobs; the number of those looked at.
-    """
-    due_key = JobTable(ctx, pool).keys.due
-    due = ctx.call(
-        b"ZRANGE", due_key, b"-inf", b"%d" % ctx.now, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit
-    )
-    for member in due:
-        # Each on its own: one that cannot be done must not keep back the others.
-        table = JobTable(ctx, pool)
-        what, _, ident = member.partition(b":")
-        try:
-            job = table.take(ident, expired=True)
-            if job is None or table.keys.places(job).get((due_key, member), ctx.now + 1) > ctx.now:
-                ctx.call(b"ZREM", due_key, member)
-            elif what == b"start":
-                job.delayed = 0
-                table.release(job)
-            elif what == b"lease":
-                table.lose_lease(job)
-            else:
-                table.remove(job)
-            table.commit()
-        except (CommandError, WrongType):
-            count_poison(ctx)
-            ctx.call(b"ZADD", due_key, b"%d" % (ctx.now + _POSTPONED_MS), member)
-    return len(due)
-
-
-@sweep(DUE_PREFIX)
-def settle_pools(ctx: Context) -> bool:
-    """`settle_due` for every pool that waits for a moment."""
-    left = BATCH
-    for key in list(ctx.db.ordered.range(DUE_PREFIX)):
-        pool = key[len(DUE_PREFIX) + 1 : -1]
-        try:
-            left -= settle_due(ctx, pool, left)
-        except (CommandError, WrongType):
-            # Somebody else's key, or one that holds something else.
-            count_poison(ctx)
-        if left <= 0:
-            return True
-    return False
 
 
 # --- claiming ---------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Claim:
+    pool: bytes
+    worker: bytes
+    kinds: list[bytes] | None = None
+    count: int | None = None
+    lease: int | None = None
+    block: int | None = None
 
 
 @command(
@@ -91,95 +41,79 @@ def settle_pools(ctx: Context) -> bool:
     since="0.1.0",
     flags="write blocking denyoom",
     complexity="O(K+C*log(N)) for C claimed jobs out of N, of K kinds.",
-    summary="Takes jobs to run: the oldest ready ones of the highest priority.",
+    summary="Leases the oldest ready jobs of the highest priority to a worker.",
     arguments=[
-        _POOL,
-        String("worker"),
+        POOL,
+        String("worker", convert=worker_name),
         ArgumentGroup(
             "kinds",
-            Integer("numkinds"),
+            Count("numkinds"),
             String("kind", multiple=True),
             token="KINDS",
             optional=True,
         ),
-        Integer("count", token="COUNT", optional=True),
-        Integer("lease", token="LEASE", optional=True),
-        Integer("block", token="BLOCK", optional=True),
+        Count("count", "COUNT"),
+        Milliseconds("lease", "LEASE"),
+        Milliseconds("block", "BLOCK", low=0),
     ],
+    request=Claim,
 )
-def job_claim(ctx: Context, argv: list[bytes]) -> Outcome:
-    """The answer is the row of the job, now running; with COUNT, an array of up to so many.
-    Nil when no job is ready. BLOCK waits up to so many milliseconds (0 is for ever) for one;
-    who waits longest is served first.
+def job_claim(ctx: Context, request: Claim) -> Outcome:
+    """Returns the row of the job, which is now running; with `COUNT`, an array of up to that
+    many rows. Without a ready job the reply is nil. `BLOCK` waits for one, for a time in
+    milliseconds (0 is for ever); the worker that has waited longest is served first.
 
-    The worker holds a job for LEASE milliseconds (`job-lease-ms` where that is not given),
-    and longer with JOB.PROGRESS and JOB.EXTEND. A job whose lease runs out is queued again,
-    or failed if all its attempts are used up.
+    The worker holds the job for `LEASE` milliseconds (default: the setting `job-lease-ms`),
+    and longer with `JOB.PROGRESS` and `JOB.EXTEND`. A job whose lease expires is queued
+    again, or has failed if no attempts are left.
 
         > JOB.CLAIM gpu w1 KINDS 2 train backfill LEASE 60000
         "{...}"
         > JOB.CLAIM gpu w2
         (nil)
     """
-    table = JobTable(ctx, argv[1])
-    worker = worker_of(argv[2])
-    kinds: tuple[str, ...] = table.kinds
-    count = lease = timeout = None
-    arguments = Arguments(argv, 3)
-    while arguments:
-        match arguments.option():
-            case b"KINDS":
-                words = arguments.words(count_from(arguments.word(), 1))
-                kinds = tuple(dict.fromkeys(kind_of(table, word) for word in words))
-            case b"COUNT":
-                count = count_from(arguments.word(), 1)
-            case b"LEASE":
-                lease = milliseconds(arguments.word(), 1)
-            case b"BLOCK":
-                timeout = parse_duration(arguments.word(), ctx.now)
-            case _:
-                raise CommandError(SYNTAX)
-    settle_due(ctx, argv[1], BATCH)
-    jobs = _ready_jobs(table, kinds, count or 1)
+    table = JobTable(ctx, request.pool)
+    kinds = table.kinds
+    if request.kinds is not None:
+        kinds = tuple(dict.fromkeys(checked_kind(table, word) for word in request.kinds))
+    run_due_jobs(ctx, request.pool, BATCH)
+    jobs = _ready_jobs(table, kinds, request.count or 1)
     if not jobs:
-        nothing = None if count is None else NULL_ARRAY
-        if timeout is None:
+        nothing = None if request.count is None else NULL_ARRAY
+        if request.block is None:
             return nothing
         return BlockOn(
             [table.keys.ready(kind) for kind in kinds],
-            ctx.now + timeout if timeout else None,
+            ctx.now + request.block if request.block else None,
             SortedSet,
             otherwise=nothing,
             timed_out=nothing,
         )
-    if lease is None:
-        lease = ctx.instance.settings.job_lease_ms
     for job in jobs:
-        table.start(job, worker, lease)
+        table.start(job, request.worker, request.lease or ctx.instance.settings.job_lease_ms)
     table.commit()
     rows = [job.row.encode() for job in jobs]
-    return rows[0] if count is None else rows
+    return rows[0] if request.count is None else rows
 
 
 def _ready_jobs(table: JobTable, kinds: tuple[str, ...], count: int) -> list[Job]:
-    """The next jobs in the order in which they are to be claimed."""
+    """Return the jobs to be claimed next, in their order."""
     ctx = table.ctx
     while True:
         heads = []
         for kind in kinds:
             key = table.keys.ready(kind)
-            pairs = ctx.call(b"ZRANGE", key, b"0", b"%d" % (count - 1), b"WITHSCORES")
-            if pairs:
-                heads += [(score, member, kind) for member, score in pairs.items]
+            pairs = call_scores(ctx, b"ZRANGE", key, b"0", b"%d" % (count - 1), b"WITHSCORES")
+            heads += [(score, member, kind) for member, score in pairs]
         if len(kinds) > 1:
             heads.sort()
         jobs, stale = [], False
         for _, member, kind in heads[:count]:
-            job = table.take_sound(ready_id(member))
+            job = table.open_readable(ready_id(member))
             if job is not None and _is_ready(job, member, kind):
                 jobs.append(job)
             else:
-                # Its record was removed or edited by other means, or cannot be read.
+                # The job was removed or edited by other commands, or cannot be read.
                 ctx.call(b"ZREM", table.keys.ready(kind), member)
                 stale = True
         if not stale:
@@ -200,7 +134,7 @@ def _is_ready(job: Job, member: bytes, kind: str) -> bool:
 
 
 def _check_owner(table: JobTable, job: Job, worker: bytes | None) -> None:
-    """NOTOWNER for a worker that does not hold the job, or not any more."""
+    """Raise NOTOWNER if a worker is given that does not hold the job, or no longer does."""
     if worker is None:
         return
     if job.worker != worker or (job.row.status == "running" and not job.holds_lease(table.ctx.now)):
@@ -209,17 +143,17 @@ def _check_owner(table: JobTable, job: Job, worker: bytes | None) -> None:
         )
 
 
-def _check_alive(table: JobTable, job: Job) -> None:
+def _check_not_ended(table: JobTable, job: Job) -> None:
     if job.row.terminal:
         raise failure("TERMINAL", f"job {{}} in pool {{}} is {job.row.status}", job.id, table.pool)
 
 
-def _worker_option(argv: list[bytes], at: int) -> bytes | None:
-    """The worker behind WORKER, where that is the only option."""
-    arguments = Arguments(argv, at)
-    worker = worker_of(arguments.word()) if arguments.flag(b"WORKER") else None
-    arguments.finish()
-    return worker
+@dataclass(slots=True)
+class Progress:
+    pool: bytes
+    id: bytes
+    percent: int
+    worker: bytes | None = None
 
 
 @command(
@@ -228,35 +162,40 @@ def _worker_option(argv: list[bytes], at: int) -> bytes | None:
     since="0.1.0",
     flags="write denyoom",
     complexity="O(log(N)) with N jobs in the pool.",
-    summary="Says how far a running job is, renews its lease, and answers its status.",
-    arguments=[_POOL, String("id"), Integer("percent"), _WORKER],
+    summary="Reports the progress of a job, renews its lease, and returns its status.",
+    arguments=[POOL, String("id"), Integer("percent", low=0), WORKER],
+    request=Progress,
 )
-def job_progress(ctx: Context, argv: list[bytes]) -> Reply:
-    """The status tells the worker whether to go on: anything but `running` means that the job
-    is not its own any more, and nothing was changed. Over 100 is 100, and progress may go
-    back. A worker that gives its name gets a NOTOWNER error when it has lost its lease.
+def job_progress(ctx: Context, request: Progress) -> Reply:
+    """Any status but `running` tells the worker that it no longer has the job; nothing was
+    changed then. A percentage over 100 becomes 100, and progress may go back. With `WORKER`,
+    a worker that has lost its lease gets a `NOTOWNER` error.
 
         > JOB.PROGRESS gpu <job> 40 WORKER w1
         "running"
         > JOB.PROGRESS gpu <job> 40 WORKER w2
         (error) NOTOWNER worker w2 does not hold job <job> in pool gpu
     """
-    table = JobTable(ctx, argv[1])
-    percent = parse_integer(argv[3])
-    if percent < 0:
-        raise CommandError("ERR value is out of range, must be positive")
-    worker = _worker_option(argv, 4)
-    job = table.require(argv[2])
-    _check_owner(table, job, worker)
+    table = JobTable(ctx, request.pool)
+    job = table.require(request.id)
+    _check_owner(table, job, request.worker)
     if job.row.status != "running":
         return job.row.status.encode()
     if not job.holds_lease(ctx.now):
-        # What the sweep, which has not come to it yet, will make of it.
-        return b"failed" if job.used_up else b"queued"
-    job.row.progress = min(100, percent)
+        # The status that the job gets when its lease is found expired.
+        return b"failed" if job.on_last_attempt else b"queued"
+    job.row.progress = min(100, request.percent)
     job.lease_until = max(job.lease_until, ctx.now + job.lease)
     table.commit()
     return b"running"
+
+
+@dataclass(slots=True)
+class Extend:
+    pool: bytes
+    id: bytes
+    worker: bytes
+    lease: int
 
 
 @command(
@@ -265,23 +204,39 @@ def job_progress(ctx: Context, argv: list[bytes]) -> Reply:
     since="0.1.0",
     flags="write",
     complexity="O(log(N)) with N jobs in the pool.",
-    summary="Has a worker hold its job for so many milliseconds from now.",
-    arguments=[_POOL, String("id"), String("worker"), Integer("milliseconds")],
+    summary="Sets the lease of a worker to end a given time from now.",
+    arguments=[
+        POOL,
+        String("id"),
+        String("worker", convert=worker_name),
+        Milliseconds("lease"),
+    ],
+    request=Extend,
 )
-def job_extend(ctx: Context, argv: list[bytes]) -> Reply:
-    """The answer is when the lease now runs out, in epoch milliseconds.
+def job_extend(ctx: Context, request: Extend) -> Reply:
+    """Returns when the lease now ends, in milliseconds since the epoch.
 
     > JOB.EXTEND gpu <job> w1 3600000
     (integer) <deadline>
     """
-    table = JobTable(ctx, argv[1])
-    worker, lease = worker_of(argv[3]), milliseconds(argv[4], 1)
-    job = table.require(argv[2])
-    _check_owner(table, job, worker)
-    _check_alive(table, job)
-    job.lease_until = ctx.now + lease
+    table = JobTable(ctx, request.pool)
+    job = table.require(request.id)
+    _check_owner(table, job, request.worker)
+    _check_not_ended(table, job)
+    job.lease_until = ctx.now + request.lease
     table.commit()
     return job.lease_until
+
+
+# --- ending -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Complete:
+    pool: bytes
+    id: bytes
+    metrics: str | None = None
+    worker: bytes | None = None
 
 
 @command(
@@ -291,35 +246,40 @@ def job_extend(ctx: Context, argv: list[bytes]) -> Reply:
     flags="write denyoom",
     complexity="O(log(N)+D) with N jobs in the pool and D jobs that wait for this one.",
     summary="Ends a job that was done.",
-    arguments=[_POOL, String("id"), String("metrics", token="METRICS", optional=True), _WORKER],
+    arguments=[
+        POOL,
+        String("id"),
+        String("metrics", "METRICS", optional=True, convert=json_text("METRICS")),
+        WORKER,
+    ],
+    request=Complete,
 )
-def job_complete(ctx: Context, argv: list[bytes]) -> Reply:
-    """Its progress is 100 then. METRICS is JSON, kept as the text that it is. Jobs that wait
-    for this one become ready. To complete it again is fine; a job that has ended otherwise
-    is a TERMINAL error.
+def job_complete(ctx: Context, request: Complete) -> Reply:
+    """The progress of the job becomes 100, and jobs that only wait for this one become ready.
+    `METRICS` is JSON, stored as the text it is. A job can be completed again with the same
+    metrics; one that has ended in another way is a `TERMINAL` error.
 
         > JOB.COMPLETE gpu <job> METRICS '{"auc": 0.91}' WORKER w1
         OK
     """
-    table = JobTable(ctx, argv[1])
-    metrics = worker = None
-    arguments = Arguments(argv, 3)
-    while arguments:
-        match arguments.option():
-            case b"METRICS":
-                metrics = json_text(arguments.word(), "metrics")
-            case b"WORKER":
-                worker = worker_of(arguments.word())
-            case _:
-                raise CommandError(SYNTAX)
-    job = table.require(argv[2])
-    _check_owner(table, job, worker)
-    if job.row.status == "completed" and metrics in (None, job.row.metrics):
+    table = JobTable(ctx, request.pool)
+    job = table.require(request.id)
+    _check_owner(table, job, request.worker)
+    if job.row.status == "completed" and request.metrics in (None, job.row.metrics):
         return OK
-    _check_alive(table, job)
-    table.finish(job, "completed", metrics=metrics)
+    _check_not_ended(table, job)
+    table.finish(job, "completed", metrics=request.metrics)
     table.commit()
     return OK
+
+
+@dataclass(slots=True)
+class Fail:
+    pool: bytes
+    id: bytes
+    message: str
+    retry: bool = False
+    worker: bytes | None = None
 
 
 @command(
@@ -328,14 +288,21 @@ def job_complete(ctx: Context, argv: list[bytes]) -> Reply:
     since="0.1.0",
     flags="write denyoom",
     complexity="O(log(N)+D) with N jobs in the pool and D jobs that wait for this one.",
-    summary="Ends an attempt that failed: for good, or to try again.",
-    arguments=[_POOL, String("id"), String("message"), Token("RETRY", optional=True), _WORKER],
+    summary="Ends an attempt that failed: for good, or to be tried again.",
+    arguments=[
+        POOL,
+        String("id"),
+        String("message", convert=utf8_text("message")),
+        Token("RETRY", optional=True),
+        WORKER,
+    ],
+    request=Fail,
 )
-def job_fail(ctx: Context, argv: list[bytes]) -> Reply:
-    """With RETRY the job is queued again as long as it has attempts left, and the answer is
-    `retry` and when it will be ready. The pause is its BACKOFF, doubled for each attempt
-    after the first, and up to a quarter more by chance. Otherwise the answer is `failed`,
-    with the message in the row.
+def job_fail(ctx: Context, request: Fail) -> Reply:
+    """With `RETRY`, a job that has attempts left is queued again. The reply is then `retry`
+    and the time from which it is ready, in milliseconds since the epoch. The pause is its
+    `BACKOFF`, doubled for each attempt after the first, plus a random extra of up to a
+    quarter. Otherwise the reply is `failed`, and the row has the message as its `error`.
 
         > JOB.SUBMIT gpu train ham '{}' ATTEMPTS 2
         "<other>"
@@ -344,50 +311,42 @@ def job_fail(ctx: Context, argv: list[bytes]) -> Reply:
         > JOB.FAIL gpu <other> 'out of memory' RETRY WORKER w1
         "retry <ready>"
     """
-    table = JobTable(ctx, argv[1])
-    message = text(argv[3], "message")
-    retry, worker = False, None
-    arguments = Arguments(argv, 4)
-    while arguments:
-        match arguments.option():
-            case b"RETRY":
-                retry = True
-            case b"WORKER":
-                worker = worker_of(arguments.word())
-            case _:
-                raise CommandError(SYNTAX)
-    job = table.require(argv[2])
-    if _is_repeated(job, argv[3], retry, worker):
+    table = JobTable(ctx, request.pool)
+    job = table.require(request.id)
+    if _is_repeated(job, request):
         return b"retry %d" % job.ready_at
-    _check_owner(table, job, worker)
-    if job.row.status == "failed" and job.row.error == message:
+    _check_owner(table, job, request.worker)
+    if job.row.status == "failed" and job.row.error == request.message:
         return b"failed"
-    _check_alive(table, job)
+    _check_not_ended(table, job)
     if job.row.status == "queued":
-        # Nobody claimed it, but somebody tried.
+        # An attempt was made without a claim.
         job.attempts += 1
-    if retry and not job.used_up:
-        table.retry(job, argv[3], _pause(ctx, job))
-        answer = b"retry %d" % job.ready_at
+    if request.retry and not job.on_last_attempt:
+        table.retry(job, request.message.encode(), _pause(ctx, job))
+        reply = b"retry %d" % job.ready_at
     else:
-        table.finish(job, "failed", error=message)
-        answer = b"failed"
+        table.finish(job, "failed", error=request.message)
+        reply = b"failed"
     table.commit()
-    return answer
+    return reply
 
 
-def _is_repeated(job: Job, message: bytes, retry: bool, worker: bytes | None) -> bool:
-    """Whether this failure has been told before: the reply to it may have been lost."""
+def _is_repeated(job: Job, request: Fail) -> bool:
+    """Whether this failure was reported before: the reply to it may have been lost."""
     return (
-        retry
+        request.retry
         and job.row.status == "queued"
-        and job.last_error == message
-        and (worker is None or worker == job.failed_by)
+        and job.last_error == request.message.encode()
+        and request.worker in (None, job.failed_by)
     )
 
 
 def _pause(ctx: Context, job: Job) -> int:
-    """How long to wait before the next attempt; not all of a crowd at the same moment."""
+    """Return the pause before the next attempt.
+
+    The random part spreads out jobs that failed together.
+    """
     doubled = job.backoff << min(max(0, job.attempts - 1), 32)
     pause = min(doubled, max(job.backoff, _LONGEST_BACKOFF_MS))
     return pause + ctx.rng.randrange(pause // 4 + 1)

@@ -1,68 +1,87 @@
 """MODEL.*: a registry of models and their versions.
 
-Where they lie, and what ML.* has to do with it: `commands.model_rows`.
+`rows` says how they are stored; `raw_rows` offers the same rows to ML.*.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
+from commands.domain.arguments import json_text, utf8_text
+from commands.domain.calls import call_integer, call_members, call_text, call_values
+from commands.domain.models.raw_rows import ModelRows, VersionRows
 from commands.domain.models.rows import (
     HIGHEST_VERSION,
     Model,
+    Row,
     checked_model,
     latest_version,
     load_row,
     model_names,
     new_row,
     parse_row,
-    read_version,
+    stored_version,
     versions_of,
-    whole,
     write_row,
 )
-from commands.domain.recipes import checked_json, count_poison, failure, publish, write_json
-from commands.engine.arguments import Arguments
+from commands.domain.raw_rows import declare_namespace
+from commands.domain.recipes import count_poison, failure, publish, write_json
 from commands.engine.containers import declare_family_help
-from commands.engine.errors import NOT_AN_INTEGER, SYNTAX, CommandError
-from commands.engine.grammar import Integer, Key, String, Token
+from commands.engine.errors import CommandError
+from commands.engine.grammar import Argument, Integer, Key, String, Token
 from commands.engine.numbers import INT64_MAX
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.errors import WrongType
 
-# What is said of a version, from its row.
+# The members of a version's row that replies show.
 _FACTS = ("hyperparams", "metrics", "data_hash", "sql", "parent", "created_at", "created_by")
-# What REGISTER takes as a text, and what the row calls it.
-_TEXTS = {
-    b"HYPERPARAMS": "hyperparams",
-    b"METRICS": "metrics",
-    b"DATAHASH": "data_hash",
-    b"SQL": "sql",
-    b"BY": "created_by",
-}
-_JSON_TEXTS = (b"HYPERPARAMS", b"METRICS")
 # How many versions are read by one HMGET.
 _BATCH = 1000
 
+declare_namespace("models", ModelRows())
+declare_namespace("model_versions", VersionRows())
 
-def _parse_version(word: bytes) -> int:
-    version = read_version(word)
-    if version is None:
-        raise CommandError(NOT_AN_INTEGER)
-    return version
+
+def _version(name: str, token: str | None = None, *, optional: bool = False) -> Argument:
+    return Integer(name, token, optional=optional, low=0, high=HIGHEST_VERSION)
+
+
+def _text(name: str, token: str) -> Argument:
+    return String(name, token, optional=True, convert=utf8_text(token))
+
+
+def _json(name: str, token: str) -> Argument:
+    return String(name, token, optional=True, convert=json_text(token))
 
 
 def _require(ctx: Context, model: Model, version: int) -> bytes:
-    """The version as a word, if the model has it."""
+    """Return the version as a word; NOTFOUND if the model does not have it."""
     word = b"%d" % version
-    if not ctx.call(b"HEXISTS", model.versions, word):
+    if not call_integer(ctx, b"HEXISTS", model.versions, word):
         raise failure("NOTFOUND", "no version {} of model '{}'", word, model.name)
     return word
 
 
+def _is_archived(ctx: Context, model: Model, word: bytes) -> bool:
+    return call_integer(ctx, b"SISMEMBER", model.archive, word) == 1
+
+
 # --- writing -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Register:
+    name: bytes
+    weights: bytes | None = None
+    hyperparams: str | None = None
+    metrics: str | None = None
+    datahash: str | None = None
+    sql: str | None = None
+    parent: int | None = None
+    by: str | None = None
+    inactive: bool = False
 
 
 @command(
@@ -71,90 +90,83 @@ def _require(ctx: Context, model: Model, version: int) -> bytes:
     since="0.1.0",
     flags="write denyoom",
     complexity="O(1)",
-    summary="Adds a version to a model, made if need be.",
+    summary="Adds a version to a model, and creates the model if needed.",
     arguments=[
         Key("name", "RW access insert"),
         String("blob", "WEIGHTS", optional=True),
-        String("hyperparams", "HYPERPARAMS", optional=True),
-        String("metrics", "METRICS", optional=True),
-        String("hash", "DATAHASH", optional=True),
-        String("sql", "SQL", optional=True),
-        Integer("version", "PARENT", optional=True),
-        String("who", "BY", optional=True),
+        _json("hyperparams", "HYPERPARAMS"),
+        _json("metrics", "METRICS"),
+        _text("hash", "DATAHASH"),
+        _text("sql", "SQL"),
+        _version("version", "PARENT", optional=True),
+        _text("who", "BY"),
         Token("INACTIVE", optional=True),
     ],
+    request=Register,
 )
-def model_register(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers its number, one above the highest there ever was.
+def model_register(ctx: Context, request: Register) -> Reply:
+    """Returns the number of the version, one above the highest there ever was. It becomes the
+    active version unless `INACTIVE` is given.
 
-    It becomes the active one unless `INACTIVE` is said. `HYPERPARAMS` and `METRICS` are
-    JSON, kept as the text they are; `PARENT` is a version of the same model, `NOTFOUND` if
-    it is not there; `WEIGHTS` may be any bytes. What is registered never changes.
+    `WEIGHTS` may be any bytes. `HYPERPARAMS` and `METRICS` are JSON, stored as the text they
+    are. `PARENT` is a version of the same model; the reply is a `NOTFOUND` error if it does
+    not exist. What is registered never changes.
 
         > MODEL.REGISTER spam WEIGHTS w1 METRICS '{"auc": 0.91}' BY ada
         (integer) 1
         > MODEL.REGISTER spam PARENT 1 INACTIVE
         (integer) 2
     """
-    model = checked_model(argv[1])
-    words = Arguments(argv, 2)
-    facts: dict[str, Any] = dict.fromkeys(("model", "version", *_FACTS))
-    weights: bytes | None = None
-    parent: int | None = None
-    active = True
-    while words:
-        option = words.option()
-        if option in _TEXTS:
-            facts[_TEXTS[option]] = _text(option, words.word())
-        elif option == b"WEIGHTS":
-            weights = words.word()
-        elif option == b"PARENT":
-            parent = _parse_version(words.word())
-        elif option == b"INACTIVE":
-            active = False
-        else:
-            raise CommandError(SYNTAX)
+    model = checked_model(request.name)
     row = load_row(ctx, model) or new_row(model)
     version = latest_version(ctx, model, row) + 1
-    if ctx.call(b"HEXISTS", model.versions, b"%d" % version):
-        # Put there behind the row's back.
+    if call_integer(ctx, b"HEXISTS", model.versions, b"%d" % version):
+        # The version was stored by other commands, which did not raise `latest`.
         version = versions_of(ctx, model)[-1] + 1
     if version > HIGHEST_VERSION:
         raise failure("ERR", "model '{}' has used up its versions", model.name)
-    if parent is not None:
-        _require(ctx, model, parent)
-    word = b"%d" % version
+    if request.parent is not None:
+        _require(ctx, model, request.parent)
+    # WRONGTYPE, if it comes, must come before anything is written.
     ctx.call(b"HLEN", model.weights)
-    facts["model"], facts["version"] = model.name.decode(), version
-    facts["parent"], facts["created_at"] = parent, ctx.now
+    facts = {
+        "model": model.name.decode(),
+        "version": version,
+        "hyperparams": request.hyperparams,
+        "metrics": request.metrics,
+        "data_hash": request.datahash,
+        "sql": request.sql,
+        "parent": request.parent,
+        "created_at": ctx.now,
+        "created_by": request.by,
+    }
+    word = b"%d" % version
     ctx.call(b"HSET", model.versions, word, write_json(facts))
-    if weights is not None:
-        ctx.call(b"HSET", model.weights, word, weights)
+    if request.weights is not None:
+        ctx.call(b"HSET", model.weights, word, request.weights)
     row["latest"] = version
-    if active:
+    if not request.inactive:
         row["active"] = version
     write_row(ctx, model, row)
-    _announce(ctx, model, "register", version, active=active)
+    _publish(ctx, model, "register", version, active=not request.inactive)
     return version
 
 
-def _text(option: bytes, word: bytes) -> str:
-    name = option.decode()
-    if option in _JSON_TEXTS:
-        checked_json(word, name)
-    try:
-        return word.decode()
-    except UnicodeDecodeError:
-        raise failure("BADRECORD", f"{name} is not UTF-8") from None
-
-
-def _announce(
-    ctx: Context, model: Model, change: str, version: int | None = None, **facts: Any
+def _publish(
+    ctx: Context, model: Model, change: str, version: int | None = None, **facts: bool
 ) -> None:
-    event = {"event": change, "model": model.name.decode(), **facts}
+    event: dict[str, object] = {"event": change, "model": model.name.decode(), **facts}
     if version is not None:
         event["version"] = version
     publish(ctx, "model", model.name, event)
+
+
+@dataclass(slots=True)
+class Version:
+    """One version of a model: the request of MODEL.ACTIVATE, ARCHIVE and UNARCHIVE."""
+
+    name: bytes
+    version: int
 
 
 @command(
@@ -164,24 +176,25 @@ def _announce(
     flags="write denyoom",
     complexity="O(1)",
     summary="Makes a version the active one of its model.",
-    arguments=[Key("name", "RW access update"), Integer("version")],
+    arguments=[Key("name", "RW access update"), _version("version")],
+    request=Version,
 )
-def model_activate(ctx: Context, argv: list[bytes]) -> Reply:
-    """`ARCHIVED` when it is archived, `NOTFOUND` when it is not there.
+def model_activate(ctx: Context, request: Version) -> Reply:
+    """An archived version is an `ARCHIVED` error, one that does not exist a `NOTFOUND` error.
 
     > MODEL.ACTIVATE spam 2
     OK
     """
-    model, version = checked_model(argv[1]), _parse_version(argv[2])
+    model, version = checked_model(request.name), request.version
     row = load_row(ctx, model) or new_row(model)
     word = _require(ctx, model, version)
-    if ctx.call(b"SISMEMBER", model.archive, word):
+    if _is_archived(ctx, model, word):
         raise failure("ARCHIVED", "version {} of model '{}' is archived", word, model.name)
     if row.get("active") != version:
         row["latest"] = latest_version(ctx, model, row)
         row["active"] = version
         write_row(ctx, model, row)
-        _announce(ctx, model, "activate", version)
+        _publish(ctx, model, "activate", version)
     return OK
 
 
@@ -191,24 +204,25 @@ def model_activate(ctx: Context, argv: list[bytes]) -> Reply:
     since="0.1.0",
     flags="write denyoom",
     complexity="O(1)",
-    summary="Puts a version aside, so that it cannot be active.",
-    arguments=[Key("name", "RW access update"), Integer("version")],
+    summary="Archives a version, so that it cannot be active.",
+    arguments=[Key("name", "RW access update"), _version("version")],
+    request=Version,
 )
-def model_archive(ctx: Context, argv: list[bytes]) -> Reply:
-    """Archiving the active version leaves the model without one. Repeating it is fine.
+def model_archive(ctx: Context, request: Version) -> Reply:
+    """Archiving the active version leaves the model without one. It is safe to repeat.
 
     > MODEL.ARCHIVE spam 1
     OK
     """
-    model, version = checked_model(argv[1]), _parse_version(argv[2])
+    model, version = checked_model(request.name), request.version
     row = load_row(ctx, model)
     word = _require(ctx, model, version)
-    if not ctx.call(b"SADD", model.archive, word):
+    if not call_integer(ctx, b"SADD", model.archive, word):
         return OK
     if row is not None and row.get("active") == version:
         row["active"] = None
         write_row(ctx, model, row)
-    _announce(ctx, model, "archive", version)
+    _publish(ctx, model, "archive", version)
     return OK
 
 
@@ -219,17 +233,18 @@ def model_archive(ctx: Context, argv: list[bytes]) -> Reply:
     flags="write",
     complexity="O(1)",
     summary="Takes a version back out of the archive.",
-    arguments=[Key("name", "RW access update"), Integer("version")],
+    arguments=[Key("name", "RW access update"), _version("version")],
+    request=Version,
 )
-def model_unarchive(ctx: Context, argv: list[bytes]) -> Reply:
-    """It is not active by that. Repeating it is fine.
+def model_unarchive(ctx: Context, request: Version) -> Reply:
+    """This does not make the version active. It is safe to repeat.
 
     > MODEL.UNARCHIVE spam 1
     OK
     """
-    model, version = checked_model(argv[1]), _parse_version(argv[2])
-    if ctx.call(b"SREM", model.archive, _require(ctx, model, version)):
-        _announce(ctx, model, "unarchive", version)
+    model, version = checked_model(request.name), request.version
+    if call_integer(ctx, b"SREM", model.archive, _require(ctx, model, version)):
+        _publish(ctx, model, "unarchive", version)
     return OK
 
 
@@ -243,19 +258,25 @@ def model_unarchive(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("name", "RW delete")],
 )
 def model_del(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers 1, or 0 when there is no such model. A model of that name begins anew.
+    """Returns 1, or 0 if there is no such model. A new model of that name starts at version 1.
 
     > MODEL.DEL nosuch
     (integer) 0
     """
     model = checked_model(argv[1])
-    if not ctx.call(b"DEL", model.row, model.versions, model.weights, model.archive):
+    if not call_integer(ctx, b"DEL", model.row, model.versions, model.weights, model.archive):
         return 0
-    _announce(ctx, model, "del")
+    _publish(ctx, model, "del")
     return 1
 
 
 # --- reading -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Get:
+    name: bytes
+    version: int | None = None
 
 
 @command(
@@ -264,13 +285,14 @@ def model_del(ctx: Context, argv: list[bytes]) -> Reply:
     since="0.1.0",
     flags="readonly",
     complexity="O(1)",
-    summary="Answers a version of a model with its weights.",
-    arguments=[Key("name", "RO access"), Integer("version", optional=True)],
+    summary="Returns a version of a model, with its weights.",
+    arguments=[Key("name", "RO access"), _version("version", optional=True)],
+    request=Get,
 )
-def model_get(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers the active version where none is named; nil when there is none.
+def model_get(ctx: Context, request: Get) -> Reply:
+    """Returns the active version if none is named, and nil if there is no such version.
 
-    A map, the weights last. What was not given at registration is nil.
+    The reply is a map; facts that were not given at registration are nil.
 
         > MODEL.GET spam 1
          1) "model"
@@ -298,17 +320,14 @@ def model_get(ctx: Context, argv: list[bytes]) -> Reply:
         23) "weights"
         24) "w1"
     """
-    if len(argv) > 3:
-        raise CommandError(SYNTAX)
-    model = checked_model(argv[1])
-    named = _parse_version(argv[2]) if len(argv) == 3 else None
+    model = checked_model(request.name)
     row = load_row(ctx, model)
     active = None if row is None else _active(ctx, model, row)
-    version = active if named is None else named
+    version = active if request.version is None else request.version
     if version is None:
         return None
     word = b"%d" % version
-    text = ctx.call(b"HGET", model.versions, word)
+    text = call_text(ctx, b"HGET", model.versions, word)
     if text is None:
         return None
     facts = parse_row(text)
@@ -316,26 +335,30 @@ def model_get(ctx: Context, argv: list[bytes]) -> Reply:
         raise failure(
             "BADRECORD", "the row of version {} of model '{}' cannot be read", word, model.name
         )
-    archived = ctx.call(b"SISMEMBER", model.archive, word)
-    shown = _shown(model, version, facts, active=version == active, archived=archived == 1)
-    shown[b"weights"] = ctx.call(b"HGET", model.weights, word)
+    archived = _is_archived(ctx, model, word)
+    shown = _shown(model, version, facts, active=version == active, archived=archived)
+    shown[b"weights"] = call_text(ctx, b"HGET", model.weights, word)
     return shown
 
 
-def _active(ctx: Context, model: Model, row: dict[str, Any]) -> int | None:
-    """The version that is active; ML.* can write a row that names one which cannot be."""
-    version = whole(row.get("active"))
+def _active(ctx: Context, model: Model, row: Row) -> int | None:
+    """Return the active version.
+
+    A row that ML.PUT stored may name a version that is archived or does not exist.
+    """
+    version = stored_version(row.get("active"))
     if version is None:
         return None
     word = b"%d" % version
-    if ctx.call(b"SISMEMBER", model.archive, word):
+    if _is_archived(ctx, model, word):
         return None
-    return version if ctx.call(b"HEXISTS", model.versions, word) else None
+    return version if call_integer(ctx, b"HEXISTS", model.versions, word) else None
 
 
 def _shown(
-    model: Model, version: int, facts: dict[str, Any], *, active: bool, archived: bool
+    model: Model, version: int, facts: Row, *, active: bool, archived: bool
 ) -> dict[bytes, Reply]:
+    """Return the map that a reply shows of a version."""
     shown: dict[bytes, Reply] = {
         b"model": model.name,
         b"version": version,
@@ -346,8 +369,8 @@ def _shown(
     return shown
 
 
-def _value(value: Any) -> Reply:
-    """A member of a row as a reply: a text, a number, nil, or the JSON of anything else."""
+def _value(value: object) -> Reply:
+    """Return a member of a row as a string, an integer, nil, or else as JSON."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -363,11 +386,11 @@ def _value(value: Any) -> Reply:
     since="0.1.0",
     flags="readonly",
     complexity="O(N*log(N)) with N the number of versions",
-    summary="Answers all versions of a model, oldest first.",
+    summary="Returns all versions of a model, oldest first.",
     arguments=[Key("name", "RO access")],
 )
 def model_versions(ctx: Context, argv: list[bytes]) -> Reply:
-    """A map for each, as MODEL.GET answers, without the weights.
+    """Each version is a map as in the reply to `MODEL.GET`, without the weights.
 
     > MODEL.VERSIONS nosuch
     (empty array)
@@ -376,14 +399,14 @@ def model_versions(ctx: Context, argv: list[bytes]) -> Reply:
     row = load_row(ctx, model)
     active = None if row is None else _active(ctx, model, row)
     versions = versions_of(ctx, model)
-    archived = set(ctx.call(b"SMEMBERS", model.archive).items)
+    archived = set(call_members(ctx, b"SMEMBERS", model.archive))
     found = []
     for start in range(0, len(versions), _BATCH):
         batch = versions[start : start + _BATCH]
         words = [b"%d" % version for version in batch]
-        texts = ctx.call(b"HMGET", model.versions, *words)
+        texts = call_values(ctx, b"HMGET", model.versions, *words)
         for version, word, text in zip(batch, words, texts, strict=True):
-            facts = parse_row(text)
+            facts = None if text is None else parse_row(text)
             if facts is None:
                 count_poison(ctx)
                 continue
@@ -392,17 +415,24 @@ def model_versions(ctx: Context, argv: list[bytes]) -> Reply:
     return found
 
 
+@dataclass(slots=True)
+class List:
+    prefix: bytes = b""
+
+
 @command(
     "MODEL.LIST",
     group="model",
     since="0.1.0",
     flags="readonly",
-    complexity="O(M*log(N)) with M the number of models answered and N of all keys",
+    complexity="O(M*log(N)) with M the number of models returned and N of all keys",
     summary="Lists the models.",
     arguments=[String("prefix", "PREFIX", optional=True)],
+    request=List,
 )
-def model_list(ctx: Context, argv: list[bytes]) -> Reply:
-    """For each its name, the active version or nil, and how many there are and are archived.
+def model_list(ctx: Context, request: List) -> Reply:
+    """For each model the reply has its name, the active version or nil, and how many versions
+    it has and how many of them are archived.
 
     > MODEL.LIST PREFIX sp
     1) 1) "name"
@@ -414,10 +444,8 @@ def model_list(ctx: Context, argv: list[bytes]) -> Reply:
        7) "archived"
        8) (integer) 0
     """
-    if len(argv) not in (1, 3) or (len(argv) == 3 and argv[1].upper() != b"PREFIX"):
-        raise CommandError(SYNTAX)
     listed = []
-    for name in model_names(ctx, argv[2] if len(argv) == 3 else b""):
+    for name in model_names(ctx, request.prefix):
         model = Model(name)
         try:
             row = load_row(ctx, model)
@@ -428,12 +456,12 @@ def model_list(ctx: Context, argv: list[bytes]) -> Reply:
     return listed
 
 
-def _summary(ctx: Context, model: Model, row: dict[str, Any]) -> dict[bytes, Reply]:
+def _summary(ctx: Context, model: Model, row: Row) -> dict[bytes, Reply]:
     return {
         b"name": model.name,
         b"active": _active(ctx, model, row),
-        b"total": ctx.call(b"HLEN", model.versions),
-        b"archived": ctx.call(b"SCARD", model.archive),
+        b"total": call_integer(ctx, b"HLEN", model.versions),
+        b"archived": call_integer(ctx, b"SCARD", model.archive),
     }
 
 

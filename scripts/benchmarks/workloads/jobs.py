@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from time import perf_counter
 
-from commands.domain.jobs.claims import settle_pools
+from commands.domain.jobs.due import run_due_pools
 from commands.families import open_instance
 from commands.settings.settings import Settings
 from scripts.benchmarks.drivers import Connection, request
@@ -85,7 +85,7 @@ class Leases:
         (database, *_) = self._instance.keyspace.databases
         due = self._due()
         started = perf_counter()
-        assert not self._session.run_sweep(database, settle_pools)
+        assert not self._session.run_sweep(database, run_due_pools)
         elapsed = perf_counter() - started
         assert due - self._due() == EXPIRED
         return elapsed

@@ -1,4 +1,4 @@
-"""JOB.*: what workers send, fair waiting, and leases that run out."""
+"""The commands of workers: claims, fair blocking, progress, leases, ends."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.support.jobs import (
     row_of,
     status_of,
     submit,
+    wait_for_blocked_clients,
 )
 from tests.support.resp import NULL_ARRAY, Connection, Error
 from tests.support.servers import RunningServer
@@ -29,7 +30,7 @@ def frozen(server: RunningServer) -> None:
 # --- claiming ---------------------------------------------------------------------------------
 
 
-def test_a_claim_runs_the_job(client: Connection) -> None:
+def test_a_claim_starts_the_job(client: Connection) -> None:
     submit(client)
     row = json.loads(client("JOB.CLAIM", "p", "w1"))
     assert (row["status"], row["started_at"]) == ("running", NOW)
@@ -39,13 +40,13 @@ def test_a_claim_runs_the_job(client: Connection) -> None:
     assert facts[b"attempts"] == 1
 
 
-def test_the_shapes_of_nothing(client: Connection, client3: Connection) -> None:
+def test_replies_when_no_job_is_ready(client: Connection, client3: Connection) -> None:
     assert client("JOB.CLAIM", "p", "w") is None
     assert client("JOB.CLAIM", "p", "w", "COUNT", 2) is NULL_ARRAY
     assert client3("JOB.CLAIM", "p", "w", "COUNT", 2) is None
 
 
-def test_claimers_are_served_first_come_first_served(server: RunningServer) -> None:
+def test_blocked_claims_are_served_first_come_first_served(server: RunningServer) -> None:
     waiting = [server.connect() for _ in range(3)]
     waiting[0].send("JOB.CLAIM", "p", "w0", "KINDS", 1, "train", "BLOCK", 0)
     waiting[0].send("PING")
@@ -53,8 +54,7 @@ def test_claimers_are_served_first_come_first_served(server: RunningServer) -> N
     for place, connection in enumerate(waiting):
         if place:
             connection.send("JOB.CLAIM", "p", f"w{place}", "BLOCK", 0)
-        while b"blocked_clients:%d" % (place + 1) not in probe("INFO", "clients"):
-            pass
+        wait_for_blocked_clients(server, place + 1)
     submit(probe, A, kind="backfill")
     submit(probe, B)
     submit(probe, C)
@@ -63,39 +63,36 @@ def test_claimers_are_served_first_come_first_served(server: RunningServer) -> N
     assert claimed(waiting[2].read()) == C
 
 
-def test_a_claim_waits_until_its_time_is_over(server: RunningServer, client: Connection) -> None:
+def test_a_blocked_claim_times_out(server: RunningServer, client: Connection) -> None:
     client.send("JOB.CLAIM", "p", "w", "BLOCK", 100)
-    probe = server.connect()
-    while b"blocked_clients:1" not in probe("INFO", "clients"):
-        pass
+    wait_for_blocked_clients(server, 1)
     server.advance(100)
     assert client.read() is None
 
 
-def test_waiting_claims_wake_after_exec_delays_and_lost_leases(server: RunningServer) -> None:
+def test_blocked_claims_wake_up_after_exec_delays_and_expired_leases(server: RunningServer) -> None:
     probe, client = server.connect(), server.connect()
 
-    def wait() -> None:
+    def claim_and_block() -> None:
         client.send("JOB.CLAIM", "p", "w", "LEASE", 50, "BLOCK", 0)
-        while b"blocked_clients:1" not in probe("INFO", "clients"):
-            pass
+        wait_for_blocked_clients(server, 1)
 
-    wait()
+    claim_and_block()
     probe("MULTI")
     submit(probe, A)
     probe("EXEC")
     assert claimed(client.read()) == A
-    wait()
+    claim_and_block()
     server.advance(50)
     assert claimed(client.read()) == A
     probe("JOB.COMPLETE", "p", A)
     submit(probe, B, "DELAY", 10)
-    wait()
+    claim_and_block()
     server.advance(10)
     assert claimed(client.read()) == B
 
 
-def test_in_a_transaction_nothing_waits(client: Connection) -> None:
+def test_commands_do_not_block_in_a_transaction(client: Connection) -> None:
     client("MULTI")
     submit(client)
     client("JOB.CLAIM", "p", "w", "BLOCK", 0)
@@ -103,63 +100,19 @@ def test_in_a_transaction_nothing_waits(client: Connection) -> None:
     client("JOB.WAIT", "p", A, 0)
     client("JOB.COMPLETE", "p", A)
     client("JOB.WAIT", "p", A, 0)
-    ident, row, nothing, unended, done, ended = client("EXEC")
+    ident, row, nothing, not_ended, done, ended = client("EXEC")
     assert ident == A.encode()
     assert claimed(row) == A
-    assert (nothing, unended, done) == (None, None, "OK")
+    assert (nothing, not_ended, done) == (None, None, "OK")
     assert json.loads(ended)["status"] == "completed"
 
 
-# --- leases -----------------------------------------------------------------------------------
+# --- running -----------------------------------------------------------------------------------
 
 
-def test_a_lost_lease_queues_the_job_and_counts_an_attempt(
+def test_progress_is_capped_renews_the_lease_and_may_go_back(
     server: RunningServer, client: Connection
 ) -> None:
-    submit(client, A, "ATTEMPTS", 2)
-    client("JOB.CLAIM", "p", "w1", "LEASE", 100)
-    client("JOB.PROGRESS", "p", A, 50)
-    server.advance(99)
-    assert client("JOB.CLAIM", "p", "w2") is None
-    server.advance(1)
-    lost = Error(f"NOTOWNER worker w1 does not hold job {A} in pool p")
-    assert client("JOB.PROGRESS", "p", A, 60, "WORKER", "w1") == lost
-    assert client("JOB.EXTEND", "p", A, "w1", 100) == lost
-    assert client("JOB.COMPLETE", "p", A, "WORKER", "w1") == lost
-    assert client("JOB.FAIL", "p", A, "oops", "WORKER", "w1") == lost
-    row = json.loads(client("JOB.CLAIM", "p", "w2", "LEASE", 100))
-    assert (row["progress"], row["started_at"]) == (0, NOW + 100)
-    assert client("JOB.COMPLETE", "p", A, "WORKER", "w1") == lost
-    assert info_of(client, A)[b"attempts"] == 2
-    assert info_of(client, A)[b"last_error"] == b"the lease of w1 ran out in attempt 1 of 2"
-
-
-def test_a_lost_lease_in_the_last_attempt_fails_the_job(
-    server: RunningServer, client: Connection
-) -> None:
-    submit(client, A, "ATTEMPTS", 1)
-    client("JOB.CLAIM", "p", "w1", "LEASE", 100)
-    server.advance(100)
-    assert client("JOB.CLAIM", "p", "w2") is None
-    row = row_of(client, A)
-    assert (row["status"], row["finished_at"]) == ("failed", NOW + 100)
-    assert row["error"] == "the lease of w1 ran out in attempt 1 of 1"
-
-
-def test_a_restart_of_the_job_looks_as_in_the_seed(
-    server: RunningServer, client: Connection
-) -> None:
-    submit(client)
-    before = row_of(client, A)
-    client("JOB.CLAIM", "p", "w", "LEASE", 100)
-    client("JOB.PROGRESS", "p", A, 70)
-    server.advance(100)
-    # Which may or may not have been swept when this asks, but is when it has claimed.
-    client("JOB.CLAIM", "p", "w", "KINDS", 1, "backfill")
-    assert row_of(client, A) == before
-
-
-def test_progress_clamps_renews_and_may_go_down(server: RunningServer, client: Connection) -> None:
     submit(client)
     client("JOB.CLAIM", "p", "w", "LEASE", 100)
     server.advance(90)
@@ -185,7 +138,7 @@ def test_progress_without_a_lease_changes_nothing(
     assert row_of(client, A)["progress"] == 0
 
 
-def test_extend_answers_the_new_deadline(server: RunningServer, client: Connection) -> None:
+def test_extend_returns_the_new_end_of_the_lease(server: RunningServer, client: Connection) -> None:
     submit(client)
     client("JOB.CLAIM", "p", "w", "LEASE", 100)
     assert client("JOB.EXTEND", "p", A, "w", 5000) == NOW + 5000
@@ -227,7 +180,7 @@ def test_fail_for_good(client: Connection) -> None:
     assert client("JOB.FAIL", "p", A, "other") == Error(f"TERMINAL job {A} in pool p is failed")
 
 
-def test_retries_back_off_until_attempts_are_used_up(
+def test_retries_back_off_until_no_attempts_are_left(
     server: RunningServer, client: Connection
 ) -> None:
     submit(client, A, "ATTEMPTS", 3, "BACKOFF", 1000)

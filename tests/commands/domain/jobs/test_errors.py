@@ -1,14 +1,16 @@
-"""JOB.*: each error word, none of which changes anything, and records that cannot be read."""
+"""Errors of JOB.*: their texts, that they change nothing, and unreadable records."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import shlex
 
 import pytest
 
 from tests.support.jobs import (
+    KINDS,
     NOW,
+    STATUSES,
     A,
     B,
     C,
@@ -27,62 +29,76 @@ def frozen(server: RunningServer) -> None:
     server.freeze(NOW)
 
 
-@pytest.mark.parametrize(
-    "request_words",
-    [
-        ("JOB.SUBMIT", "", "train", "t", "{}"),
-        ("JOB.SUBMIT", "a{b", "train", "t", "{}"),
-        ("JOB.SUBMIT", "p", "nope", "t", "{}"),
-        ("JOB.SUBMIT", "p", "train", b"\xff", "{}"),
-        ("JOB.SUBMIT", "p", "train", "t", b"\xff"),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "ID", "xyz"),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "PRIORITY", 2**31),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "DELAY", -1),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "DELAY", 2**62),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "ATTEMPTS", 0),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "TTL", 0),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "UNIQUE", ""),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "UNIQUE"),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "AFTER", 0),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "AFTER", 2, A),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "AFTER", 1, C),
-        ("JOB.SUBMIT", "p", "train", "t", "{}", "NOPE"),
-        ("JOB.PUT", "p", A, "{}"),
-        ("JOB.PUT", "p", B, json.dumps(a_row(id=B, target="changed"))),
-        ("JOB.CLAIM", "p", ""),
-        ("JOB.CLAIM", "p", "w", "KINDS", 1, "nope"),
-        ("JOB.CLAIM", "p", "w", "KINDS", 0),
-        ("JOB.CLAIM", "p", "w", "COUNT", 0),
-        ("JOB.CLAIM", "p", "w", "LEASE", 0),
-        ("JOB.CLAIM", "p", "w", "BLOCK", -1),
-        ("JOB.PROGRESS", "p", A, "x"),
-        ("JOB.PROGRESS", "p", A, 5, "WORKER", "other"),
-        ("JOB.PROGRESS", "p", C, 5),
-        ("JOB.EXTEND", "p", A, "other", 5),
-        ("JOB.EXTEND", "p", B, "w", 5),
-        ("JOB.EXTEND", "p", C, "w", 5),
-        ("JOB.COMPLETE", "p", A, "METRICS", "{"),
-        ("JOB.COMPLETE", "p", A, "WORKER", "other"),
-        ("JOB.COMPLETE", "p", B),
-        ("JOB.COMPLETE", "p", C),
-        ("JOB.FAIL", "p", A, b"\xff"),
-        ("JOB.FAIL", "p", B, "oops"),
-        ("JOB.FAIL", "p", C, "oops"),
-        ("JOB.WAIT", "p", A, -1),
-        ("JOB.LIST", "p", "STATUS", "nope"),
-        ("JOB.LIST", "p", "KIND", "nope"),
-        ("JOB.LIST", "p", "CURSOR", "nope"),
-        ("JOB.LIST", "p", "COUNT", 0),
-        ("JOB.PRUNE", "p", "OLDER", -1),
-    ],
-)
-def test_an_error_changes_nothing(client: Connection, request_words: tuple[Any, ...]) -> None:
+# A is running under a lease of w, B is cancelled, C does not exist.
+ERRORS = f"""
+SUBMIT '' train t {{}} => ERR the name of a pool must not be empty or contain braces
+SUBMIT a{{b train t {{}} => ERR the name of a pool must not be empty or contain braces
+SUBMIT p nope t {{}} => ERR unknown kind 'nope', known are: {" ".join(KINDS)}
+SUBMIT p train \udcff {{}} => BADRECORD target is not valid UTF-8
+SUBMIT p train t \udcff => BADRECORD spec is not valid UTF-8
+SUBMIT p train t {{}} ID xyz => ERR the id must be 32 lower-case hex digits, not 'xyz'
+SUBMIT p train t {{}} PRIORITY {2**31} => ERR PRIORITY must be an integer from {-(2**31)} to {2**31 - 1}, not '{2**31}'
+SUBMIT p train t {{}} DELAY -1 => ERR DELAY must be an integer from 0 to {2**52} (milliseconds), not '-1'
+SUBMIT p train t {{}} DELAY {2**62} => ERR DELAY must be an integer from 0 to {2**52} (milliseconds), not '{2**62}'
+SUBMIT p train t {{}} BACKOFF 1s => ERR BACKOFF must be an integer from 0 to {2**52} (milliseconds), not '1s'
+SUBMIT p train t {{}} ATTEMPTS 0 => ERR ATTEMPTS must be an integer from 1 to {2**31 - 1}, not '0'
+SUBMIT p train t {{}} TTL 0 => ERR TTL must be an integer from 1 to {2**52} (milliseconds), not '0'
+SUBMIT p train t {{}} TTL 1 TTL 2 => ERR TTL is given twice
+SUBMIT p train t {{}} UNIQUE '' => ERR UNIQUE must not be empty
+SUBMIT p train t {{}} UNIQUE => ERR UNIQUE is incomplete, expected: UNIQUE unique
+SUBMIT p train t {{}} AFTER 0 => ERR numids must be an integer from 1 to 1024, not '0'
+SUBMIT p train t {{}} AFTER 2 {A} => ERR AFTER is incomplete, expected: AFTER numids after-id [after-id ...]
+SUBMIT p train t {{}} AFTER 1 {C} => NOTFOUND dependency {C} does not exist in pool p
+SUBMIT p train t {{}} NOPE => ERR unknown option 'NOPE'
+PUT p {A} {{}} => BADRECORD invalid row for job {A} in pool p: id must be a string
+PUT p {B} '{json.dumps(a_row(id=B, target="changed"))}' => TERMINAL job {B} in pool p is cancelled
+CLAIM p '' => ERR the name of the worker must not be empty
+CLAIM p w KINDS 1 nope => ERR unknown kind 'nope', known are: {" ".join(KINDS)}
+CLAIM p w KINDS 0 => ERR numkinds must be an integer from 1 to {2**31 - 1}, not '0'
+CLAIM p w COUNT 0 => ERR COUNT must be an integer from 1 to {2**31 - 1}, not '0'
+CLAIM p w LEASE 0 => ERR LEASE must be an integer from 1 to {2**52} (milliseconds), not '0'
+CLAIM p w BLOCK -1 => ERR BLOCK must be an integer from 0 to {2**52} (milliseconds), not '-1'
+PROGRESS p {A} x => ERR percent must be an integer of at least 0, not 'x'
+PROGRESS p {A} -1 => ERR percent must be an integer of at least 0, not '-1'
+PROGRESS p {A} 5 WORKER other => NOTOWNER worker other does not hold job {A} in pool p
+PROGRESS p {C} 5 => NOTFOUND no job {C} in pool p
+EXTEND p {A} other 5 => NOTOWNER worker other does not hold job {A} in pool p
+EXTEND p {A} w 0 => ERR lease must be an integer from 1 to {2**52} (milliseconds), not '0'
+EXTEND p {B} w 5 => NOTOWNER worker w does not hold job {B} in pool p
+EXTEND p {C} w 5 => NOTFOUND no job {C} in pool p
+COMPLETE p {A} METRICS {{ => BADRECORD METRICS is not valid JSON
+COMPLETE p {A} WORKER other => NOTOWNER worker other does not hold job {A} in pool p
+COMPLETE p {A} WORKER '' => ERR the name of the worker must not be empty
+COMPLETE p {B} => TERMINAL job {B} in pool p is cancelled
+COMPLETE p {C} => NOTFOUND no job {C} in pool p
+FAIL p {A} \udcff => BADRECORD message is not valid UTF-8
+FAIL p {A} oops AGAIN => ERR unknown option 'AGAIN'
+FAIL p {B} oops => TERMINAL job {B} in pool p is cancelled
+FAIL p {C} oops => NOTFOUND no job {C} in pool p
+WAIT p {A} -1 => ERR timeout must be an integer from 0 to {2**52} (milliseconds), not '-1'
+LIST p STATUS nope => ERR unknown status 'nope', known are: {" ".join(STATUSES)}
+LIST p KIND nope => ERR unknown kind 'nope', known are: {" ".join(KINDS)}
+LIST p SINCE -1 => ERR SINCE must be an integer from 0 to {2**52} (unix-time-milliseconds), not '-1'
+LIST p CURSOR nope => ERR invalid cursor 'nope'
+LIST p COUNT 0 => ERR COUNT must be an integer from 1 to {2**31 - 1}, not '0'
+LIST p DESC DESC => ERR DESC is given twice
+PRUNE p OLDER -1 => ERR OLDER must be an integer from 0 to {2**52} (milliseconds), not '-1'
+PRUNE p OLDER 0 STATUS queued => ERR STATUS must be one of completed failed cancelled, not 'queued'
+PRUNE p STATUS failed STATUS failed => ERR STATUS is given twice
+PRUNE p STATUS failed DESC 5 => ERR unknown option 'DESC'
+"""  # noqa: E501 - one line each
+
+
+@pytest.mark.parametrize("line", ERRORS.strip().splitlines(), ids=ascii)
+def test_an_error_names_its_cause_and_changes_nothing(client: Connection, line: str) -> None:
     submit(client, A)
     client("JOB.CLAIM", "p", "w")
     submit(client, B)
     client("JOB.CANCEL", "p", B)
     before = client("DEBUG", "DIGEST")
-    assert isinstance(client(*request_words), Error)
+    request, text = line.split(" => ")
+    name, *words = shlex.split(request)
+    assert client(f"JOB.{name}", *words) == Error(text)
     assert client("DEBUG", "DIGEST") == before
 
 
@@ -130,7 +146,7 @@ def test_a_key_of_another_type_is_wrongtype_and_changes_nothing(
     assert refused
 
 
-def test_poison_is_passed_over_and_named_when_asked_for(
+def test_unreadable_jobs_are_skipped_and_an_error_when_named(
     server: RunningServer, client: Connection
 ) -> None:
     for ident in (A, B, C):

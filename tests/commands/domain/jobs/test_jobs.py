@@ -1,4 +1,4 @@
-"""JOB.*: rows, submission, dependencies, and what holds for the whole family."""
+"""JOB.*: submission, dependencies, cancelling, waiting, and copies of all keys."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import pytest
 from tests.support.jobs import (
     KINDS,
     NOW,
-    STATUSES,
     A,
     B,
     C,
-    a_row,
     claimed,
     filled,
     info_of,
@@ -22,6 +20,7 @@ from tests.support.jobs import (
     row_of,
     status_of,
     submit,
+    wait_for_blocked_clients,
 )
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
@@ -32,7 +31,7 @@ def frozen(server: RunningServer) -> None:
     server.freeze(NOW)
 
 
-# --- rows -------------------------------------------------------------------------------------
+# --- submitting -------------------------------------------------------------------------------
 
 
 def test_a_new_job_is_queued_with_zero_timestamps(client: Connection) -> None:
@@ -42,12 +41,6 @@ def test_a_new_job_is_queued_with_zero_timestamps(client: Connection) -> None:
         b'"created_at":%d,"started_at":0,"finished_at":0,"error":null,'
         b'"spec":"{\\"rounds\\": 3}","metrics":null}' % (ident, NOW)
     )
-
-
-@pytest.mark.parametrize("status", STATUSES)
-def test_every_status_can_be_put_and_read(client: Connection, status: str) -> None:
-    assert put(client, status=status) == "OK"
-    assert row_of(client, A) == a_row(status=status)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,94 +59,6 @@ def test_kinds_can_be_added(client: Connection) -> None:
     assert claimed(client("JOB.CLAIM", "p", "w")).encode() == ident
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_only_completed_failed_and_cancelled_are_terminal(client: Connection, status: str) -> None:
-    put(client, status=status)
-    changed = put(client, status=status, target="ham")
-    if status in ("queued", "running"):
-        assert changed == "OK"
-    else:
-        assert changed == Error(f"TERMINAL job {A} in pool p is {status}")
-        assert put(client, status=status) == "OK"
-        assert client("JOB.CANCEL", "p", A) == 0
-
-
-def test_a_duration_needs_both_timestamps(client: Connection) -> None:
-    put(client, status="running", started_at=1000)
-    assert info_of(client, A)[b"duration_ms"] is None
-    put(client, status="completed", started_at=1000, finished_at=1250)
-    assert info_of(client, A)[b"duration_ms"] == 250
-
-
-@pytest.mark.parametrize(
-    "json_text",
-    [
-        "{",
-        "[]",
-        "5",
-        json.dumps(a_row(kind="bake")),
-        json.dumps(a_row(status="done")),
-        json.dumps(a_row(id=B)),
-        json.dumps(a_row(id=A.upper())),
-        json.dumps(a_row(id="abc")),
-        json.dumps(a_row(target=None)),
-        json.dumps(a_row(spec={})),
-        json.dumps(a_row(progress=-1)),
-        json.dumps(a_row(progress="5")),
-        json.dumps(a_row(progress=True)),
-        json.dumps(a_row(created_at=0.5)),
-        json.dumps(a_row(created_at=2**60)),
-        json.dumps({k: v for k, v in a_row().items() if k != "finished_at"}),
-        b"\xff",
-    ],
-)
-def test_what_is_no_row_is_not_put(client: Connection, json_text: str | bytes) -> None:
-    reply = client("JOB.PUT", "p", A, json_text)
-    assert reply.code == "BADRECORD"
-    assert f"job {A} in pool p" in reply.text
-    assert client("DBSIZE") == 0
-
-
-def test_a_row_is_put_as_the_seed_reads_it(client: Connection) -> None:
-    put(client, progress=250.0, error=5, metrics=[], extra=True)
-    assert row_of(client, A) == a_row(progress=100)
-
-
-def test_an_id_is_32_lower_case_hex_digits(client: Connection) -> None:
-    for ident in ("abc", "0" * 31, "0" * 33, "A" * 32, "g" * 32, ""):
-        assert submit(client, ident) == Error(
-            f"ERR an id is 32 lower-case hex digits, not '{ident}'"
-        )
-        assert client("JOB.PUT", "p", ident, json.dumps(a_row())).code == "ERR"
-        assert client("JOB.GET", "p", ident) is None
-        assert client("JOB.DEL", "p", ident) == 0
-
-
-def test_del_is_idempotent(client: Connection) -> None:
-    submit(client)
-    assert (client("JOB.DEL", "p", A), client("JOB.DEL", "p", A)) == (1, 0)
-    assert client("JOB.GET", "p", A) is None
-    assert client("DBSIZE") == 0
-
-
-def test_a_queued_row_that_is_put_can_be_claimed(client: Connection) -> None:
-    put(client)
-    assert claimed(client("JOB.CLAIM", "p", "w")) == A
-
-
-def test_a_running_row_that_is_put_has_a_lease_nobody_holds(
-    server: RunningServer, client: Connection
-) -> None:
-    put(client, status="running", started_at=NOW - 500, progress=30)
-    assert client("JOB.EXTEND", "p", A, "w", 1000).code == "NOTOWNER"
-    server.advance(30_000)
-    assert claimed(client("JOB.CLAIM", "p", "w")) == A
-    assert info_of(client, A)[b"attempts"] == 2
-
-
-# --- submitting -------------------------------------------------------------------------------
-
-
 def test_ids_are_ordered_by_time_and_within_a_millisecond(
     server: RunningServer, client: Connection
 ) -> None:
@@ -166,7 +71,7 @@ def test_ids_are_ordered_by_time_and_within_a_millisecond(
     assert [claimed(row).encode() for row in claims] == idents
 
 
-def test_a_repeated_submission_is_one(client: Connection) -> None:
+def test_repeating_a_submission_with_its_id_changes_nothing(client: Connection) -> None:
     assert submit(client, A) == A.encode()
     client("JOB.CLAIM", "p", "w")
     before = client("DEBUG", "DIGEST")
@@ -174,7 +79,7 @@ def test_a_repeated_submission_is_one(client: Connection) -> None:
     assert client("DEBUG", "DIGEST") == before
 
 
-def test_unique_answers_the_live_holder(client: Connection) -> None:
+def test_unique_returns_the_live_job_that_holds_the_key(client: Connection) -> None:
     assert submit(client, A, "UNIQUE", "nightly") == A.encode()
     assert submit(client, B, "UNIQUE", "nightly") == A.encode()
     client("JOB.CLAIM", "p", "w")
@@ -186,14 +91,16 @@ def test_unique_answers_the_live_holder(client: Connection) -> None:
     assert submit(client, C, "UNIQUE", "nightly") == C.encode()
 
 
-def test_priority_goes_before_age(client: Connection) -> None:
+def test_a_higher_priority_is_claimed_before_an_older_job(client: Connection) -> None:
     submit(client, A, "PRIORITY", -1)
     submit(client, B)
     submit(client, C, "PRIORITY", 7, kind="backfill")
     assert [claimed(client("JOB.CLAIM", "p", "w")) for _ in range(3)] == [C, B, A]
 
 
-def test_a_delayed_job_waits(server: RunningServer, client: Connection) -> None:
+def test_a_delayed_job_cannot_be_claimed_before_its_time(
+    server: RunningServer, client: Connection
+) -> None:
     submit(client, A, "DELAY", 100)
     assert info_of(client, A)[b"ready_at"] == NOW + 100
     server.advance(99)
@@ -202,7 +109,9 @@ def test_a_delayed_job_waits(server: RunningServer, client: Connection) -> None:
     assert claimed(client("JOB.CLAIM", "p", "w")) == A
 
 
-def test_an_unclaimed_job_is_gone_after_its_ttl(server: RunningServer, client: Connection) -> None:
+def test_an_unclaimed_job_is_removed_after_its_ttl(
+    server: RunningServer, client: Connection
+) -> None:
     submit(client, A, "TTL", 100)
     submit(client, B, "AFTER", 1, A)
     server.advance(99)
@@ -210,7 +119,7 @@ def test_an_unclaimed_job_is_gone_after_its_ttl(server: RunningServer, client: C
     server.advance(1)
     assert client("JOB.GET", "p", A) is None
     assert client("JOB.CLAIM", "p", "w") is None
-    assert row_of(client, B)["error"] == f"job {A}, which it waits for, was removed"
+    assert row_of(client, B)["error"] == f"dependency {A} was removed"
     assert submit(client, A) == A.encode()
 
 
@@ -231,7 +140,7 @@ def test_a_finished_job_is_kept_for_its_ttl(server: RunningServer, client: Conne
 # --- dependencies -----------------------------------------------------------------------------
 
 
-def test_a_job_waits_for_all_it_comes_after(client: Connection) -> None:
+def test_a_job_waits_for_all_its_dependencies(client: Connection) -> None:
     submit(client, A)
     submit(client, B)
     submit(client, C, "AFTER", 2, A, B)
@@ -244,7 +153,9 @@ def test_a_job_waits_for_all_it_comes_after(client: Connection) -> None:
     assert info_of(client, C)[b"after"] == [A.encode(), B.encode()]
 
 
-def test_a_job_that_runs_by_hand_waits_no_more(server: RunningServer, client: Connection) -> None:
+def test_putting_a_running_row_ends_the_wait_for_dependencies(
+    server: RunningServer, client: Connection
+) -> None:
     submit(client, A)
     submit(client, B, "AFTER", 1, A)
     put(client, id=B, status="running", started_at=NOW)
@@ -255,7 +166,9 @@ def test_a_job_that_runs_by_hand_waits_no_more(server: RunningServer, client: Co
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel", "del"])
-def test_one_that_does_not_complete_cancels_what_waits(client: Connection, end: str) -> None:
+def test_a_dependency_that_does_not_complete_cancels_its_dependents(
+    client: Connection, end: str
+) -> None:
     submit(client, A)
     submit(client, B, "AFTER", 1, A)
     submit(client, C, "AFTER", 1, B)
@@ -264,11 +177,11 @@ def test_one_that_does_not_complete_cancels_what_waits(client: Connection, end: 
     else:
         client(f"JOB.{end}", "p", A)
     assert [status_of(client, ident) for ident in (B, C)] == ["cancelled", "cancelled"]
-    how = {"fail": "failed", "cancel": "cancelled", "del": "removed"}[end]
-    assert row_of(client, B)["error"] == f"job {A}, which it waits for, was {how}"
+    how = {"fail": "failed", "cancel": "was cancelled", "del": "was removed"}[end]
+    assert row_of(client, B)["error"] == f"dependency {A} {how}"
 
 
-def test_after_one_that_has_ended(client: Connection) -> None:
+def test_dependencies_that_have_already_ended(client: Connection) -> None:
     submit(client, A)
     client("JOB.COMPLETE", "p", A)
     submit(client, B, "AFTER", 1, A)
@@ -296,8 +209,7 @@ def test_wait(server: RunningServer, client: Connection) -> None:
     for end in (("JOB.COMPLETE", "p", A), ("JOB.DEL", "p", A)):
         submit(probe)
         client.send("JOB.WAIT", "p", A, 0)
-        while b"blocked_clients:1" not in probe("INFO", "clients"):
-            pass
+        wait_for_blocked_clients(server, 1)
         probe("JOB.CLAIM", "p", "w")
         probe(*end)
         reply = client.read()
@@ -310,16 +222,15 @@ def test_wait(server: RunningServer, client: Connection) -> None:
     assert client("JOB.WAIT", "p", A, 5) is None
     submit(probe)
     client.send("JOB.WAIT", "p", A, 100)
-    while b"blocked_clients:1" not in probe("INFO", "clients"):
-        pass
+    wait_for_blocked_clients(server, 1)
     server.advance(100)
     assert client.read() is None
 
 
-# --- what holds for all -----------------------------------------------------------------------
+# --- the whole family -----------------------------------------------------------------------
 
 
-def test_jobs_are_ordinary_values_and_complete(
+def test_a_copy_of_all_keys_is_a_copy_of_the_jobs(
     loop: Loop, server: RunningServer, client: Connection
 ) -> None:
     idents = filled(server, client)
@@ -354,7 +265,7 @@ def test_jobs_are_ordinary_values_and_complete(
     copy.close()
 
 
-def test_pools_are_apart(client: Connection) -> None:
+def test_pools_are_independent(client: Connection) -> None:
     submit(client)
     assert client("JOB.GET", "q", A) is None
     assert client("JOB.CLAIM", "q", "w") is None
@@ -362,7 +273,7 @@ def test_pools_are_apart(client: Connection) -> None:
     assert all(b"{p}" in key for key in client("KEYS", "*"))
 
 
-def test_the_family_describes_itself(client: Connection) -> None:
+def test_help_and_key_positions(client: Connection) -> None:
     lines = client("JOB.HELP")
     assert lines[0] == "JOB.<command> [<arg> [value] [opt] ...]. Commands are:"
     assert client("COMMAND", "GETKEYS", "JOB.SUBMIT", "p", "train", "t", "{}") == [b"p"]

@@ -1,4 +1,4 @@
-"""JOB.*: lists, figures, clearing up, and events."""
+"""Figures, all the facts of a job, removing old jobs, and events."""
 
 from __future__ import annotations
 
@@ -11,49 +11,16 @@ from tests.support.jobs import (
     A,
     B,
     C,
-    filled,
     listed,
     submit,
 )
-from tests.support.resp import Connection, Error, Map, Push
+from tests.support.resp import Connection, Map, Push
 from tests.support.servers import RunningServer
 
 
 @pytest.fixture(autouse=True)
 def frozen(server: RunningServer) -> None:
     server.freeze(NOW)
-
-
-# --- reports ----------------------------------------------------------------------------------
-
-
-def test_lists_are_by_creation_and_filtered(server: RunningServer, client: Connection) -> None:
-    idents = filled(server, client)
-    assert listed(client) == idents
-    assert listed(client, "DESC") == idents[::-1]
-    assert listed(client, count=1000) == idents
-    assert listed(client, "STATUS", "running") == idents[5:10]
-    assert listed(client, "STATUS", "completed", "DESC") == idents[4::-1]
-    assert listed(client, "KIND", "backfill") == idents[1::2]
-    assert listed(client, "TARGET", "t3") == idents[3::5]
-    assert listed(client, "TARGET", "nothing") == []
-    assert listed(client, "WORKER", "w1") == idents[:10]
-    assert listed(client, "SINCE", NOW + 3) == idents[8:]
-    assert listed(client, "UNTIL", NOW + 3, "DESC") == idents[11::-1]
-    assert listed(client, "SINCE", NOW + 3, "UNTIL", NOW + 4) == idents[8:16]
-    assert listed(client, "KIND", "train", "TARGET", "t3", "STATUS", "queued") == idents[18::10]
-    assert listed(client, "WORKER", "w1", "STATUS", "queued") == []
-
-
-def test_a_cursor_survives_what_it_stands_on(server: RunningServer, client: Connection) -> None:
-    idents = filled(server, client)
-    for order, rest in (([], idents[7:]), (["DESC"], idents[:33][::-1])):
-        cursor, rows = client("JOB.LIST", "p", *order, "COUNT", 7)
-        client("JOB.DEL", "p", json.loads(rows[-1])["id"])
-        _, behind = client("JOB.LIST", "p", *order, "CURSOR", cursor)
-        assert [json.loads(row)["id"] for row in behind] == [
-            ident for ident in rest if client("JOB.GET", "p", ident)
-        ]
 
 
 def test_figures(server: RunningServer, client3: Connection) -> None:
@@ -122,10 +89,6 @@ def test_prune(server: RunningServer, client: Connection) -> None:
     assert client("JOB.PRUNE", "p", "STATUS", "completed", "OLDER", 200) == 1
     assert client("JOB.PRUNE", "p", "OLDER", 0) == 1
     assert listed(client) == [C]
-    assert client("JOB.PRUNE", "p", "OLDER", 0, "STATUS", "queued").code == "ERR"
-    assert client("JOB.PRUNE", "p", "STATUS", "failed", "STATUS", "failed") == Error(
-        "ERR syntax error"
-    )
 
 
 def test_events_are_published_and_kept(server: RunningServer, client: Connection) -> None:

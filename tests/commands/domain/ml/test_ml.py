@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
 
-from commands.domain.models.rows import parse_version_key, version_key
 from tests.support.resp import Connection, Error, Map
 from tests.support.servers import RunningServer
 
 ID = "0123456789abcdef0123456789abcdef"
 NAMESPACES = ("models", "model_versions", "jobs")
+KNOWN = "jobs, model_versions, models"
+WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 
 def job_row(ident: str = ID, **members: Any) -> str:
@@ -54,7 +56,7 @@ def test_get_missing_is_nil(client: Connection, namespace: str) -> None:
 
 
 @each_namespace
-def test_del_is_idempotent(client: Connection, namespace: str) -> None:
+def test_del_returns_whether_there_was_a_row(client: Connection, namespace: str) -> None:
     assert client("ML.DEL", "p", namespace, KEYS[namespace]) == 0
     client("ML.PUT", "p", namespace, KEYS[namespace], VALUES[namespace])
     assert client("ML.DEL", "p", namespace, KEYS[namespace]) == 1
@@ -62,7 +64,7 @@ def test_del_is_idempotent(client: Connection, namespace: str) -> None:
     assert client("ML.GET", "p", namespace, KEYS[namespace]) is None
 
 
-def test_list_keeps_to_its_namespace(client: Connection) -> None:
+def test_a_list_has_the_rows_of_one_namespace(client: Connection) -> None:
     other = ID[::-1]
     client("ML.PUT", "p", "jobs", ID, job_row())
     client("ML.PUT", "p", "jobs", other, job_row(other, created_at=6))
@@ -83,19 +85,12 @@ def test_job_keys_are_32_lower_case_hex_digits(client: Connection) -> None:
         assert client("ML.GET", "p", "jobs", key) is None
 
 
-def test_version_keys_are_split_at_the_last_mark() -> None:
-    assert version_key(b"spam_classifier", 42) == b"spam_classifier@v42"
-    assert parse_version_key(b"spam_classifier@v42") == (b"spam_classifier", 42)
-    assert parse_version_key(b"weird@name@v7") == (b"weird@name", 7)
-    assert parse_version_key(b"spam@vfoo") is None
-
-
-def test_version_keys_of_another_form(client: Connection) -> None:
+def test_keys_that_do_not_have_the_form_of_a_version(client: Connection) -> None:
     assert client("ML.PUT", "p", "model_versions", "weird@name@v7", "{}") == "OK"
     assert client("ML.LIST", "p", "model_versions") == [b"0", [b"weird@name@v7", b"{}"]]
     for key in ("spam", "spam@vfoo", "spam@v", "spam@v-1", "spam@v4294967296"):
         assert client("ML.PUT", "p", "model_versions", key, "{}") == Error(
-            f"ERR a key of model_versions is <model>@v<n>, not '{key}'"
+            f"ERR a key of model_versions must be <model>@v<n>, not '{key}'"
         )
         assert client("ML.GET", "p", "model_versions", key) is None
         assert client("ML.DEL", "p", "model_versions", key) == 0
@@ -120,7 +115,9 @@ def test_lists_are_paged(client: Connection) -> None:
         assert found == keys
 
 
-def test_what_one_family_writes_the_other_reads(client: Connection, client3: Connection) -> None:
+def test_rows_are_shared_with_the_commands_of_jobs_and_models(
+    client: Connection, client3: Connection
+) -> None:
     client("ML.PUT", "p", "jobs", ID, job_row())
     assert json.loads(client("JOB.CLAIM", "p", "w"))["id"] == ID
     assert json.loads(client("ML.GET", "p", "jobs", ID))["status"] == "running"
@@ -138,46 +135,48 @@ def test_what_one_family_writes_the_other_reads(client: Connection, client3: Con
     assert [key for key, _ in rows.items] == [b"spam@v1", b"spam@v5", b"spam@v6"]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("ML.PUT", "p", "Models", "spam", "{}"),
-        ("ML.PUT", "p", "models", "spam", "{"),
-        ("ML.PUT", "p", "models", "spam", "[]"),
-        ("ML.PUT", "p", "models", "{}", "{"),
-        ("ML.PUT", "p", "models", "", "{}"),
-        ("ML.PUT", "p", "model_versions", "spam@v1", "nope"),
-        ("ML.PUT", "p", "model_versions", "spam", "{}"),
-        ("ML.PUT", "p", "jobs", ID, "{}"),
-        ("ML.PUT", "p", "jobs", "abc", job_row()),
-        ("ML.PUT", "", "jobs", ID, job_row()),
-        ("ML.DEL", "p", "nothing", "spam"),
-        ("ML.LIST", "p", "models", "CURSOR", "5"),
-        ("ML.LIST", "p", "model_versions", "CURSOR", "+x"),
-        ("ML.LIST", "p", "jobs", "CURSOR", "+x"),
-        ("ML.LIST", "p", "jobs", "COUNT", "0"),
-        ("ML.LIST", "p", "jobs", "NOPE"),
-    ],
-)
-def test_an_error_changes_nothing(client: Connection, words: tuple[str, ...]) -> None:
+POOL_NAME = "ERR the name of a pool must not be empty or contain braces"
+ERRORS = f"""
+PUT p Models spam {{}} => NAMESPACE unknown namespace 'Models', known are: {KNOWN}
+PUT p models spam {{ => BADRECORD the value of spam is not valid JSON
+PUT p models spam [] => BADRECORD the value of spam is not a JSON object
+PUT p models {{}} {{ => BADRECORD the value of {{}} is not valid JSON
+PUT p models '' {{}} => ERR invalid model name '': it must not be empty or start with '}}'
+PUT p model_versions spam@v1 nope => BADRECORD the value of spam@v1 is not valid JSON
+PUT p model_versions spam {{}} => ERR a key of model_versions must be <model>@v<n>, not 'spam'
+PUT p jobs {ID} {{}} => BADRECORD invalid row for job {ID} in pool p: id must be a string
+PUT p jobs abc {{}} => ERR the id must be 32 lower-case hex digits, not 'abc'
+PUT '' jobs {ID} {{}} => {POOL_NAME}
+PUT a}} models spam {{}} => {POOL_NAME}
+GET '' models spam => {POOL_NAME}
+GET p dogs spam => NAMESPACE unknown namespace 'dogs', known are: {KNOWN}
+DEL p nothing spam => NAMESPACE unknown namespace 'nothing', known are: {KNOWN}
+DEL '' models spam => {POOL_NAME}
+LIST '' models => {POOL_NAME}
+LIST p models CURSOR 5 => ERR invalid cursor '5'
+LIST p model_versions CURSOR +x => ERR invalid cursor '+x'
+LIST p jobs CURSOR +x => ERR invalid cursor '+x'
+LIST p jobs COUNT 0 => ERR COUNT must be an integer from 1 to 2147483647, not '0'
+LIST p jobs NOPE => ERR unknown option 'NOPE'
+LIST p jobs COUNT 1 COUNT 2 => ERR COUNT is given twice
+GET p model_versions broken@v1 => {WRONGTYPE}
+"""
+
+
+@pytest.mark.parametrize("line", ERRORS.strip().splitlines(), ids=ascii)
+def test_an_error_names_its_cause_and_changes_nothing(client: Connection, line: str) -> None:
     client("MODEL.REGISTER", "spam")
+    client("SET", "redkeep:model_versions:{broken}", "x")
     before = client("DEBUG", "DIGEST")
-    assert isinstance(client(*words), Error)
+    request, text = line.split(" => ")
+    name, *words = shlex.split(request)
+    assert client(f"ML.{name}", *words) == Error(text)
     assert client("DEBUG", "DIGEST") == before
 
 
-def test_errors_begin_with_their_word(client: Connection) -> None:
-    assert client("ML.GET", "p", "dogs", "x") == Error(
-        "NAMESPACE 'dogs' is none of models, model_versions and jobs"
-    )
-    assert client("ML.PUT", "p", "models", "spam", "{") == Error(
-        "BADRECORD the value of spam is not valid JSON"
-    )
-    client("SET", "redkeep:model_versions:{spam}", "x")
-    assert client("ML.GET", "p", "model_versions", "spam@v1").code == "WRONGTYPE"
-
-
-def test_poison_is_passed_over(server: RunningServer, client: Connection) -> None:
+def test_unreadable_rows_are_skipped_in_lists_and_an_error_when_named(
+    server: RunningServer, client: Connection
+) -> None:
     for name in ("a", "b", "c"):
         client("MODEL.REGISTER", name)
         client("JOB.SUBMIT", "p", "train", name, "{}", "ID", name * 32)
@@ -190,12 +189,14 @@ def test_poison_is_passed_over(server: RunningServer, client: Connection) -> Non
         _, flat = client("ML.LIST", "p", namespace)
         assert flat[0] == expected
     assert server.call(lambda: server.instance.statistics.bad_records) >= 4
-    assert client("ML.GET", "p", "models", "a") == Error("BADRECORD a of models is not valid JSON")
+    assert client("ML.GET", "p", "models", "a") == Error(
+        "BADRECORD the row of a in models is not valid JSON"
+    )
     assert client("ML.GET", "p", "model_versions", "a@v1").code == "BADRECORD"
     assert client("ML.GET", "p", "jobs", "a" * 32).code == "BADRECORD"
 
 
-def test_inside_a_transaction(client: Connection) -> None:
+def test_rows_in_a_transaction(client: Connection) -> None:
     client("MULTI")
     client("ML.PUT", "p", "jobs", ID, job_row())
     client("ML.LIST", "p", "jobs")
@@ -203,5 +204,5 @@ def test_inside_a_transaction(client: Connection) -> None:
     assert client("EXEC") == ["OK", [b"0", [ID.encode(), job_row().encode()]], 1]
 
 
-def test_the_family_describes_itself(client: Connection) -> None:
+def test_help_shows_the_syntax(client: Connection) -> None:
     assert client("ML.HELP")[1].startswith("ML.PUT pool namespace key json")

@@ -1,4 +1,4 @@
-"""MODEL.* through the wire: versions, what ML.* shares with it, errors."""
+"""MODEL.*: versions, errors, transactions, copies of the keys, events."""
 
 from __future__ import annotations
 
@@ -8,20 +8,6 @@ from typing import Any
 
 import pytest
 
-from commands.domain.models.rows import (
-    VERSIONS,
-    delete_model,
-    delete_version,
-    get_model,
-    get_version,
-    model_names,
-    parse_version_key,
-    put_model,
-    put_version,
-    version_key,
-)
-from commands.engine.errors import CommandError
-from commands.instance.context import Context
 from tests.support.resp import Connection, Error, Map
 from tests.support.servers import RunningServer
 
@@ -41,7 +27,7 @@ def listed(client: Connection, *options: str) -> list[tuple[Any, ...]]:
 # --- versions ----------------------------------------------------------------------------------
 
 
-def test_what_is_registered_is_answered(
+def test_get_returns_what_was_registered(
     server: RunningServer, client: Connection, client3: Connection
 ) -> None:
     server.freeze(NOW)
@@ -75,7 +61,7 @@ def test_what_is_registered_is_answered(
     assert {first[name] for name in ("hyperparams", "parent", "created_by", "weights")} == {None}
 
 
-def test_the_layout(server: RunningServer, client: Connection) -> None:
+def test_the_stored_keys(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     client("MODEL.REGISTER", "m", "WEIGHTS", "w", "METRICS", "1")
     client("MODEL.REGISTER", "m")
@@ -152,7 +138,7 @@ def test_models_are_listed(client: Connection) -> None:
     assert listed(client, "PREFIX", "x") == []
 
 
-def test_del(client: Connection) -> None:
+def test_del_removes_all_keys_of_a_model(client: Connection) -> None:
     client("MODEL.REGISTER", "m", "WEIGHTS", "w")
     client("MODEL.ARCHIVE", "m", 1)
     assert client("MODEL.DEL", "m") == 1
@@ -165,25 +151,26 @@ def test_del(client: Connection) -> None:
 
 WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 ERRORS = f"""
-MODEL.REGISTER '' => ERR no model can be named ''
-MODEL.REGISTER }}x => ERR no model can be named '}}x'
-MODEL.REGISTER \udcff => ERR the name of model '\udcff' is not UTF-8
+MODEL.REGISTER '' => ERR invalid model name '': it must not be empty or start with '}}'
+MODEL.REGISTER }}x => ERR invalid model name '}}x': it must not be empty or start with '}}'
+MODEL.REGISTER \udcff => ERR the name of model '\udcff' is not valid UTF-8
 MODEL.REGISTER m METRICS [ => BADRECORD METRICS is not valid JSON
 MODEL.REGISTER m HYPERPARAMS x => BADRECORD HYPERPARAMS is not valid JSON
-MODEL.REGISTER m SQL \udcff => BADRECORD SQL is not UTF-8
+MODEL.REGISTER m SQL \udcff => BADRECORD SQL is not valid UTF-8
 MODEL.REGISTER m PARENT 2 => NOTFOUND no version 2 of model 'm'
-MODEL.REGISTER m PARENT x => ERR value is not an integer or out of range
-MODEL.REGISTER m PARENT -1 => ERR value is not an integer or out of range
-MODEL.REGISTER m WEIGHTS => ERR syntax error
-MODEL.REGISTER m ACTIVE => ERR syntax error
+MODEL.REGISTER m PARENT x => ERR PARENT must be an integer from 0 to 4294967295, not 'x'
+MODEL.REGISTER m PARENT -1 => ERR PARENT must be an integer from 0 to 4294967295, not '-1'
+MODEL.REGISTER m WEIGHTS => ERR WEIGHTS is incomplete, expected: WEIGHTS blob
+MODEL.REGISTER m BY ada BY bob => ERR BY is given twice
+MODEL.REGISTER m ACTIVE => ERR unknown option 'ACTIVE'
 MODEL.ACTIVATE m 2 => NOTFOUND no version 2 of model 'm'
-MODEL.ACTIVATE m x => ERR value is not an integer or out of range
+MODEL.ACTIVATE m x => ERR version must be an integer from 0 to 4294967295, not 'x'
 MODEL.ARCHIVE m 2 => NOTFOUND no version 2 of model 'm'
 MODEL.UNARCHIVE m 2 => NOTFOUND no version 2 of model 'm'
-MODEL.GET m 01 => ERR value is not an integer or out of range
-MODEL.GET m 1 x => ERR syntax error
-MODEL.LIST PREFIX => ERR syntax error
-MODEL.LIST SUFFIX m => ERR syntax error
+MODEL.GET m 01 => ERR version must be an integer from 0 to 4294967295, not '01'
+MODEL.GET m 1 x => ERR unknown option 'x'
+MODEL.LIST PREFIX => ERR PREFIX is incomplete, expected: PREFIX prefix
+MODEL.LIST SUFFIX m => ERR unknown option 'SUFFIX'
 MODEL.REGISTER broken => BADRECORD the row of model 'broken' cannot be read
 MODEL.GET broken => BADRECORD the row of model 'broken' cannot be read
 MODEL.VERSIONS broken => BADRECORD the row of model 'broken' cannot be read
@@ -195,7 +182,7 @@ MODEL.REGISTER u WEIGHTS x => {WRONGTYPE}
 
 
 @pytest.mark.parametrize("line", ERRORS.strip().splitlines(), ids=ascii)
-def test_errors_change_nothing(client: Connection, line: str) -> None:
+def test_an_error_names_its_cause_and_changes_nothing(client: Connection, line: str) -> None:
     client("MODEL.REGISTER", "m")
     client("HSET", "redkeep:model_versions:{m}", 7, "[" * 400 + "]" * 400)
     client("SET", "redkeep:models:{broken}", "no JSON")
@@ -208,7 +195,7 @@ def test_errors_change_nothing(client: Connection, line: str) -> None:
     assert client("DEBUG", "DIGEST") == before
 
 
-def test_poison_is_passed_over(server: RunningServer, client: Connection) -> None:
+def test_unreadable_rows_are_skipped(server: RunningServer, client: Connection) -> None:
     client("MODEL.REGISTER", "m")
     client("HSET", "redkeep:model_versions:{m}", 2, "no JSON", "x", "{}")
     client("SET", "redkeep:models:{broken}", '{"name":' + "[" * 400 + "]" * 400 + "}")
@@ -219,7 +206,9 @@ def test_poison_is_passed_over(server: RunningServer, client: Connection) -> Non
 
 
 @pytest.mark.parametrize("active", ['"1"', "true", "-1", "1.0", "[]", "99", "4294967296"])
-def test_a_row_may_name_what_cannot_be_active(client: Connection, active: str) -> None:
+def test_a_row_may_name_an_active_version_that_cannot_be_active(
+    client: Connection, active: str
+) -> None:
     client("MODEL.REGISTER", "m")
     client("SET", "redkeep:models:{m}", f'{{"active":{active},"owner":"ada"}}')
     assert client("MODEL.GET", "m") is None
@@ -229,7 +218,7 @@ def test_a_row_may_name_what_cannot_be_active(client: Connection, active: str) -
     assert row == {"active": 2, "owner": "ada", "latest": 2}
 
 
-def test_rows_of_others_are_shown(client: Connection) -> None:
+def test_rows_written_by_other_commands_are_shown(client: Connection) -> None:
     row = {"hyperparams": {"lr": 1}, "created_at": 2**64 - 1, "parent": True, "sql": 1.5}
     client("HSET", "redkeep:model_versions:{m}", 3, json.dumps(row))
     found = pairs(client("MODEL.GET", "m", 3))
@@ -239,68 +228,10 @@ def test_rows_of_others_are_shown(client: Connection) -> None:
     assert client("MODEL.REGISTER", "m") == 4
 
 
-# --- what ML.* shares ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def ctx(server: RunningServer) -> Context:
-    return server.call(lambda: Context(server.instance, server.instance.internal_client()))
-
-
-def test_version_keys() -> None:
-    assert version_key(b"spam_classifier", 42) == b"spam_classifier@v42"
-    assert parse_version_key(b"spam_classifier@v42") == (b"spam_classifier", 42)
-    assert parse_version_key(b"weird@name@v7") == (b"weird@name", 7)
-    assert parse_version_key(b"a@v1@v2") == (b"a@v1", 2)
-    assert parse_version_key(b"a@v4294967295") == (b"a", 4294967295)
-    for malformed in (b"spam@vfoo", b"spam", b"spam@v", b"spam@v-1", b"a@v007", b"a@v4294967296"):
-        assert parse_version_key(malformed) is None
-
-
-def test_rows_put_from_outside(server: RunningServer, client: Connection, ctx: Context) -> None:
-    server.call(put_model, ctx, b"m", b"{}")
-    assert server.call(get_model, ctx, b"m") == b"{}"
-    assert client("MODEL.REGISTER", "m") == 1
-    server.call(put_version, ctx, b"m", 7, b'{"metrics":"x"}')
-    assert server.call(get_version, ctx, b"m", 7) == b'{"metrics":"x"}'
-    assert pairs(client("MODEL.GET", "m", 7))["metrics"] == b"x"
-    assert client("MODEL.REGISTER", "m", "INACTIVE", "WEIGHTS", "w") == 8
-    assert client("MODEL.ACTIVATE", "m", 8) == "OK"
-    client("MODEL.ARCHIVE", "m", 7)
-    assert server.call(delete_version, ctx, b"m", 7)
-    assert server.call(delete_version, ctx, b"m", 8)
-    assert not server.call(delete_version, ctx, b"m", 8)
-    assert client("MODEL.GET", "m") is None
-    assert client("EXISTS", "redkeep:model_weights:{m}", "redkeep:model_archive:{m}") == 0
-    assert client("MODEL.REGISTER", "m") == 9
-    assert server.call(delete_model, ctx, b"m")
-    assert not server.call(delete_model, ctx, b"m")
-    assert client("MODEL.LIST") == []
-    assert client("MODEL.REGISTER", "m") == 10
-
-
-def test_a_version_makes_its_model(server: RunningServer, client: Connection, ctx: Context) -> None:
-    server.call(put_version, ctx, b"m", 5, b"{}")
-    assert listed(client) == [(b"m", None, 1, 0)]
-    server.call(put_version, ctx, b"m", 3, b"{}")
-    assert client("MODEL.REGISTER", "m") == 6
-    with pytest.raises(CommandError, match="no model can be named"):
-        server.call(put_version, ctx, b"", 1, b"{}")
-
-
-def test_names_are_walked_in_order(server: RunningServer, client: Connection, ctx: Context) -> None:
-    for name in ("a", "b", "b:c", "c"):
-        client("MODEL.REGISTER", name)
-    names = server.call(lambda: list(model_names(ctx)))
-    assert sorted(names) == [b"a", b"b", b"b:c", b"c"]
-    assert server.call(lambda: list(model_names(ctx, after=names[1]))) == names[2:]
-    assert server.call(lambda: list(model_names(ctx, among=VERSIONS))) == names
-
-
 # --- transactions, copies, events -----------------------------------------------------------
 
 
-def test_in_a_transaction(client: Connection) -> None:
+def test_models_in_a_transaction(client: Connection) -> None:
     client("MULTI")
     for request in (("MODEL.REGISTER", "m"), ("MODEL.GET", "m"), ("MODEL.GET", "m", 9)):
         assert client(*request) == "QUEUED"
@@ -347,5 +278,5 @@ def test_changes_are_published(client: Connection, client3: Connection) -> None:
     assert events == ["archive", "del"]
 
 
-def test_help(client: Connection) -> None:
+def test_help_shows_the_syntax(client: Connection) -> None:
     assert "MODEL.GET name [version]" in client("MODEL.HELP")
