@@ -85,7 +85,7 @@ def listed(client: Connection, *options: Any, count: int = 3) -> list[str]:
 
 
 def wait_for_blocked_clients(server: RunningServer, count: int) -> None:
-    """Return once so many clients are blocked."""
+    """Return once `count` clients are blocked."""
     for _ in range(5000):
         if server.blocked_clients() == count:
             return

@@ -245,7 +245,7 @@ class Complete:
     since="0.1.0",
     flags="write denyoom",
     complexity="O(log(N)+D) with N jobs in the pool and D jobs that wait for this one.",
-    summary="Ends a job that was done.",
+    summary="Completes a job.",
     arguments=[
         POOL,
         String("id"),

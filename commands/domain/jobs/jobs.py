@@ -97,8 +97,8 @@ def job_submit(ctx: Context, request: Submit) -> Reply:
 
     `ATTEMPTS` (default 3) is how many times the job may be started. `BACKOFF` (default 1000)
     is the pause in milliseconds before the second attempt; it doubles with each further one.
-    `TTL` removes the job when it was ready, but unclaimed, for so many milliseconds, and so
-    many milliseconds after it has ended.
+    `TTL` is how long, in milliseconds, the job is kept while it is ready but unclaimed, and
+    after it has ended.
 
         > JOB.SUBMIT gpu train spam '{"rounds": 3}' PRIORITY 5
         "<job>"
