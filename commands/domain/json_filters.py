@@ -16,7 +16,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from commands.domain.recipes import checked_json, failure
+from commands.domain.errors import failure
+from commands.domain.records import checked_json
 
 Predicate = Callable[[Any], bool]
 

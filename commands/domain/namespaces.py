@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from commands.domain.recipes import failure
+from commands.domain.errors import failure
 from commands.instance.context import Context
 
 _SPECIAL = re.compile(rb"[:\\]")

@@ -20,8 +20,11 @@ from commands.domain.checkpoints.envelopes import (
     timestamp,
 )
 from commands.domain.checkpoints.keys import Thread
+from commands.domain.errors import failure
+from commands.domain.events import publish
+from commands.domain.ids import uuid7
 from commands.domain.json_filters import Predicate, parse_filter
-from commands.domain.recipes import checked_json, count_poison, failure, publish, uuid7, write_json
+from commands.domain.records import checked_json, count_poison, write_json
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError, invalid_expire
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX, UINT64_MAX, parse_in_range, parse_integer

@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from commands.domain.checkpoints.keys import Thread
-from commands.domain.recipes import failure, write_json
+from commands.domain.errors import failure
+from commands.domain.records import write_json
 
 SCHEMA_VERSION = 1
 

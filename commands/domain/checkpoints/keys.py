@@ -12,8 +12,9 @@ its own. Both are part of the JSON of each checkpoint, and hence UTF-8.
 
 from __future__ import annotations
 
+from commands.domain.errors import failure
 from commands.domain.namespaces import escape, tenant_part
-from commands.domain.recipes import failure, write_json
+from commands.domain.records import write_json
 from commands.engine.errors import CommandError
 from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context

@@ -6,7 +6,7 @@ from commands.domain.checkpoints.checkpoints import add, announce, load, require
 from commands.domain.checkpoints.envelopes import canonical_id, members, read, rehome
 from commands.domain.checkpoints.keys import Thread, tenant_prefix
 from commands.domain.namespaces import escape, segment_at, unescape
-from commands.domain.recipes import count_poison
+from commands.domain.records import count_poison
 from commands.engine.containers import declare_family_help
 from commands.engine.errors import (
     INVALID_CURSOR,

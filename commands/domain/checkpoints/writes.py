@@ -11,7 +11,7 @@ from commands.domain.checkpoints.checkpoints import announce
 from commands.domain.checkpoints.envelopes import canonical_id
 from commands.domain.checkpoints.keys import Thread
 from commands.domain.namespaces import escape, segment_at, unescape
-from commands.domain.recipes import count_poison
+from commands.domain.records import count_poison
 from commands.engine.containers import container
 from commands.engine.errors import wrong_arity
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String

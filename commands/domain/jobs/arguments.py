@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from commands.domain.errors import failure
 from commands.domain.jobs.rows import STATUSES, is_job_id
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import checked_json, failure
+from commands.domain.records import checked_json
 from commands.engine.errors import CommandError
 from commands.engine.numbers import parse_in_range
 

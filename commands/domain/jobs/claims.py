@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from commands.domain.errors import failure
 from commands.domain.jobs.arguments import (
     count_from,
     json_text,
@@ -12,7 +13,7 @@ from commands.domain.jobs.arguments import (
 )
 from commands.domain.jobs.rows import DUE_PREFIX, Job, ready_id, ready_member
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import count_poison, failure
+from commands.domain.records import count_poison
 from commands.engine.arguments import Arguments, parse_duration
 from commands.engine.effects import BlockOn, Outcome
 from commands.engine.errors import SYNTAX, CommandError

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.domain.calls import call_text
+from commands.domain.errors import failure
+from commands.domain.ids import time_ordered_hex
 from commands.domain.jobs.arguments import count_from, kind_of, milliseconds, new_id, text
 from commands.domain.jobs.rows import ATTEMPTS, BACKOFF_MS, Job, Row, decode_row, is_job_id
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import failure, time_ordered_hex
 from commands.engine.arguments import Arguments, parse_duration
 from commands.engine.containers import declare_family_help
 from commands.engine.effects import BlockOn, Outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from commands.domain.errors import failure
 from commands.domain.jobs.arguments import (
     count_from,
     kind_of,
@@ -15,7 +16,7 @@ from commands.domain.jobs.arguments import (
 )
 from commands.domain.jobs.rows import STATUSES, TERMINAL, Job
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import count_poison, failure
+from commands.domain.records import count_poison
 from commands.engine.arguments import Arguments
 from commands.engine.errors import INVALID_CURSOR, SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key, String, Token

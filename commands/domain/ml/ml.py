@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from commands.domain.errors import failure
 from commands.domain.jobs.arguments import count_from
 from commands.domain.jobs.jobs import delete_row, get_row, put_row
 from commands.domain.jobs.reports import list_rows
@@ -32,7 +33,7 @@ from commands.domain.models.rows import (
     version_key,
     versions_of,
 )
-from commands.domain.recipes import count_poison, failure, read_json
+from commands.domain.records import count_poison, read_json
 from commands.engine.arguments import Arguments
 from commands.engine.containers import declare_family_help
 from commands.engine.errors import INVALID_CURSOR, SYNTAX, CommandError

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from commands.domain.errors import failure
+from commands.domain.events import publish
 from commands.domain.models.rows import (
     HIGHEST_VERSION,
     Model,
@@ -21,7 +23,7 @@ from commands.domain.models.rows import (
     whole,
     write_row,
 )
-from commands.domain.recipes import checked_json, count_poison, failure, publish, write_json
+from commands.domain.records import checked_json, count_poison, write_json
 from commands.engine.arguments import Arguments
 from commands.engine.containers import declare_family_help
 from commands.engine.errors import NOT_AN_INTEGER, SYNTAX, CommandError

@@ -29,7 +29,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from commands.domain.recipes import failure, read_json, write_json
+from commands.domain.errors import failure
+from commands.domain.records import read_json, write_json
 from commands.instance.context import Context
 
 ROWS = b"redkeep:models:{"

@@ -27,8 +27,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from commands.domain import OWN_PREFIX
 from commands.domain.calls import call_scores
-from commands.domain.recipes import OWN_PREFIX
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from storage.errors import WrongType

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from commands.domain.events import publish
 from commands.domain.queues.layout import (
     DUE_PREFIX,
     Queue,
@@ -19,7 +20,7 @@ from commands.domain.queues.layout import (
     with_scores,
 )
 from commands.domain.queues.presence_rows import default_ttl, next_prune, prune
-from commands.domain.recipes import count_poison, publish
+from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.engine.replies import NULL_ARRAY
 from commands.instance.context import Context

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from commands.domain.events import publish
 from commands.domain.namespaces import escape
 from commands.domain.queues.layout import (
     QUEUE_PREFIX,
@@ -19,7 +20,7 @@ from commands.domain.queues.layout import (
     schedule,
     with_scores,
 )
-from commands.domain.recipes import count_poison, publish, read_json, write_json
+from commands.domain.records import count_poison, read_json, write_json
 from commands.instance.context import Context
 from commands.instance.group_reads import group_read_observer
 from storage.errors import WrongType

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from commands.domain.events import publish
 from commands.domain.queues.layout import LEVELS, Queue, schedule, with_scores
 from commands.domain.queues.messages import (
     Delivery,
@@ -30,7 +31,6 @@ from commands.domain.queues.messages import (
     write_message,
 )
 from commands.domain.queues.presence_rows import default_ttl, note_reader, rows
-from commands.domain.recipes import publish
 from commands.engine import effects
 from commands.engine.arguments import Arguments, parse_duration
 from commands.engine.containers import declare_family_help

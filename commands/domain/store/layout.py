@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from commands.domain.namespaces import escape, split, tenant_part, unescape
-from commands.domain.recipes import count_poison
+from commands.domain.records import count_poison
 from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context
 

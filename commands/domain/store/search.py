@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from commands.domain.json_filters import parse_filter
-from commands.domain.recipes import read_json
+from commands.domain.records import read_json
 from commands.domain.store.layout import BEYOND, CHILD, END, Namespace, name_at, named_at, walk
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError

@@ -13,7 +13,7 @@ from typing import Any
 
 from commands.domain.arguments import Milliseconds
 from commands.domain.calls import call_integer, call_text, call_values
-from commands.domain.recipes import publish
+from commands.domain.events import publish
 from commands.domain.store.layout import END, STORE_PREFIX, Namespace, walk
 from commands.engine.arguments import Arguments
 from commands.engine.containers import declare_family_help
