@@ -30,7 +30,8 @@ token, or after the argument where it has none; defaults of options are those of
 | group with token, a count and a list | the list |
 | group with token | a tuple |
 
-Options may come in any order. Commands of our own name the word that is wrong; commands of
+Options may come in any order. Where a list that takes all words is optional, options may
+stand in its place: `QUEUE.REPLAY queue group [COUNT count] [id ...]`. Commands of our own name the word that is wrong; commands of
 Redis answer as Redis does (`ERR syntax error`), and allow an option to be repeated.
 """
 
@@ -177,8 +178,9 @@ class ArgumentParser(Generic[R]):
         self._words: list[str] = []
         self._positional: list[tuple[str, _Take]] = []
         self._optional: list[tuple[str, _Take]] = []
-        # What takes all words up to the end.
+        # What takes all words up to the end. An optional one may be left out for options.
         self._rest: tuple[str, _Take] | None = None
+        self._rest_or_options = False
         self._options: dict[bytes, _Option] = {}
         self._required: list[_Option] = []
         for argument in arguments:
@@ -194,6 +196,7 @@ class ArgumentParser(Generic[R]):
             self._add_choice(argument)
         elif argument.multiple:
             self._rest = (argument.field, self._all_of(argument))
+            self._rest_or_options = argument.optional
         elif argument.kind == "block":
             for part in argument.parts:
                 self._optional.append((part.field, self._value_of(part)))
@@ -368,7 +371,10 @@ class ArgumentParser(Generic[R]):
             values[field], at = take(argv, at)
         if self._rest is not None:
             field, take = self._rest
-            values[field], at = take(argv, at)
+            if self._rest_or_options and at < len(argv) and argv[at].upper() in self._options:
+                values[field] = []
+            else:
+                values[field], at = take(argv, at)
         if at < len(argv) or self._required:
             self._parse_options(argv, at, values)
         return self._request(**values)
