@@ -31,8 +31,9 @@ token, or after the argument where it has none; defaults of options are those of
 | group with token | a tuple |
 
 Options may come in any order. Where a list that takes all words is optional, options may
-stand in its place: `QUEUE.REPLAY queue group [COUNT count] [id ...]`. Commands of our own name the word that is wrong; commands of
-Redis answer as Redis does (`ERR syntax error`), and allow an option to be repeated.
+stand in its place: `QUEUE.REPLAY queue group [COUNT count] [id ...]`. Commands of our own name
+the word that is wrong; commands of Redis answer as Redis does (`ERR syntax error`), and allow
+an option to be repeated.
 """
 
 from __future__ import annotations
@@ -157,10 +158,6 @@ class _Option:
     # Options of one choice exclude each other.
     choice: Argument | None
     gathers: bool
-    # A token and one word, in no choice and not repeated: most options, parsed without `take`.
-    # The word itself is the value where `read` is None.
-    simple: bool
-    read: _Read | None
 
 
 class ArgumentParser(Generic[R]):
@@ -182,6 +179,9 @@ class ArgumentParser(Generic[R]):
         self._rest: tuple[str, _Take] | None = None
         self._rest_or_options = False
         self._options: dict[bytes, _Option] = {}
+        # Those of a token and one word, in no choice and not repeated: most are. None keeps
+        # the word.
+        self._simple: dict[bytes, tuple[str, _Read | None]] = {}
         self._required: list[_Option] = []
         for argument in arguments:
             self._add(argument)
@@ -220,11 +220,11 @@ class ArgumentParser(Generic[R]):
         token = argument.token.encode()
         bare_choice = choice is not None and field == choice.field
         take = self._constant(token) if bare_choice else self._value_of(argument)
-        leaf = argument.kind not in ("pure-token", "oneof", "block")
-        simple = leaf and choice is None and not argument.multiple
-        read = self._reader(argument) if leaf else None
-        option = _Option(argument, field, take, choice, argument.multiple, simple, read)
+        option = _Option(argument, field, take, choice, argument.multiple)
         self._options[token] = option
+        leaf = argument.kind not in ("pure-token", "oneof", "block")
+        if leaf and choice is None and not argument.multiple:
+            self._simple[token] = (field, self._reader(argument))
         if choice is None and not argument.optional:
             self._required.append(option)
 
@@ -375,28 +375,34 @@ class ArgumentParser(Generic[R]):
                 values[field] = []
             else:
                 values[field], at = take(argv, at)
-        if at < len(argv) or self._required:
+        # Most requests end with simple options in upper case, which need no more than this.
+        simple, last = self._simple, len(argv) - 1
+        while at < last and (option := simple.get(argv[at])) is not None:
+            field, read = option
+            if field in values:
+                break
+            word = argv[at + 1]
+            values[field] = word if read is None else read(word)
+            at += 2
+        if at <= last:
             self._parse_options(argv, at, values)
+        for required in self._required:
+            if required.field not in values:
+                raise self._errors.missing(required.argument)
         return self._request(**values)
 
     def _parse_options(self, argv: list[bytes], at: int, values: dict[str, object]) -> None:
-        errors, options, end = self._errors, self._options, len(argv)
+        errors = self._errors
         chosen: dict[str, _Option] = {}
-        while at < end:
-            option = options.get(argv[at].upper())
+        while at < len(argv):
+            option = self._options.get(argv[at].upper())
             if option is None:
                 raise errors.unknown(argv[at])
-            at += 1
-            if option.simple and at < end:
-                read = option.read
-                value: object = argv[at] if read is None else read(argv[at])
-                at += 1
-            else:
-                if option.choice is not None:
-                    before = chosen.setdefault(option.choice.name, option)
-                    if before is not option:
-                        raise errors.exclusive(before.argument, option.argument)
-                value, at = option.take(argv, at)
+            if option.choice is not None:
+                before = chosen.setdefault(option.choice.name, option)
+                if before is not option:
+                    raise errors.exclusive(before.argument, option.argument)
+            value, at = option.take(argv, at + 1)
             if option.gathers:
                 gathered = values.setdefault(option.field, [])
                 assert isinstance(gathered, list)
@@ -405,6 +411,3 @@ class ArgumentParser(Generic[R]):
                 raise errors.repeated(option.argument)
             else:
                 values[option.field] = value
-        for option in self._required:
-            if option.field not in values:
-                raise errors.missing(option.argument)
