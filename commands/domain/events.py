@@ -13,20 +13,27 @@ from storage.errors import WrongType
 _EVENTS_KEPT = b"10000"
 
 
+def has_readers(ctx: Context) -> bool:
+    """Whether an event may reach anybody: a subscriber, or a reader of its stream.
+
+    Mostly there is none, and then a hot command need not make its event.
+    """
+    instance = ctx.instance
+    pubsub = instance.pubsub
+    return bool(pubsub.channels or pubsub.patterns or instance.settings.domain_events)
+
+
 def publish(ctx: Context, family: str, collection: bytes, event: dict[str, Any]) -> None:
     """Publish an event to `__redkeep__:<family>:<collection>`.
 
     With the setting `domain-events` it is also appended to the stream
     `redkeep:events:{<collection>}`.
     """
-    instance = ctx.instance
-    kept = instance.settings.domain_events
-    if not kept and not instance.pubsub.channels and not instance.pubsub.patterns:
-        # Without subscribers, the common case, the event need not be encoded.
+    if not has_readers(ctx):
         return
     message = write_json(event)
     ctx.call(b"PUBLISH", b"__redkeep__:%b:%b" % (family.encode(), collection), message)
-    if kept:
+    if ctx.instance.settings.domain_events:
         stream = b"redkeep:events:{%b}" % collection
         # The command has done its work; a stream that cannot be appended to must not fail it.
         with suppress(CommandError, WrongType):
