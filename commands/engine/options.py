@@ -49,6 +49,7 @@ from commands.engine.usage import usage
 
 R = TypeVar("R")
 _LONGEST_SHOWN = 64
+_NOT_LEAVES = ("pure-token", "oneof", "block")
 
 # Takes words from a place on; returns the value and the place after it.
 _Take = Callable[[list[bytes], int], tuple[object, int]]
@@ -202,7 +203,7 @@ class ArgumentParser(Generic[R]):
                 self._optional.append((part.field, self._value_of(part)))
         elif argument.optional:
             self._optional.append((argument.field, self._value_of(argument)))
-        elif self._reader(argument) is None and not self._positional:
+        elif self._is_word(argument) and not self._positional:
             self._words.append(argument.field)
         else:
             self._positional.append((argument.field, self._value_of(argument)))
@@ -222,8 +223,7 @@ class ArgumentParser(Generic[R]):
         take = self._constant(token) if bare_choice else self._value_of(argument)
         option = _Option(argument, field, take, choice, argument.multiple)
         self._options[token] = option
-        leaf = argument.kind not in ("pure-token", "oneof", "block")
-        if leaf and choice is None and not argument.multiple:
+        if argument.kind not in _NOT_LEAVES and choice is None and not argument.multiple:
             self._simple[token] = (field, self._reader(argument))
         if choice is None and not argument.optional:
             self._required.append(option)
@@ -262,6 +262,10 @@ class ArgumentParser(Generic[R]):
         if argument.kind == "double":
             return parse_float
         return None
+
+    def _is_word(self, argument: Argument) -> bool:
+        """Whether the value of an argument is a word as it is."""
+        return argument.kind not in _NOT_LEAVES and self._reader(argument) is None
 
     def _integer(self, argument: Argument) -> Callable[[bytes], int]:
         low, high = argument.low, argument.high
@@ -324,6 +328,16 @@ class ArgumentParser(Generic[R]):
             if read is None:
                 return lambda argv, at: (argv[at:], len(argv))
             return lambda argv, at: ([read(word) for word in argv[at:]], len(argv))
+        size = len(argument.parts)
+        if all(self._is_word(part) for part in argument.parts):
+
+            def take_words(argv: list[bytes], at: int) -> tuple[object, int]:
+                if (len(argv) - at) % size:
+                    raise self._errors.incomplete(argument)
+                words = iter(argv[at:])
+                return list(zip(*[words] * size, strict=True)), len(argv)
+
+            return take_words
         take_one = self._tuple(argument)
 
         def take(argv: list[bytes], at: int) -> tuple[object, int]:
