@@ -12,7 +12,7 @@ from typing import Any
 
 from commands.domain.arguments import Milliseconds
 from commands.domain.calls import call_integer, call_text, call_values
-from commands.domain.events import publish
+from commands.domain.events import has_readers, publish
 from commands.domain.store.layout import END, STORE_PREFIX, Namespace, walk
 from commands.engine.containers import declare_family_help
 from commands.engine.grammar import ArgumentGroup, Integer, Key, OneOf, String, Token
@@ -127,7 +127,8 @@ def store_mput(ctx: Context, request: MultiPut) -> Reply:
     space = Namespace(ctx, request.namespace)
     words = [word for key, value in request.data for word in (space.key(key), value)]
     ctx.call(b"MSET", *words)
-    _publish(ctx, space, "mput", keys=[_text(key) for key, _ in request.data])
+    if has_readers(ctx):
+        _publish(ctx, space, "mput", keys=[_text(key) for key, _ in request.data])
     return OK
 
 
