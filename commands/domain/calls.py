@@ -73,6 +73,11 @@ def call_fields(ctx: Context, *words: bytes) -> dict[bytes, bytes]:
     return cast(dict[bytes, bytes], reply)
 
 
+def call_scores_of(ctx: Context, key: bytes, *members: bytes) -> list[float | None]:
+    """ZMSCORE: the score of each member, or None where there is none."""
+    return cast(list[float | None], ctx.call(b"ZMSCORE", key, *members))
+
+
 def call_score(ctx: Context, *words: bytes) -> float | None:
     """For ZSCORE: the score of a member, or None where there is none."""
     reply = ctx.call(*words)
