@@ -9,7 +9,8 @@ from commands.domain.queues.delivery import look_up, wake_readers
 from commands.domain.queues.events import announce, text
 from commands.domain.queues.groups import find_pending, reset_deliveries
 from commands.domain.queues.layout import Queue, with_scores
-from commands.domain.queues.messages import MessageId, parse_message_id
+from commands.domain.queues.messages import MessageId, parse_message_id, read_message_id
+from commands.domain.records import count_poison
 from commands.engine.errors import INVALID_CURSOR
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX, parse_integer
@@ -161,4 +162,11 @@ def _chosen(ctx: Context, queue: Queue, request: Replay) -> list[MessageId]:
             )
         )
     last = b"-1" if request.count is None else b"%d" % (request.count - 1)
-    return [parse_message_id(member) for member in call_texts(ctx, b"ZRANGE", key, b"0", last)]
+    found = []
+    for member in call_texts(ctx, b"ZRANGE", key, b"0", last):
+        message = read_message_id(member)
+        if message is None:
+            count_poison(ctx)
+        else:
+            found.append(message)
+    return found

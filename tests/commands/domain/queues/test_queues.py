@@ -268,6 +268,18 @@ def test_dead_letters_page_and_replay_in_part(server: RunningServer, client: Con
     assert info(client)[b"groups"][b"g"][b"dead"] == 22
 
 
+def test_replay_skips_what_is_not_a_message(client: Connection) -> None:
+    client("CONFIG", "SET", "queue-max-deliveries", 1)
+    message = client("QUEUE.PUSH", "q", "x")
+    read(client)
+    client("QUEUE.NACK", "q", "g", message)
+    client("ZADD", "redkeep:queue:{q}:dead:g", 0, "nonsense")
+    assert client("QUEUE.REPLAY", "q", "g") == 1
+    assert payloads(read(client)) == [b"x"]
+    assert client("ZRANGE", "redkeep:queue:{q}:dead:g", 0, -1) == [b"nonsense"]
+    assert b"bad_records:1" in client("INFO", "redkeep")
+
+
 def test_an_entry_without_a_payload_is_a_dead_letter(client: Connection) -> None:
     stream = "redkeep:queue:{q}:stream:0"
     client("XADD", stream, "*", "other", "field")
