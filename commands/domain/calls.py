@@ -64,6 +64,11 @@ def call_rank(ctx: Context, *words: bytes) -> int | None:
     return reply
 
 
+def call_scores_of(ctx: Context, key: bytes, *members: bytes) -> list[float | None]:
+    """ZMSCORE: the score of each member, or None where there is none."""
+    return cast(list[float | None], ctx.call(b"ZMSCORE", key, *members))
+
+
 def call_fields(ctx: Context, *words: bytes) -> dict[bytes, bytes]:
     """For HGETALL: fields with their values."""
     reply = ctx.call(*words)
@@ -71,11 +76,6 @@ def call_fields(ctx: Context, *words: bytes) -> dict[bytes, bytes]:
         return dict(cast(Sequence[tuple[bytes, bytes]], reply.items))
     assert isinstance(reply, dict), words[0]
     return cast(dict[bytes, bytes], reply)
-
-
-def call_scores_of(ctx: Context, key: bytes, *members: bytes) -> list[float | None]:
-    """ZMSCORE: the score of each member, or None where there is none."""
-    return cast(list[float | None], ctx.call(b"ZMSCORE", key, *members))
 
 
 def call_score(ctx: Context, *words: bytes) -> float | None:
