@@ -65,7 +65,10 @@ FAMILIES = (
     "domain.checkpoints.writes",
     "domain.store.store",
     "domain.store.search",
-    "domain.queues.queues",
+    "domain.queues.pushing",
+    "domain.queues.reading",
+    "domain.queues.dead_letters",
+    "domain.queues.info",
     "domain.queues.presence",
 )
 

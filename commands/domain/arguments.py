@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from commands.domain.recipes import checked_json, failure
+from commands.domain.errors import failure
+from commands.domain.records import checked_json
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, Integer
 

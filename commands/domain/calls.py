@@ -1,7 +1,7 @@
-"""Typed calls of ordinary commands: what a recipe reads and writes goes through these.
+"""Typed calls of ordinary commands, for the handlers of the domain families.
 
-Each runs a command with `Context.call` and returns its reply as the type that this command
-has. Another type is a bug here, not a fault of the data: data of another type raises
+Each function runs a command with `Context.call` and returns its reply as the type that this
+command has. Another type is a bug, not a fault of the data: keys of another type raise
 WrongType before there is a reply.
 """
 
@@ -22,10 +22,10 @@ def call_integer(ctx: Context, *words: bytes) -> int:
 
 
 def call_text(ctx: Context, *words: bytes) -> bytes | None:
-    """For GET, HGET, ZSCORE, GETEX ...: a string, or None where there is none."""
+    """For GET, HGET, GETEX ...: a string, or None where there is none."""
     reply = ctx.call(*words)
     if isinstance(reply, bytearray):
-        # A string that was modified in place; the keyspace goes on changing it.
+        # A string that was modified in place, and that the keyspace may modify again.
         return bytes(reply)
     assert reply is None or isinstance(reply, bytes), words[0]
     return reply
@@ -55,6 +55,18 @@ def call_scores(ctx: Context, *words: bytes) -> Sequence[tuple[bytes, float]]:
         assert not reply, words[0]
         return []
     return cast(Sequence[tuple[bytes, float]], reply.items)
+
+
+def call_rank(ctx: Context, *words: bytes) -> int | None:
+    """For ZRANK and ZREVRANK: the rank of a member, or None where there is none."""
+    reply = ctx.call(*words)
+    assert reply is None or isinstance(reply, int), words[0]
+    return reply
+
+
+def call_scores_of(ctx: Context, key: bytes, *members: bytes) -> list[float | None]:
+    """ZMSCORE: the score of each member, or None where there is none."""
+    return cast(list[float | None], ctx.call(b"ZMSCORE", key, *members))
 
 
 def call_fields(ctx: Context, *words: bytes) -> dict[bytes, bytes]:

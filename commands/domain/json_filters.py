@@ -1,13 +1,13 @@
-"""Filters over JSON values, themselves given as JSON.
+"""Filters over JSON values, written in JSON.
 
-`{"source": "loop", "score": {"$gte": 0.5}, "user.name": {"$in": ["ada", "bob"]}}` takes
-objects for which all three hold. A name with dots is a path: through members of objects,
-and through arrays by index. A value is to be equal, unless it is an object of operators:
-`$eq $ne $gt $gte $lt $lte $in $nin $exists`, all of which must hold.
+`{"source": "loop", "score": {"$gte": 0.5}, "user.name": {"$in": ["ada", "bob"]}}` matches
+objects for which all three members hold. A name with dots is a path through the members of
+objects and, by index, through arrays. The value is either a JSON value that must be equal, or
+an object of operators, all of which must hold: `$eq $ne $gt $gte $lt $lte $in $nin $exists`.
 
-What is not there equals nothing, not even null, and so only `$ne`, `$nin` and
-`{"$exists": false}` take it. Numbers are ordered among numbers and strings among strings;
-between others no order holds. `true` is not 1.
+A missing member equals nothing, not even null, and so matches only `$ne`, `$nin` and
+`{"$exists": false}`. Numbers are compared with numbers and strings with strings; `$gt` and its
+like never hold between other values. `true` does not equal 1.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from commands.domain.recipes import checked_json, failure
+from commands.domain.errors import failure
+from commands.domain.records import checked_json
 
 Predicate = Callable[[Any], bool]
 
@@ -30,14 +31,14 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def parse_filter(text: bytes) -> Predicate:
-    """What tells whether a JSON value matches; an error if the filter is not understood."""
+    """Make a predicate of JSON values from a filter; an error if the filter is invalid."""
     given = checked_json(text, "FILTER")
     if not isinstance(given, dict):
         raise failure("ERR", "FILTER is not a JSON object")
     conditions = [
         (path.split("."), test) for path, wanted in given.items() for test in _tests(path, wanted)
     ]
-    return lambda value: all(test(_reach(value, path)) for path, test in conditions)
+    return lambda value: all(test(_follow(value, path)) for path, test in conditions)
 
 
 def _tests(path: str, wanted: Any) -> list[Predicate]:
@@ -73,8 +74,8 @@ def _ordered(order: Callable[[Any, Any], bool], operand: Any) -> Predicate:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same: 1 and 1.0 are, 1 and true are not."""
-    # JSON may nest deeper than Python calls do.
+    """Whether two JSON values are equal: 1 and 1.0 are, 1 and true are not."""
+    # A loop, because JSON may nest deeper than Python calls can.
     pairs = [(one, other)]
     while pairs:
         one, other = pairs.pop()
@@ -108,13 +109,13 @@ def _kind(value: Any) -> str:
     return "null" if value is None else "missing"
 
 
-def _reach(value: Any, path: list[str]) -> Any:
-    """What a path leads to."""
+def _follow(value: Any, path: list[str]) -> Any:
+    """The value at the end of a path, or `_MISSING`."""
     for name in path:
         if isinstance(value, dict):
             value = value.get(name, _MISSING)
         elif isinstance(value, list) and name.isdecimal() and name.isascii():
-            # A number of more digits than any index has, int() might refuse to read.
+            # int() refuses numbers of very many digits; no index has more than twenty.
             at = int(name[:20])
             value = value[at] if at < len(value) else _MISSING
         else:

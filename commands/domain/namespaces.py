@@ -1,9 +1,9 @@
-"""Names of several segments in one key, such that no two names share a key.
+"""Namespaces: names of several segments, written as one text that is part of keys.
 
 A namespace is a tenant and any number of segments, rendered `tenant:segment:segment`. A
-`:` inside a segment is written `\\:` and a `\\` is written `\\\\`, so that `("a", "b:c")` and
-`("a", "b", "c")` differ: `a:b\\:c` and `a:b:c`. Rendering and parsing are each other's
-inverse, byte for byte, whatever the bytes; each namespace has exactly one text.
+`:` inside a segment is written `\\:` and a `\\` is written `\\\\`, so `("a", "b:c")` and
+`("a", "b", "c")` are rendered differently: `a:b\\:c` and `a:b:c`. For any bytes, parsing is the
+inverse of rendering, and each namespace has exactly one text: no two share a key.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from commands.domain.recipes import failure
+from commands.domain.errors import failure
 from commands.instance.context import Context
 
 _SPECIAL = re.compile(rb"[:\\]")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-# The bytes of one segment as rendered: no bare colon, each backslash with what it escapes.
+# A rendered segment: no unescaped colon, and each backslash followed by what it escapes.
 _SEGMENT = re.compile(rb"(?:[^:\\]|\\[:\\])*")
 
 
 def escape(segment: bytes) -> bytes:
-    """A segment as it stands in a key."""
-    # Most have nothing to escape, and two searches cost less than one substitution.
+    """A segment as it is written in a key."""
+    # Most segments need no escapes, and two searches cost less than one substitution.
     if b":" in segment or b"\\" in segment:
         return _SPECIAL.sub(rb"\\\g<0>", segment)
     return segment
 
 
 def unescape(rendered: bytes) -> bytes:
-    """The segment that `escape` made this of; NAMESPACE if it never does."""
+    """The inverse of `escape`; NAMESPACE if the text is not an escaped segment."""
     if not _SEGMENT.fullmatch(rendered):
-        raise failure("NAMESPACE", "no segment is written '{}'", rendered)
+        raise failure("NAMESPACE", "invalid segment '{}'", rendered)
     return _ESCAPED.sub(rb"\1", rendered)
 
 
@@ -41,10 +41,10 @@ def render(segments: Sequence[bytes]) -> bytes:
 
 
 def tenant_part(ctx: Context, tenant: bytes) -> bytes:
-    """The tenant as it stands in keys: escaped, and as hash tag where `hash-tags` says so.
+    """The tenant as it is written in keys: escaped, and in braces with the setting `hash-tags`.
 
-    The tag is the tenant alone, so that a command may write to several threads or
-    namespaces of one tenant in one slot.
+    The tag is the tenant alone, so that a command can write to several threads or namespaces
+    of one tenant in one slot.
     """
     if not tenant:
         raise failure("NAMESPACE", "the tenant is empty")
@@ -59,7 +59,7 @@ def tenant_part(ctx: Context, tenant: bytes) -> bytes:
 def split(text: bytes) -> list[bytes]:
     """The segments of a rendered namespace, still escaped, the tenant first.
 
-    NAMESPACE for an empty tenant and for a backslash before anything but `:` and `\\`.
+    NAMESPACE if the tenant is empty or a backslash precedes anything but `:` and `\\`.
     Segments after the tenant may be empty.
     """
     if not text or text.startswith(b":"):
@@ -80,16 +80,16 @@ def split(text: bytes) -> list[bytes]:
 
 
 def segment_at(text: bytes, start: int) -> bytes | None:
-    """The rendered segment that begins there and ends before a bare colon, if one does."""
+    """The rendered segment from `start` to the next unescaped colon; None if there is none."""
     match = _SEGMENT.match(text, start)
     assert match is not None
     return match[0] if text[match.end() : match.end() + 1] == b":" else None
 
 
 def parse(text: bytes) -> list[bytes]:
-    """The segments of a rendered namespace as they were given; errors as in `split`."""
+    """The segments of a rendered namespace, unescaped; errors as in `split`."""
     return list(map(unescape, split(text)))
 
 
 def _wrong_escape(after: bytes) -> str:
-    return "unknown escape" if after else "a lone backslash ends the name"
+    return "unknown escape" if after else "backslash at the end"

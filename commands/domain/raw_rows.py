@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
-from commands.domain.recipes import failure, read_json
+from commands.domain.errors import failure
+from commands.domain.records import read_json
 from commands.instance.context import Context
 
 # The cursor of the next page, b"0" after the last one, and keys with their rows.

@@ -30,8 +30,10 @@ token, or after the argument where it has none; defaults of options are those of
 | group with token, a count and a list | the list |
 | group with token | a tuple |
 
-Options may come in any order. Commands of our own name the word that is wrong; commands of
-Redis answer as Redis does (`ERR syntax error`), and allow an option to be repeated.
+Options may come in any order. Where a list that takes all words is optional, options may
+stand in its place: `QUEUE.REPLAY queue group [COUNT count] [id ...]`. Commands of our own name
+the word that is wrong; commands of Redis answer as Redis does (`ERR syntax error`), and allow
+an option to be repeated.
 """
 
 from __future__ import annotations
@@ -42,14 +44,17 @@ from typing import Generic, Protocol, TypeVar
 
 from commands.engine.errors import NOT_AN_INTEGER, SYNTAX, CommandError
 from commands.engine.grammar import Argument
-from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_float, parse_integer, read_integer
+from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_float, read_integer
 from commands.engine.usage import usage
 
 R = TypeVar("R")
 _LONGEST_SHOWN = 64
+_NOT_LEAVES = ("pure-token", "oneof", "block")
 
 # Takes words from a place on; returns the value and the place after it.
 _Take = Callable[[list[bytes], int], tuple[object, int]]
+# Makes the value of one word.
+_Read = Callable[[bytes], object]
 
 
 # --- errors --------------------------------------------------------------------------------
@@ -70,7 +75,7 @@ class _Errors(Protocol):
 
     def exclusive(self, first: Argument, second: Argument) -> CommandError: ...
 
-    def integer(self, argument: Argument, word: bytes) -> int: ...
+    def not_integer(self, argument: Argument, word: bytes) -> CommandError: ...
 
 
 class _OwnErrors:
@@ -94,11 +99,8 @@ class _OwnErrors:
     def exclusive(self, first: Argument, second: Argument) -> CommandError:
         return CommandError(f"ERR {_label(first)} and {_label(second)} exclude each other")
 
-    def integer(self, argument: Argument, word: bytes) -> int:
-        number = read_integer(word)
-        if number is not None and argument.low <= number <= argument.high:
-            return number
-        raise CommandError(
+    def not_integer(self, argument: Argument, word: bytes) -> CommandError:
+        return CommandError(
             f"ERR {_label(argument)} must be {_range(argument)}, not '{_shown(word)}'"
         )
 
@@ -123,11 +125,8 @@ class _RedisErrors:
     def exclusive(self, first: Argument, second: Argument) -> CommandError:
         return CommandError(SYNTAX)
 
-    def integer(self, argument: Argument, word: bytes) -> int:
-        number = parse_integer(word, argument.message or NOT_AN_INTEGER)
-        if not argument.low <= number <= argument.high:
-            raise CommandError(argument.message or NOT_AN_INTEGER)
-        return number
+    def not_integer(self, argument: Argument, word: bytes) -> CommandError:
+        return CommandError(argument.message or NOT_AN_INTEGER)
 
 
 def _label(argument: Argument) -> str:
@@ -172,12 +171,18 @@ class ArgumentParser(Generic[R]):
         self._errors: _Errors = _OwnErrors() if own else _RedisErrors()
         # Where the first argument stands.
         self._start = len(command.split(" "))
-        # In their order: those that must be there, then those that may be.
+        # In their order: the first ones, as long as they are kept as they are; the others
+        # that must be there; then those that may be.
+        self._words: list[str] = []
         self._positional: list[tuple[str, _Take]] = []
         self._optional: list[tuple[str, _Take]] = []
-        # What takes all words up to the end.
+        # What takes all words up to the end. An optional one may be left out for options.
         self._rest: tuple[str, _Take] | None = None
+        self._rest_or_options = False
         self._options: dict[bytes, _Option] = {}
+        # Those of a token and one word, in no choice and not repeated: most are. None keeps
+        # the word.
+        self._simple: dict[bytes, tuple[str, _Read | None]] = {}
         self._required: list[_Option] = []
         for argument in arguments:
             self._add(argument)
@@ -192,11 +197,14 @@ class ArgumentParser(Generic[R]):
             self._add_choice(argument)
         elif argument.multiple:
             self._rest = (argument.field, self._all_of(argument))
+            self._rest_or_options = argument.optional
         elif argument.kind == "block":
             for part in argument.parts:
                 self._optional.append((part.field, self._value_of(part)))
         elif argument.optional:
             self._optional.append((argument.field, self._value_of(argument)))
+        elif self._is_word(argument) and not self._positional:
+            self._words.append(argument.field)
         else:
             self._positional.append((argument.field, self._value_of(argument)))
 
@@ -215,6 +223,8 @@ class ArgumentParser(Generic[R]):
         take = self._constant(token) if bare_choice else self._value_of(argument)
         option = _Option(argument, field, take, choice, argument.multiple)
         self._options[token] = option
+        if argument.kind not in _NOT_LEAVES and choice is None and not argument.multiple:
+            self._simple[token] = (field, self._reader(argument))
         if choice is None and not argument.optional:
             self._required.append(option)
 
@@ -239,18 +249,34 @@ class ArgumentParser(Generic[R]):
         def take(argv: list[bytes], at: int) -> tuple[object, int]:
             if at >= len(argv):
                 raise self._errors.incomplete(argument)
-            return read(argv[at]), at + 1
+            return argv[at] if read is None else read(argv[at]), at + 1
 
         return take
 
-    def _reader(self, argument: Argument) -> Callable[[bytes], object]:
+    def _reader(self, argument: Argument) -> _Read | None:
+        """Makes the value of an argument of one word; None keeps the word."""
         if argument.convert is not None:
             return argument.convert
         if argument.kind in ("integer", "unix-time"):
-            return lambda word: self._errors.integer(argument, word)
+            return self._integer(argument)
         if argument.kind == "double":
             return parse_float
-        return lambda word: word
+        return None
+
+    def _is_word(self, argument: Argument) -> bool:
+        """Whether the value of an argument is a word as it is."""
+        return argument.kind not in _NOT_LEAVES and self._reader(argument) is None
+
+    def _integer(self, argument: Argument) -> Callable[[bytes], int]:
+        low, high = argument.low, argument.high
+
+        def read(word: bytes) -> int:
+            number = read_integer(word)
+            if number is None or not low <= number <= high:
+                raise self._errors.not_integer(argument, word)
+            return number
+
+        return read
 
     def _one_of(self, argument: Argument) -> _Take:
         """Takes one of several tokens that follow a token."""
@@ -281,16 +307,17 @@ class ArgumentParser(Generic[R]):
     def _counted(self, argument: Argument) -> _Take:
         """Takes a count and so many values."""
         number, item = argument.parts
-        read = self._reader(item)
+        read_count, read = self._integer(number), self._reader(item)
 
         def take(argv: list[bytes], at: int) -> tuple[object, int]:
             if at >= len(argv):
                 raise self._errors.incomplete(argument)
-            count = self._errors.integer(number, argv[at])
-            first, end = at + 1, at + 1 + count
+            first = at + 1
+            end = first + read_count(argv[at])
             if end > len(argv):
                 raise self._errors.incomplete(argument)
-            return [read(word) for word in argv[first:end]], end
+            words = argv[first:end]
+            return words if read is None else [read(word) for word in words], end
 
         return take
 
@@ -298,7 +325,19 @@ class ArgumentParser(Generic[R]):
         """Takes values up to the last word."""
         if argument.kind != "block":
             read = self._reader(argument)
+            if read is None:
+                return lambda argv, at: (argv[at:], len(argv))
             return lambda argv, at: ([read(word) for word in argv[at:]], len(argv))
+        size = len(argument.parts)
+        if all(self._is_word(part) for part in argument.parts):
+
+            def take_words(argv: list[bytes], at: int) -> tuple[object, int]:
+                if (len(argv) - at) % size:
+                    raise self._errors.incomplete(argument)
+                words = iter(argv[at:])
+                return list(zip(*[words] * size, strict=True)), len(argv)
+
+            return take_words
         take_one = self._tuple(argument)
 
         def take(argv: list[bytes], at: int) -> tuple[object, int]:
@@ -314,14 +353,15 @@ class ArgumentParser(Generic[R]):
         """The class must have a field for each argument, and no other."""
         if not is_dataclass(self._request):
             raise ValueError(f"{command}: the request is not a dataclass")
-        named = [name for name, _ in (*self._positional, *self._optional)]
+        named = [*self._words, *(name for name, _ in (*self._positional, *self._optional))]
         named += [] if self._rest is None else [self._rest[0]]
         named += [option.field for option in self._options.values()]
         known = {field.name: field for field in fields(self._request)}
         if set(named) != known.keys():
             odd = sorted(set(named) ^ known.keys())
             raise ValueError(f"{command}: {odd} are not both arguments and fields")
-        always = {name for name, _ in self._positional} | {o.field for o in self._required}
+        always = {*self._words, *(name for name, _ in self._positional)}
+        always |= {option.field for option in self._required}
         always |= set() if self._rest is None else {self._rest[0]}
         for name, field in known.items():
             has_default = field.default is not MISSING or field.default_factory is not MISSING
@@ -334,6 +374,9 @@ class ArgumentParser(Generic[R]):
         """The request; CommandError if a word of it is wrong. The arity was checked."""
         values: dict[str, object] = {}
         at = self._start
+        for field in self._words:
+            values[field] = argv[at]
+            at += 1
         for field, take in self._positional:
             values[field], at = take(argv, at)
         for field, take in self._optional:
@@ -342,32 +385,43 @@ class ArgumentParser(Generic[R]):
             values[field], at = take(argv, at)
         if self._rest is not None:
             field, take = self._rest
-            values[field], at = take(argv, at)
-        if at < len(argv) or self._required:
+            if self._rest_or_options and at < len(argv) and argv[at].upper() in self._options:
+                values[field] = []
+            else:
+                values[field], at = take(argv, at)
+        # Most requests end with simple options in upper case, which need no more than this.
+        simple, last = self._simple, len(argv) - 1
+        while at < last and (option := simple.get(argv[at])) is not None:
+            field, read = option
+            if field in values:
+                break
+            word = argv[at + 1]
+            values[field] = word if read is None else read(word)
+            at += 2
+        if at <= last:
             self._parse_options(argv, at, values)
+        for required in self._required:
+            if required.field not in values:
+                raise self._errors.missing(required.argument)
         return self._request(**values)
 
     def _parse_options(self, argv: list[bytes], at: int, values: dict[str, object]) -> None:
         errors = self._errors
-        seen: dict[str, _Option] = {}
+        chosen: dict[str, _Option] = {}
         while at < len(argv):
             option = self._options.get(argv[at].upper())
             if option is None:
                 raise errors.unknown(argv[at])
-            argument, choice = option.argument, option.choice
-            key = choice.name if choice is not None else option.field
-            before = seen.setdefault(key, option)
-            if before is not option:
-                raise errors.exclusive(before.argument, argument)
+            if option.choice is not None:
+                before = chosen.setdefault(option.choice.name, option)
+                if before is not option:
+                    raise errors.exclusive(before.argument, option.argument)
             value, at = option.take(argv, at + 1)
             if option.gathers:
                 gathered = values.setdefault(option.field, [])
                 assert isinstance(gathered, list)
                 gathered.append(value)
             elif option.field in values and not errors.repeats:
-                raise errors.repeated(argument)
+                raise errors.repeated(option.argument)
             else:
                 values[option.field] = value
-        for option in self._required:
-            if option.field not in values:
-                raise errors.missing(option.argument)

@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from commands.domain.queues.messages import serve_due
+from commands.domain.queues.due import serve_due
 from commands.families import load
 from commands.operator.dataset_digest import keyspace_digest
 from tests.support.offline import Offline

@@ -1,15 +1,16 @@
-"""CP.*: the states of a thread of work, step by step.
+"""CP.*: checkpoints, the states of a thread of work after each step.
 
-What a checkpoint is, and where it lies: `commands.checkpoint_envelopes` and
-`commands.checkpoint_keys`. A client that writes the same keys with ZADD and HSET and one
-that speaks these commands see each other's checkpoints.
+`envelopes` describes how a checkpoint is stored, `keys` where. A client that writes the same
+keys with ZADD and HSET and one that uses these commands see each other's checkpoints.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from commands.domain.calls import call_text
+from commands.domain.arguments import Milliseconds
+from commands.domain.calls import call_rank, call_text, call_texts, call_values
 from commands.domain.checkpoints.envelopes import (
     canonical_id,
     check,
@@ -20,23 +21,69 @@ from commands.domain.checkpoints.envelopes import (
     timestamp,
 )
 from commands.domain.checkpoints.keys import Thread
+from commands.domain.errors import failure
+from commands.domain.events import has_readers, publish
+from commands.domain.ids import uuid7
 from commands.domain.json_filters import Predicate, parse_filter
-from commands.domain.recipes import checked_json, count_poison, failure, publish, uuid7, write_json
-from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError, invalid_expire
+from commands.domain.records import checked_json, count_poison, write_json
+from commands.engine.errors import CommandError
 from commands.engine.grammar import Integer, Key, String
-from commands.engine.numbers import INT64_MAX, UINT64_MAX, parse_in_range, parse_integer
+from commands.engine.numbers import INT64_MAX, UINT64_MAX
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 
-# How many envelopes a history looks at between two looks at how many it has.
+# How many envelopes CP.HISTORY reads at once.
 _BATCH = 1000
 # Fewer brackets than this cannot nest too deep.
 _LEVELS = 1000
-_NOT_A_STEP = f"ERR STEP is not an integer from 0 to {INT64_MAX}"
+
+
+# --- arguments -----------------------------------------------------------------------------
+
+
+def _state(word: bytes) -> bytes:
+    _check_json(word, "STATE")
+    return word
+
+
+def _meta(word: bytes) -> bytes:
+    if not isinstance(_check_json(word, "META"), dict):
+        raise failure("BADRECORD", "META is not a JSON object")
+    return word
+
+
+def _check_json(word: bytes, argument: str) -> Any:
+    """The value of a JSON text that is also valid inside an envelope."""
+    value = checked_json(word, argument)
+    # The parser has a limit of depth, and an envelope adds two levels.
+    if word.count(b"[") + word.count(b"{") > _LEVELS:
+        checked_json(b"[[%b]]" % word, argument)
+    return value
+
+
+def _node(word: bytes) -> bytes:
+    """The name of a node as JSON."""
+    try:
+        return write_json(word.decode())
+    except UnicodeDecodeError:
+        raise failure("BADRECORD", "NEXT is not UTF-8") from None
 
 
 # --- writing -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Put:
+    tenant: bytes
+    thread: bytes
+    step: int
+    state: bytes
+    id: bytes | None = None
+    parent: bytes | None = None
+    next: bytes = b"null"
+    meta: bytes | None = None
+    ttl: int | None = None
 
 
 @command(
@@ -45,90 +92,60 @@ _NOT_A_STEP = f"ERR STEP is not an integer from 0 to {INT64_MAX}"
     since="0.1.0",
     flags="write denyoom",
     complexity="O(log(N)) with N the number of checkpoints of the thread",
-    summary="Puts a checkpoint into a thread, made if need be.",
+    summary="Stores a checkpoint in a thread and creates the thread if needed.",
     arguments=[
         Key("tenant", "RW update"),
         String("thread"),
-        Integer("step", "STEP"),
-        String("state", "STATE"),
-        String("id", "ID", optional=True),
-        String("parent", "PARENT", optional=True),
-        String("node", "NEXT", optional=True),
-        String("meta", "META", optional=True),
-        Integer("milliseconds", "TTL", optional=True),
+        Integer("step", "STEP", low=0),
+        String("state", "STATE", convert=_state),
+        String("id", "ID", optional=True, convert=lambda word: checked_id(word, "ID")),
+        String("parent", "PARENT", optional=True, convert=lambda word: checked_id(word, "PARENT")),
+        String("node", "NEXT", optional=True, convert=_node),
+        String("meta", "META", optional=True, convert=_meta),
+        Milliseconds("milliseconds", "TTL"),
     ],
+    request=Put,
 )
-def cp_put(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers the id of the checkpoint: the one given, or a new UUIDv7.
+def cp_put(ctx: Context, request: Put) -> Reply:
+    """Returns the id of the checkpoint: the one given, or a new UUIDv7.
 
-    The state is JSON and kept as the text it is. A checkpoint with the same id is replaced;
-    when nothing but its time would differ, it stays as it is. `PARENT` is recorded, not
-    looked for. `META` is a JSON object that `CP.HISTORY` can filter by. `TTL` is that of
-    the whole thread: all its keys expire together, and a put without it changes nothing
-    about when.
+    The state is JSON and is kept as the text that was sent. A checkpoint with the same id is
+    replaced; if only its timestamp would change, it is left as it is. `PARENT` is stored but
+    not checked. `META` is a JSON object that `CP.HISTORY` can filter by. `TTL` applies to the
+    whole thread: all its keys expire together. A put without `TTL` leaves the TTL as it is.
 
         > CP.PUT acme thread-1 STEP 0 STATE {} ID 01890a5d-ac96-774b-bcce-b302099a8057
         "01890a5d-ac96-774b-bcce-b302099a8057"
     """
-    thread = Thread(ctx, argv[1], argv[2])
-    step = state = given = parent = meta = None
-    next_node = b"null"
-    ttl = 0
-    if not len(argv) & 1:
-        raise CommandError(SYNTAX)
-    for at in range(3, len(argv), 2):
-        option, word = argv[at].upper(), argv[at + 1]
-        if option == b"STEP":
-            parse_in_range(word, 0, INT64_MAX, _NOT_A_STEP)
-            step = word
-        elif option == b"STATE":
-            _check_json(word, "STATE")
-            state = word
-        elif option == b"ID":
-            given = checked_id(word, "ID")
-        elif option == b"PARENT":
-            parent = checked_id(word, "PARENT")
-        elif option == b"NEXT":
-            next_node = _json_text(word, "NEXT")
-        elif option == b"META":
-            if _check_json(word, "META").__class__ is not dict:
-                raise failure("BADRECORD", "META is not a JSON object")
-            meta = word
-        elif option == b"TTL":
-            ttl = parse_integer(word)
-            if not 0 < ttl <= INT64_MAX - ctx.now:
-                raise invalid_expire("cp.put")
-        else:
-            raise CommandError(SYNTAX)
-    if step is None or state is None:
-        raise CommandError(SYNTAX)
-    checkpoint = uuid7(ctx).encode() if given is None else given
+    thread = Thread(ctx, request.tenant, request.thread)
+    checkpoint = uuid7(ctx).encode() if request.id is None else request.id
+    step = b"%d" % request.step
 
     def envelope(moment: bytes) -> bytes:
         return compose(
             thread,
             checkpoint,
-            parent=parent,
+            parent=request.parent,
             step=step,
-            state=state,
-            next_node=next_node,
+            state=request.state,
+            next_node=request.next,
             moment=moment,
-            meta=meta,
+            meta=request.meta,
         )
 
-    # Reading also sees to it that this key is a hash, before anything is written.
-    before = ctx.call(b"HGET", thread.by_id, checkpoint)
+    # This read also raises WRONGTYPE for the hash before anything is written.
+    before = call_text(ctx, b"HGET", thread.by_id, checkpoint)
     ctx.call(b"ZADD", thread.by_step, step, checkpoint)
-    if before is None or envelope(_time_of(before, checkpoint, thread)) != before:
+    if before is None or envelope(_timestamp_of(before, checkpoint, thread)) != before:
         ctx.call(b"HSET", thread.by_id, checkpoint, envelope(timestamp(ctx.now)))
-    if ttl:
-        _expire(ctx, thread, ctx.now + ttl)
+    if request.ttl is not None:
+        _expire(ctx, thread, ctx.now + request.ttl)
     announce(ctx, thread, "put", checkpoint)
     return checkpoint
 
 
-def _time_of(envelope: bytes, checkpoint: bytes, thread: Thread) -> bytes:
-    """The timestamp of a stored envelope; none if it is broken, and so to be replaced."""
+def _timestamp_of(envelope: bytes, checkpoint: bytes, thread: Thread) -> bytes:
+    """The timestamp of a stored envelope; empty if the envelope is invalid."""
     try:
         moment: str = read(envelope, checkpoint, thread)["timestamp"]
     except CommandError:
@@ -137,33 +154,27 @@ def _time_of(envelope: bytes, checkpoint: bytes, thread: Thread) -> bytes:
 
 
 def _expire(ctx: Context, thread: Thread, deadline: int) -> None:
-    """Let all keys of a thread expire together."""
+    """Set the time at which all keys of a thread expire."""
     for key in (thread.by_step, thread.by_id, *thread.all_writes(ctx)):
         ctx.call(b"PEXPIREAT", key, b"%d" % deadline)
 
 
 def announce(ctx: Context, thread: Thread, change: str, checkpoint: bytes | None) -> None:
-    """Publish what happened to a checkpoint, or to a whole thread."""
+    """Publish a change of one checkpoint, or of a whole thread (None)."""
+    if not has_readers(ctx):
+        return
     event: dict[str, Any] = {"event": change}
     if checkpoint is not None:
         event["id"] = checkpoint.decode("utf-8", "replace")
     publish(ctx, "checkpoint", thread.collection, event)
 
 
-def _check_json(word: bytes, what: str) -> Any:
-    """The value of a JSON text that must still be one inside an envelope."""
-    value = checked_json(word, what)
-    # Only so many levels are read, and an envelope has two of its own.
-    if word.count(b"[") + word.count(b"{") > _LEVELS:
-        checked_json(b"[[%b]]" % word, what)
-    return value
-
-
-def _json_text(word: bytes, what: str) -> bytes:
-    try:
-        return write_json(word.decode())
-    except UnicodeDecodeError:
-        raise failure("BADRECORD", f"{what} is not UTF-8") from None
+@dataclass(slots=True)
+class Update:
+    tenant: bytes
+    thread: bytes
+    parent: bytes
+    state: bytes
 
 
 @command(
@@ -172,34 +183,32 @@ def _json_text(word: bytes, what: str) -> bytes:
     since="0.1.0",
     flags="write denyoom",
     complexity="O(log(N)) with N the number of checkpoints of the thread",
-    summary="Puts a changed state as the step that follows a checkpoint.",
+    summary="Stores a changed state as the step after a checkpoint.",
     arguments=[
         Key("tenant", "RW access update"),
         String("thread"),
-        String("parent"),
-        String("state", "STATE"),
+        String("parent", convert=canonical_id),
+        String("state", "STATE", convert=_state),
     ],
+    request=Update,
 )
-def cp_update(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers the new id. The checkpoint has the parent's next node and the step after its.
+def cp_update(ctx: Context, request: Update) -> Reply:
+    """Returns the id of the new checkpoint.
 
-    `NOTFOUND` when there is no such parent.
+    Its step is that of the parent plus one, and its next node is the parent's. `NOTFOUND` if
+    the thread has no such parent.
 
         > CP.UPDATE acme thread-1 01890a5d-ac96-774b-bcce-b302099a8057 STATE '{"messages": [1]}'
         "<id>"
     """
-    thread = Thread(ctx, argv[1], argv[2])
-    parent = canonical_id(argv[3])
-    if argv[4].upper() != b"STATE":
-        raise CommandError(SYNTAX)
-    _check_json(argv[5], "STATE")
-    raw, body = load(ctx, thread, parent, "parent")
+    thread = Thread(ctx, request.tenant, request.thread)
+    raw, body = load(ctx, thread, request.parent, "parent")
     return add(
         ctx,
         thread,
-        parent=parent,
+        parent=request.parent,
         step=min(body["step"] + 1, UINT64_MAX),
-        state=argv[5],
+        state=request.state,
         next_node=members(raw).get("next_node", b"null"),
         meta=None,
     )
@@ -215,7 +224,7 @@ def add(
     next_node: bytes,
     meta: bytes | None,
 ) -> bytes:
-    """Put a checkpoint with a new id; which must be all that the command still writes."""
+    """Store a checkpoint with a new id. The caller must have written nothing before."""
     checkpoint = uuid7(ctx).encode()
     envelope = compose(
         thread,
@@ -235,12 +244,12 @@ def add(
 
 
 def score(step: int) -> bytes:
-    """The score of a step; those beyond a signed integer share the last."""
+    """The score of a step; those beyond a signed integer share the highest."""
     return b"%d" % min(step, INT64_MAX)
 
 
 def require_hash(ctx: Context, thread: Thread) -> None:
-    """WRONGTYPE now, if the thread's hash is none, and not after the first write."""
+    """Raise WRONGTYPE for a wrong type of the thread's hash, before the first write."""
     ctx.call(b"HLEN", thread.by_id)
 
 
@@ -250,7 +259,7 @@ def require_hash(ctx: Context, thread: Thread) -> None:
 def load(
     ctx: Context, thread: Thread, checkpoint: bytes, what: str = "checkpoint"
 ) -> tuple[bytes, dict[str, Any]]:
-    """The envelope of a checkpoint that must be there, and its body."""
+    """The envelope of a checkpoint and its body; NOTFOUND if it does not exist."""
     raw = call_text(ctx, b"HGET", thread.by_id, checkpoint)
     if raw is None:
         raise thread.failure("NOTFOUND", f"no {what} {{}}", checkpoint)
@@ -263,17 +272,19 @@ def load(
     since="0.1.0",
     flags="readonly",
     complexity="O(log(N)) with N the number of checkpoints of the thread",
-    summary="Answers the checkpoint of the highest step.",
+    summary="Returns the checkpoint of the highest step.",
     arguments=[Key("tenant", "RO access"), String("thread")],
 )
 def cp_latest(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers the envelope, or nil. Of checkpoints of one step the greater id is later.
+    """Returns the envelope, or nil if the thread has no checkpoint.
 
-    > CP.LATEST acme thread-2
-    (nil)
+    Among checkpoints of the same step, the one with the greater id is later.
+
+        > CP.LATEST acme thread-2
+        (nil)
     """
     thread = Thread(ctx, argv[1], argv[2])
-    ids = ctx.call(b"ZREVRANGE", thread.by_step, b"0", b"0")
+    ids = call_texts(ctx, b"ZREVRANGE", thread.by_step, b"0", b"0")
     if not ids:
         return None
     raw = call_text(ctx, b"HGET", thread.by_id, ids[0])
@@ -288,14 +299,14 @@ def cp_latest(ctx: Context, argv: list[bytes]) -> Reply:
     since="0.1.0",
     flags="readonly",
     complexity="O(1)",
-    summary="Answers a checkpoint.",
+    summary="Returns a checkpoint by its id.",
     arguments=[Key("tenant", "RO access"), String("thread"), String("id")],
 )
 def cp_get(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers the envelope, or nil.
+    """Returns the envelope, or nil if the thread has no such checkpoint.
 
-    `SCHEMA` when it says that it was written in a form of another version, `BADRECORD` when
-    it is not an envelope of this thread.
+    `SCHEMA` if the envelope has another version, `BADRECORD` if it is not an envelope of this
+    thread.
 
         > CP.GET acme thread-1 00000000-0000-0000-0000-000000000000
         (nil)
@@ -308,77 +319,76 @@ def cp_get(ctx: Context, argv: list[bytes]) -> Reply:
     return raw
 
 
+@dataclass(slots=True)
+class History:
+    tenant: bytes
+    thread: bytes
+    limit: int = 0
+    before: bytes | None = None
+    filter: Predicate | None = None
+
+
 @command(
     "CP.HISTORY",
     group="checkpoint",
     since="0.1.0",
     flags="readonly",
-    complexity="O(log(N)+M) with N the number of checkpoints and M of those looked at",
-    summary="Answers the checkpoints of a thread, newest first.",
+    complexity="O(log(N)+M) with N the number of checkpoints and M of those read",
+    summary="Returns the checkpoints of a thread, newest first.",
     arguments=[
         Key("tenant", "RO access"),
         String("thread"),
-        Integer("count", "LIMIT", optional=True),
-        String("id", "BEFORE", optional=True),
-        String("filter", "FILTER", optional=True),
+        Integer("count", "LIMIT", optional=True, low=0),
+        String("id", "BEFORE", optional=True, convert=canonical_id),
+        String("filter", "FILTER", optional=True, convert=parse_filter),
     ],
+    request=History,
 )
-def cp_history(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers envelopes, all of them where `LIMIT` is 0 or left out.
+def cp_history(ctx: Context, request: History) -> Reply:
+    """Returns envelopes: up to `LIMIT`, or all of them if it is 0 or not given.
 
-    `BEFORE` begins after that checkpoint, so that the last id of one page asks for the
-    next; `NOTFOUND` when it is not in the thread. `FILTER` takes those whose `META`
-    matches, as `STORE.SEARCH` matches values. What cannot be read is passed over.
+    `BEFORE` starts after that checkpoint: pass the last id of a page to get the next one.
+    `NOTFOUND` if it is not in the thread. `FILTER` selects checkpoints by their `META`, with
+    the filters of `STORE.SEARCH`. Checkpoints that cannot be read are skipped.
 
         > CP.HISTORY acme thread-2 LIMIT 10
         (empty array)
     """
-    thread = Thread(ctx, argv[1], argv[2])
-    limit, before, wanted = 0, None, None
-    if not len(argv) & 1:
-        raise CommandError(SYNTAX)
-    for at in range(3, len(argv), 2):
-        option, word = argv[at].upper(), argv[at + 1]
-        if option == b"LIMIT":
-            limit = parse_in_range(word, 0, INT64_MAX, MUST_BE_POSITIVE)
-        elif option == b"BEFORE":
-            before = canonical_id(word)
-        elif option == b"FILTER":
-            wanted = parse_filter(word)
-        else:
-            raise CommandError(SYNTAX)
-    start = 0 if before is None else _place_after(ctx, thread, before)
+    thread = Thread(ctx, request.tenant, request.thread)
+    limit = request.limit
+    start = 0 if request.before is None else _rank_after(ctx, thread, request.before)
     found: list[bytes] = []
     while True:
         batch = min(limit - len(found), _BATCH) if limit else _BATCH
         stop = start + batch - 1
-        ids = ctx.call(b"ZREVRANGE", thread.by_step, b"%d" % start, b"%d" % stop)
+        ids = call_texts(ctx, b"ZREVRANGE", thread.by_step, b"%d" % start, b"%d" % stop)
         if ids:
-            found += _readable(ctx, thread, ids, wanted)
+            found += _readable(ctx, thread, ids, request.filter)
         if len(ids) < batch or len(found) == limit:
             return found
         start += batch
 
 
-def _place_after(ctx: Context, thread: Thread, checkpoint: bytes) -> int:
-    rank: int | None = ctx.call(b"ZREVRANK", thread.by_step, checkpoint)
+def _rank_after(ctx: Context, thread: Thread, checkpoint: bytes) -> int:
+    rank = call_rank(ctx, b"ZREVRANK", thread.by_step, checkpoint)
     if rank is None:
         raise thread.failure("NOTFOUND", "no checkpoint {}", checkpoint)
     return rank + 1
 
 
 def _readable(
-    ctx: Context, thread: Thread, ids: list[bytes], wanted: Predicate | None
+    ctx: Context, thread: Thread, ids: list[bytes], matches: Predicate | None
 ) -> list[bytes]:
-    """The envelopes with these ids that are there, whole, and wanted."""
+    """The envelopes of these ids that exist, are valid, and match."""
     found = []
-    for checkpoint, raw in zip(ids, ctx.call(b"HMGET", thread.by_id, *ids), strict=True):
+    envelopes = call_values(ctx, b"HMGET", thread.by_id, *ids)
+    for checkpoint, raw in zip(ids, envelopes, strict=True):
         if raw is None:
             continue
         try:
-            if wanted is None:
+            if matches is None:
                 check(raw, checkpoint, thread)
-            elif not wanted(read(raw, checkpoint, thread).get("meta")):
+            elif not matches(read(raw, checkpoint, thread).get("meta")):
                 continue
         except CommandError:
             count_poison(ctx)

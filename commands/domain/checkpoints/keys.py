@@ -1,4 +1,4 @@
-"""Where the checkpoints of a thread lie.
+"""The keys of a thread.
 
 | key | type | holds |
 |---|---|---|
@@ -6,14 +6,15 @@
 | `entelix:cp:<tenant>:<thread>:byid` | hash | id → envelope |
 | `entelix:cp:<tenant>:<thread>:writes:<id>` | hash | pending writes of one checkpoint |
 
-Tenant and thread are escaped as `commands.namespaces` says, so that each pair has keys of
-its own. Both are part of the JSON of each checkpoint, and hence UTF-8.
+Tenant and thread are escaped as described in `namespaces`, so each pair has keys of its own.
+Both are part of the JSON of each checkpoint and so must be UTF-8.
 """
 
 from __future__ import annotations
 
+from commands.domain.errors import failure
 from commands.domain.namespaces import escape, tenant_part
-from commands.domain.recipes import failure, write_json
+from commands.domain.records import write_json
 from commands.engine.errors import CommandError
 from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context
@@ -23,7 +24,7 @@ declare_layout(CHECKPOINT_PREFIX)
 
 
 class Thread:
-    """One thread of one tenant: its keys, and what its checkpoints say of themselves."""
+    """One thread of one tenant: its keys, and how its checkpoints name it."""
 
     __slots__ = ("by_id", "by_step", "identity", "name", "prefix", "tenant")
 
@@ -35,8 +36,8 @@ class Thread:
             self.tenant = tenant.decode()
             self.name = name.decode()
         except UnicodeDecodeError:
-            raise _not_text(tenant, name) from None
-        # The members of a body that tell whose checkpoint it is, as JSON.
+            raise _not_utf8(tenant, name) from None
+        # The members of an envelope that name the thread, as JSON.
         self.identity = b'"tenant_id":%b,"thread_id":%b' % (
             write_json(self.tenant),
             write_json(self.name),
@@ -47,7 +48,7 @@ class Thread:
 
     @property
     def collection(self) -> bytes:
-        """The thread as it is called in events: tenant and name, escaped."""
+        """The name of the thread in events: tenant and name, escaped."""
         return self.prefix[len(CHECKPOINT_PREFIX) :]
 
     def writes(self, checkpoint: bytes) -> bytes:
@@ -55,24 +56,24 @@ class Thread:
         return b"%b:writes:%b" % (self.prefix, checkpoint)
 
     def all_writes(self, ctx: Context) -> list[bytes]:
-        """The keys of all pending writes that there are in this thread."""
+        """The keys of all pending writes of this thread."""
         return list(ctx.db.ordered.range(self.prefix + b":writes:"))
 
     def failure(self, word: str, text: str, checkpoint: bytes) -> CommandError:
-        """An error whose text ends in what it is about."""
+        """An error about a checkpoint of this thread, which its text ends with."""
         text += " of thread '{}' of tenant '{}'"
         return failure(word, text, checkpoint, self.name.encode(), self.tenant.encode())
 
 
 def tenant_prefix(ctx: Context, tenant: bytes) -> bytes:
-    """What the keys of all threads of a tenant begin with."""
+    """The prefix of the keys of all threads of a tenant."""
     part = tenant_part(ctx, tenant)
-    if not _is_text(tenant):
-        raise _not_text(tenant, b"")
+    if not _is_utf8(tenant):
+        raise _not_utf8(tenant, b"")
     return b"%b%b:" % (CHECKPOINT_PREFIX, part)
 
 
-def _is_text(name: bytes) -> bool:
+def _is_utf8(name: bytes) -> bool:
     try:
         name.decode()
     except UnicodeDecodeError:
@@ -80,7 +81,7 @@ def _is_text(name: bytes) -> bool:
     return True
 
 
-def _not_text(tenant: bytes, name: bytes) -> CommandError:
-    if not _is_text(tenant):
+def _not_utf8(tenant: bytes, name: bytes) -> CommandError:
+    if not _is_utf8(tenant):
         return failure("NAMESPACE", "tenant '{}' is not UTF-8", tenant)
     return failure("NAMESPACE", "thread '{}' of tenant '{}' is not UTF-8", name, tenant)

@@ -1,21 +1,23 @@
-"""CP.WRITES: what the tasks of a step have written before the step's checkpoint is made.
+"""CP.WRITES: pending writes, the output of a step's tasks before its checkpoint is stored.
 
-They lie in a hash per checkpoint: field `<task>:<idx>`, value `<channel>:<value>`, task and
-channel escaped as `commands.namespaces` says, the value as it was given. They expire and
-are removed with their checkpoint.
+They are kept in a hash per checkpoint: field `<task>:<idx>`, value `<channel>:<value>`, with
+task and channel escaped as described in `namespaces` and the value as it was given. They
+expire and are removed with their checkpoint.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from commands.domain.calls import call_integer, call_texts, call_values
 from commands.domain.checkpoints.checkpoints import announce
 from commands.domain.checkpoints.envelopes import canonical_id
 from commands.domain.checkpoints.keys import Thread
 from commands.domain.namespaces import escape, segment_at, unescape
-from commands.domain.recipes import count_poison
+from commands.domain.records import count_poison
 from commands.engine.containers import container
-from commands.engine.errors import wrong_arity
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String
-from commands.engine.numbers import parse_integer, read_integer
+from commands.engine.numbers import read_integer
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
@@ -27,8 +29,17 @@ container(
     group="checkpoint",
     since="0.1.0",
     help_since="0.1.0",
-    summary="Keeps the pending writes of checkpoints.",
+    summary="Manages the pending writes of checkpoints.",
 )
+
+
+@dataclass(slots=True)
+class PutWrites:
+    tenant: bytes
+    thread: bytes
+    id: bytes
+    task: bytes
+    write: list[tuple[int, bytes, bytes]]
 
 
 @command(
@@ -37,41 +48,38 @@ container(
     since="0.1.0",
     flags="write denyoom",
     complexity="O(N) with N the number of writes given",
-    summary="Keeps writes of a task until its step is done.",
+    summary="Stores the pending writes of a task.",
     arguments=[
         Key("tenant", "RW update"),
         String("thread"),
-        String("id"),
+        String("id", convert=canonical_id),
         String("task"),
         ArgumentGroup("write", Integer("idx"), String("channel"), String("value"), multiple=True),
     ],
+    request=PutWrites,
 )
-def cp_writes_put(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many were given. One of the same task and idx is replaced.
+def cp_writes_put(ctx: Context, request: PutWrites) -> Reply:
+    """Returns how many writes were given. A write of the same task and idx is replaced.
 
-    The idx may be negative. `NOTFOUND` when the thread has no such checkpoint.
+    The idx may be negative. `NOTFOUND` if the thread has no such checkpoint.
 
         > CP.WRITES PUT acme thread-1 01890a5d-ac96-774b-bcce-b302099a8057 task-1 0 messages hello
         (integer) 1
     """
-    if (len(argv) - 6) % 3:
-        raise wrong_arity("cp.writes|put")
-    thread = Thread(ctx, argv[2], argv[3])
-    checkpoint = canonical_id(argv[4])
-    task = escape(argv[5])
+    thread = Thread(ctx, request.tenant, request.thread)
+    task = escape(request.task)
     fields: list[bytes] = []
-    for at in range(6, len(argv), 3):
-        parse_integer(argv[at])
-        fields += (b"%b:%b" % (task, argv[at]), b"%b:%b" % (escape(argv[at + 1]), argv[at + 2]))
-    if not ctx.call(b"HEXISTS", thread.by_id, checkpoint):
-        raise thread.failure("NOTFOUND", "no checkpoint {}", checkpoint)
-    key = thread.writes(checkpoint)
+    for idx, channel, value in request.write:
+        fields += (b"%b:%d" % (task, idx), b"%b:%b" % (escape(channel), value))
+    if not call_integer(ctx, b"HEXISTS", thread.by_id, request.id):
+        raise thread.failure("NOTFOUND", "no checkpoint {}", request.id)
+    key = thread.writes(request.id)
     ctx.call(b"HSET", key, *fields)
-    deadline = ctx.call(b"PEXPIRETIME", thread.by_id)
+    deadline = call_integer(ctx, b"PEXPIRETIME", thread.by_id)
     if deadline > 0:
         ctx.call(b"PEXPIREAT", key, b"%d" % deadline)
-    announce(ctx, thread, "writes", checkpoint)
-    return len(fields) // 2
+    announce(ctx, thread, "writes", request.id)
+    return len(request.write)
 
 
 @command(
@@ -80,25 +88,27 @@ def cp_writes_put(ctx: Context, argv: list[bytes]) -> Reply:
     since="0.1.0",
     flags="readonly",
     complexity="O(N*log(N)) with N the number of writes",
-    summary="Answers the pending writes of a checkpoint.",
+    summary="Returns the pending writes of a checkpoint.",
     arguments=[Key("tenant", "RO access"), String("thread"), String("id")],
 )
 def cp_writes_get(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers task, idx, channel and value of each, by task and idx; none is no error.
+    """Returns task, idx, channel and value of each write, ordered by task and idx.
 
-    > CP.WRITES GET acme thread-1 01890a5d-ac96-774b-bcce-b302099a8057
-    1) 1) "task-1"
-       2) (integer) 0
-       3) "messages"
-       4) "hello"
+    A checkpoint without pending writes, or one that does not exist, has none.
+
+        > CP.WRITES GET acme thread-1 01890a5d-ac96-774b-bcce-b302099a8057
+        1) 1) "task-1"
+           2) (integer) 0
+           3) "messages"
+           4) "hello"
     """
     key = Thread(ctx, argv[2], argv[3]).writes(canonical_id(argv[4]))
-    fields = ctx.call(b"HKEYS", key)
+    fields = call_texts(ctx, b"HKEYS", key)
     if not fields:
         return []
     found = []
-    for field, text in zip(fields, ctx.call(b"HMGET", key, *fields), strict=True):
-        write = _read(field, text)
+    for field, text in zip(fields, call_values(ctx, b"HMGET", key, *fields), strict=True):
+        write = None if text is None else _read(field, text)
         if write is None:
             count_poison(ctx)
         else:
@@ -108,7 +118,7 @@ def cp_writes_get(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _read(field: bytes, text: bytes) -> _Write | None:
-    """A write from its field and value; None if they are not what is put there."""
+    """A write from its field and value; None if they do not have the form of one."""
     task, channel = segment_at(field, 0), segment_at(text, 0)
     if task is None or channel is None:
         return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from commands.domain.errors import failure
 from commands.domain.jobs.rows import STATUSES, is_job_id
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import failure
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Key, String
 

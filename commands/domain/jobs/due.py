@@ -8,7 +8,7 @@ from __future__ import annotations
 from commands.domain.calls import call_texts
 from commands.domain.jobs.rows import DUE_PREFIX
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import count_poison
+from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from commands.instance.sweeps import BATCH, sweep

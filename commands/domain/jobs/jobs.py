@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from commands.domain.arguments import Count, Milliseconds, utf8_text
 from commands.domain.calls import call_text, call_texts
+from commands.domain.errors import failure
+from commands.domain.ids import time_ordered_hex
 from commands.domain.jobs.arguments import POOL, POOL_READ, checked_kind, job_id
 from commands.domain.jobs.raw_rows import JobRows
 from commands.domain.jobs.rows import ATTEMPTS, BACKOFF_MS, Job, Row
 from commands.domain.jobs.table import JobTable, forget_expired
 from commands.domain.raw_rows import declare_namespace
-from commands.domain.recipes import failure, time_ordered_hex
 from commands.engine.containers import declare_family_help
 from commands.engine.effects import BlockOn, Outcome
 from commands.engine.errors import CommandError

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from commands.domain.calls import call_integer, call_score, call_texts
+from commands.domain.errors import failure
 from commands.domain.jobs.rows import Job
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import failure
 
 PAGE_SIZE = 100
 # How many jobs are read for each row of a page, where several filters are combined.

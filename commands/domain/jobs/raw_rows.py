@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from commands.domain.errors import failure
 from commands.domain.jobs.arguments import job_id
 from commands.domain.jobs.listing import JobFilter, list_jobs, read_cursor
 from commands.domain.jobs.rows import Job, decode_row, is_job_id
 from commands.domain.jobs.table import JobTable, forget_expired
 from commands.domain.raw_rows import RowPage
-from commands.domain.recipes import failure
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 

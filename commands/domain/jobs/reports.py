@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from commands.domain.arguments import LONGEST_MS, Count, Milliseconds, utf8_text
 from commands.domain.calls import call_integer, call_scores, call_texts
+from commands.domain.errors import failure
 from commands.domain.jobs.arguments import POOL_READ, WORKER, checked_kind, job_status
 from commands.domain.jobs.listing import JobFilter, list_jobs, read_cursor
 from commands.domain.jobs.rows import STATUSES, TERMINAL
 from commands.domain.jobs.table import JobTable
-from commands.domain.recipes import count_poison, failure
+from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, Integer, Key, String, Token
 from commands.engine.registry import command

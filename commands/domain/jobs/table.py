@@ -17,8 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from commands.domain.calls import call_members, call_score, call_text, call_values
+from commands.domain.errors import failure
+from commands.domain.events import publish
 from commands.domain.jobs.rows import FIELDS, IndexEntry, Job, Keys, Row, decode_job
-from commands.domain.recipes import count_poison, failure, publish
+from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.engine.numbers import format_float
 from commands.instance.context import Context

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from commands.domain.arguments import json_text, utf8_text
 from commands.domain.calls import call_integer, call_members, call_text, call_values
+from commands.domain.errors import failure
+from commands.domain.events import publish
 from commands.domain.models.raw_rows import ModelRows, VersionRows
 from commands.domain.models.rows import (
     HIGHEST_VERSION,
@@ -25,7 +27,7 @@ from commands.domain.models.rows import (
     write_row,
 )
 from commands.domain.raw_rows import declare_namespace
-from commands.domain.recipes import count_poison, failure, publish, write_json
+from commands.domain.records import count_poison, write_json
 from commands.engine.containers import declare_family_help
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, Integer, Key, String, Token

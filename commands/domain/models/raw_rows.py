@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from commands.domain.calls import call_integer, call_text
+from commands.domain.errors import failure
 from commands.domain.models.rows import (
     VERSIONS,
     Model,
@@ -22,7 +23,7 @@ from commands.domain.models.rows import (
     write_row,
 )
 from commands.domain.raw_rows import RowPage, check_object, check_stored
-from commands.domain.recipes import count_poison, failure
+from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from storage.errors import WrongType

@@ -26,7 +26,8 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from commands.domain.calls import call_text, call_texts
-from commands.domain.recipes import failure, read_json, write_json
+from commands.domain.errors import failure
+from commands.domain.records import read_json, write_json
 from commands.instance.context import Context
 
 ROWS = b"redkeep:models:{"

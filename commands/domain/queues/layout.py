@@ -1,25 +1,25 @@
-"""Where queues lie, and when something of theirs is due.
+"""The keys of queues, and the schedule of what becomes due in them.
 
-`{q}` is the queue in braces, the hash tag that keeps all of a queue in one slot; a `}` or
-a backslash in its name is written with a backslash before it.
+`{q}` is the name of the queue in braces, the hash tag that puts its keys in one slot; a `}` or
+a backslash in the name is preceded by a backslash.
 
 | key | type | holds |
 |---|---|---|
 | `redkeep:queue:{q}:stream:<p>` | stream | messages of priority p, 0 to 9: field `payload` |
-| `redkeep:queue:{q}:leases:<group>` | sorted set | messages out, by when they may go out again |
-| `redkeep:queue:{q}:dead:<group>` | sorted set | messages given up, by when |
-| `redkeep:queue:{q}:delayed` | sorted set | messages to come, by when |
-| `redkeep:queue:{q}:late` | hash | message to come → priority, space, payload |
+| `redkeep:queue:{q}:leases:<group>` | sorted set | leased messages, by when the lease ends |
+| `redkeep:queue:{q}:dead:<group>` | sorted set | dead letters, by when they died |
+| `redkeep:queue:{q}:delayed` | sorted set | delayed messages, by when they are due |
+| `redkeep:queue:{q}:late` | hash | delayed message → priority, space, payload |
 | `redkeep:queue:{q}:serial` | string | how many messages were ever delayed |
-| `redkeep:queue:{q}:id:<id>` | string | the message that was pushed with this ID; has a TTL |
+| `redkeep:queue:{q}:id:<id>` | string | the id of the message pushed with this ID; has a TTL |
 | `redkeep:queue:{q}:seen` | sorted set | `group:consumer`, by their last heartbeat |
-| `redkeep:queue:{q}:consumers` | hash | `group:consumer` → JSON of what else is known |
-| `redkeep:queue:{q}:next` | string | when something is next due |
-| `redkeep:queue:due:<ms>:{q}` | string | the same, where all queues are in order of time |
+| `redkeep:queue:{q}:consumers` | hash | `group:consumer` → JSON of its other properties |
+| `redkeep:queue:{q}:next` | string | when something in the queue is next due |
+| `redkeep:queue:due:<ms>:{q}` | string | the same, in the order of time among all queues |
 
-The last is how regular work finds what is due without a look at queues that have nothing:
-keys below `redkeep:queue:` are kept in byte order. It is early rather than late, and is
-moved only when something falls due sooner than all that was waiting before.
+Keys below `redkeep:queue:` are kept in byte order, so the sweep finds the queues that have
+something due by the `due` keys alone. A `due` key may be early, never late: it is replaced only
+when something becomes due sooner.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from commands.domain.calls import call_scores
-from commands.domain.recipes import OWN_PREFIX
+from commands.domain import OWN_PREFIX
+from commands.domain.calls import call_scores, call_text
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from storage.errors import WrongType
@@ -104,7 +104,7 @@ class Queue:
         return ctx.db.ordered.first(self.base, start=self.base) is not None
 
     def levels(self, ctx: Context) -> list[int]:
-        """The priorities that have a stream, highest first, and always 0."""
+        """The priorities that have a stream, and 0 in any case; highest first."""
         prefix = self.base + b"stream:"
         keys = list(ctx.db.ordered.range(prefix))
         if len(keys) <= 1 and keys == [self.stream(0)][: len(keys)]:
@@ -112,9 +112,9 @@ class Queue:
         found = {key[len(prefix) :] for key in keys}
         return sorted({int(level) for level in found if level in _LEVELS} | {0}, reverse=True)
 
-    def groups_with(self, ctx: Context, what: bytes) -> list[bytes]:
+    def groups_with(self, ctx: Context, kind: bytes) -> list[bytes]:
         """The groups that have a key of this kind: `leases`, `dead`."""
-        prefix = b"%b%b:" % (self.base, what)
+        prefix = b"%b%b:" % (self.base, kind)
         return [key[len(prefix) :] for key in ctx.db.ordered.range(prefix)]
 
 
@@ -123,13 +123,13 @@ def _named(tag: bytes) -> Queue:
 
 
 def queue_of_stream(key: bytes) -> Queue | None:
-    """The queue whose messages are in this stream, if it is one's."""
+    """The queue that this stream belongs to, or None."""
     found = _STREAM(key)
     return None if found is None else _named(found[1])
 
 
 def every_queue(ctx: Context) -> Iterator[Queue]:
-    """All queues of the database, which may change meanwhile; one look-up for each."""
+    """All queues of the database, with one look-up each. The database may change meanwhile."""
     start = QUEUE_PREFIX
     while (key := ctx.db.ordered.first(QUEUE_PREFIX, start=start)) is not None:
         found = _TAGGED(key)
@@ -141,12 +141,12 @@ def every_queue(ctx: Context) -> Iterator[Queue]:
 
 
 def with_scores(ctx: Context, key: bytes, *bounds: bytes) -> Sequence[tuple[bytes, float]]:
-    """A range of a sorted set with its scores; nothing where there is no such key."""
+    """A range of a sorted set with its scores; empty if there is no such key."""
     return call_scores(ctx, b"ZRANGE", key, *bounds, b"WITHSCORES")
 
 
 def is_due(ctx: Context, key: bytes) -> bool:
-    """Whether anything in a sorted set of moments has its behind it: mostly nothing has."""
+    """Whether the lowest score of a sorted set, a time, has passed."""
     head = with_scores(ctx, key, b"0", b"0")
     return bool(head) and head[0][1] <= ctx.now
 
@@ -155,13 +155,13 @@ def is_due(ctx: Context, key: bytes) -> bool:
 
 
 def schedule(ctx: Context, queue: Queue, moment: int) -> None:
-    """See to it that the queue is looked at no later than then."""
+    """Have the sweep visit the queue no later than at this time."""
     planned = _planned(ctx, queue)
     if planned is not None:
         if ctx.now < planned <= moment:
             return
         if planned <= moment:
-            # Late already. Whoever lost the key that says so gets it back.
+            # Overdue. Write the keys again, in case the `due` key was deleted.
             moment = planned
         else:
             ctx.call(b"DEL", queue.due(planned))
@@ -170,20 +170,20 @@ def schedule(ctx: Context, queue: Queue, moment: int) -> None:
 
 
 def unschedule(ctx: Context, queue: Queue, key: bytes) -> None:
-    """The queue is being looked at, as this key (of `first_due`) said it should."""
+    """Remove the schedule of a queue that is being visited; the key is from `first_due`."""
     ctx.call(b"DEL", key, queue.next)
 
 
 def _planned(ctx: Context, queue: Queue) -> int | None:
     try:
-        found = ctx.call(b"GET", queue.next)
+        found = call_text(ctx, b"GET", queue.next)
     except WrongType:
         return None
     return int(found) if found is not None and found.isdigit() and len(found) < 20 else None
 
 
 def first_due(ctx: Context) -> tuple[bytes, Queue] | None:
-    """The queue to be looked at first, and the key that says so; None if none is due."""
+    """The queue that is due first, and its `due` key; None if no queue is due."""
     end = b"%b%020d" % (DUE_PREFIX, ctx.now + 1)
     for key in ctx.db.ordered.range(DUE_PREFIX):
         if key >= end:

@@ -1,10 +1,12 @@
-"""QUEUE.*: who is reading. The rows are those of `commands.presence_rows`."""
+"""QUEUE.*: presence, which consumers are alive. `presence_rows` stores the rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from commands.domain.arguments import Milliseconds
 from commands.domain.queues.layout import Queue, every_queue
 from commands.domain.queues.presence_rows import (
     Row,
@@ -15,16 +17,23 @@ from commands.domain.queues.presence_rows import (
     rows,
     state,
 )
-from commands.engine.arguments import Arguments
-from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String
 from commands.engine.key_specs import KeySpec
-from commands.engine.numbers import parse_integer
+from commands.engine.options import ArgumentParser
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 
-_LEASES_MOST = 2**32 - 1
+_MOST_LEASES = 2**32 - 1
+_TTL = Milliseconds("milliseconds", "TTL", low=0)
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    queue: bytes
+    group: bytes
+    consumer: bytes
+    leases: int | None = None
 
 
 @command(
@@ -33,33 +42,26 @@ _LEASES_MOST = 2**32 - 1
     since="0.1.0",
     flags="write denyoom fast",
     complexity="O(log(N)) for N consumers of the queue.",
-    summary="Says that a consumer of a queue is alive.",
+    summary="Records a heartbeat of a consumer of a queue.",
     arguments=[
         Key("queue", "RW insert update"),
         String("group"),
         String("consumer"),
-        Integer("count", "LEASES", optional=True),
+        Integer("count", "LEASES", optional=True, low=0, high=_MOST_LEASES),
     ],
+    request=Heartbeat,
 )
-def queue_heartbeat(ctx: Context, argv: list[bytes]) -> Reply:
-    """The first one registers the consumer, and when that was stays as it is.
+def queue_heartbeat(ctx: Context, request: Heartbeat) -> Reply:
+    """Returns OK. The first heartbeat registers the consumer.
 
-    `LEASES` is how many messages the consumer says it is working on: kept as it was said,
-    compared with nothing, and left as it was where a heartbeat does not say it.
+    `LEASES` is the number of messages the consumer says it is working on. It is stored and
+    checked against nothing; a heartbeat without it leaves the number as it is.
 
         > QUEUE.HEARTBEAT orders workers w1 LEASES 2
         OK
     """
-    queue = Queue(argv[1])
-    leases = None
-    options = Arguments(argv, 4)
-    while options:
-        if options.option() != b"LEASES":
-            raise CommandError(SYNTAX)
-        leases = options.positive()
-        if leases > _LEASES_MOST:
-            raise CommandError("ERR LEASES is out of range")
-    heartbeat(ctx, queue, argv[2], argv[3], leases)
+    queue = Queue(request.queue)
+    heartbeat(ctx, queue, request.group, request.consumer, request.leases)
     return OK
 
 
@@ -69,13 +71,13 @@ def queue_heartbeat(ctx: Context, argv: list[bytes]) -> Reply:
     since="0.1.0",
     flags="write fast",
     complexity="O(log(N)) for N consumers of the queue.",
-    summary="Forgets a consumer that leaves.",
+    summary="Removes a consumer from the presence of a queue.",
     arguments=[Key("queue", "RW delete"), String("group"), String("consumer")],
 )
 def queue_deregister(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers 1, or 0 if nobody of that name was known.
+    """Returns 1, or 0 if there is no such consumer.
 
-    What the consumer had pending stays so.
+    Messages that are pending for the consumer stay pending.
 
         > QUEUE.HEARTBEAT shifts workers w1
         OK
@@ -87,36 +89,49 @@ def queue_deregister(ctx: Context, argv: list[bytes]) -> Reply:
     return int(forget(ctx, Queue(argv[1]), argv[2], argv[3]))
 
 
+@dataclass(slots=True)
+class _Ttl:
+    ttl: int | None = None
+
+
+_parse_ttl = ArgumentParser("QUEUE.PRESENCE", _Ttl, [_TTL], own=True).parse
+
+
+@dataclass(slots=True)
 class _Scope:
-    """Which rows are asked for, and the TTL they are judged by."""
+    """The queues and the group that a request selects, and the TTL it judges them by."""
 
-    __slots__ = ("group", "queue", "ttl")
+    ttl: int
+    queue: bytes | None = None
+    group: bytes | None = None
 
-    def __init__(self, ctx: Context, argv: Sequence[bytes], most: int) -> None:
-        end = _end_of_scope(argv)
-        self.ttl = default_ttl(ctx)
-        if end < len(argv):
-            self.ttl = parse_integer(argv[-1])
-            if self.ttl < 0:
-                raise CommandError(MUST_BE_POSITIVE)
-        if end - 1 > most:
-            raise CommandError(SYNTAX)
-        self.queue = Queue(argv[1]) if end > 1 else None
-        self.group = argv[2] if end > 2 else None
-
-    def queues(self, ctx: Context) -> Iterable[Queue]:
-        return every_queue(ctx) if self.queue is None else (self.queue,)
+    def queues(self, ctx: Context) -> list[Queue]:
+        """The selected queues, by name."""
+        if self.queue is not None:
+            return [Queue(self.queue)]
+        return sorted(every_queue(ctx), key=lambda queue: queue.name)
 
     def rows(self, ctx: Context) -> Iterator[Row]:
-        queues = sorted(self.queues(ctx), key=lambda queue: queue.name)
-        for queue in queues:
+        for queue in self.queues(ctx):
             for row in rows(ctx, queue):
                 if self.group is None or row.group == self.group:
                     yield row
 
 
+def _parse_scope(ctx: Context, argv: list[bytes], names: int) -> _Scope:
+    """Parse `[queue [group]] [TTL milliseconds]` with up to this many names.
+
+    A queue may be called TTL, so the option is recognized by its place at the end. All words
+    that are not names go to the parser of options, for its errors.
+    """
+    end = _end_of_scope(argv)
+    last = min(end, 1 + names)
+    ttl = _parse_ttl([argv[0], *argv[last:]]).ttl
+    return _Scope(default_ttl(ctx) if ttl is None else ttl, *argv[1:last])
+
+
 def _end_of_scope(argv: Sequence[bytes]) -> int:
-    """Where queue and group end and `TTL ms` begins."""
+    """Where `TTL milliseconds` begins: the last two words, if it is given."""
     given = len(argv) > 2 and argv[-2].upper() == b"TTL"
     return len(argv) - 2 if given else len(argv)
 
@@ -133,29 +148,29 @@ _QUEUE_SPEC = [KeySpec("RO access")]
     group="queue",
     since="0.1.0",
     flags="readonly",
-    complexity="O(N*log(N)) for N consumers of the queues looked at.",
-    summary="Lists the consumers of queues with how long ago they were last heard of.",
+    complexity="O(N*log(N)) for N consumers of the selected queues.",
+    summary="Lists the consumers of queues with the age of their last heartbeat.",
     arguments=[
         ArgumentGroup(
             "scope", Key("queue", "RO access"), String("group", optional=True), optional=True
         ),
-        Integer("milliseconds", "TTL", optional=True),
+        _TTL,
     ],
     keys=_QUEUE_SPEC,
     key_finder=_find_queue,
 )
 def queue_presence(ctx: Context, argv: list[bytes]) -> Reply:
-    """Maps, ordered by queue, group and consumer.
+    """Returns maps, ordered by queue, group and consumer.
 
     A consumer is `active` while its last heartbeat is no older than the TTL, `stale` up to
-    twice that, then `expired`, and still listed until it is pruned. `TTL` judges by another
-    time than the setting `presence-ttl-ms`; as the last words but one it is always the
-    option, never a queue or group of that name.
+    twice the TTL, and `expired` from then until it is pruned. `TTL` replaces the setting
+    `presence-ttl-ms`. As the last word but one, `TTL` is always the option and never the name
+    of a queue or group.
 
         > QUEUE.PRESENCE orders audit
         (empty array)
     """
-    scope = _Scope(ctx, argv, 2)
+    scope = _parse_scope(ctx, argv, 2)
     now, ttl = ctx.now, scope.ttl
     return [
         {
@@ -177,33 +192,33 @@ def queue_presence(ctx: Context, argv: list[bytes]) -> Reply:
     group="queue",
     since="0.1.0",
     flags="readonly",
-    complexity="O(N*log(N)) for N consumers of the queues looked at.",
+    complexity="O(N*log(N)) for N consumers of the selected queues.",
     summary="Counts the active consumers of each group of queues.",
     arguments=[
         Key("queue", "RO access", optional=True),
-        Integer("milliseconds", "TTL", optional=True),
+        _TTL,
     ],
     keys=_QUEUE_SPEC,
     key_finder=_find_queue,
 )
 def queue_active(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers maps, ordered by queue and group.
+    """Returns maps with queue, group and active, ordered by queue and group.
 
-    A group without active consumers is absent.
+    A group without active consumers is left out.
 
-        > QUEUE.HEARTBEAT teams workers w1
-        OK
-        > QUEUE.HEARTBEAT teams workers w2
-        OK
-        > QUEUE.ACTIVE teams
-        1) 1) "queue"
-           2) "teams"
-           3) "group"
-           4) "workers"
-           5) "active"
-           6) (integer) 2
+    > QUEUE.HEARTBEAT teams workers w1
+    OK
+    > QUEUE.HEARTBEAT teams workers w2
+    OK
+    > QUEUE.ACTIVE teams
+    1) 1) "queue"
+       2) "teams"
+       3) "group"
+       4) "workers"
+       5) "active"
+       6) (integer) 2
     """
-    scope = _Scope(ctx, argv, 1)
+    scope = _parse_scope(ctx, argv, 1)
     active = Counter(
         (row.queue, row.group) for row in scope.rows(ctx) if row.age(ctx.now) <= scope.ttl
     )
@@ -213,22 +228,28 @@ def queue_active(ctx: Context, argv: list[bytes]) -> Reply:
     ]
 
 
+@dataclass(slots=True)
+class Prune:
+    ttl: int | None = None
+
+
 @command(
     "QUEUE.PRUNE",
     group="queue",
     since="0.1.0",
     flags="write",
-    complexity="O(Q+M*log(N)) for Q queues and M consumers dropped, of N.",
-    summary="Drops the consumers that have expired, of all queues.",
-    arguments=[Integer("milliseconds", "TTL", optional=True)],
+    complexity="O(Q+M*log(N)) for Q queues and M consumers removed, of N.",
+    summary="Removes the expired consumers of all queues.",
+    arguments=[_TTL],
+    request=Prune,
 )
-def queue_prune(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many.
+def queue_prune(ctx: Context, request: Prune) -> Reply:
+    """Returns how many consumers were removed.
 
-    The server does the same by itself from time to time.
+    The server also does this by itself from time to time.
 
         > QUEUE.PRUNE
         (integer) 0
     """
-    scope = _Scope(ctx, argv, 0)
-    return sum(prune(ctx, queue, scope.ttl) for queue in scope.queues(ctx))
+    ttl = default_ttl(ctx) if request.ttl is None else request.ttl
+    return sum(prune(ctx, queue, ttl) for queue in every_queue(ctx))

@@ -1,8 +1,9 @@
-"""What consumers of queues say of themselves: the rows behind QUEUE.PRESENCE.
+"""Presence: which consumers of a queue are alive, as stored rows.
 
-Presence follows heartbeats alone. It is never guessed from what a consumer has pending: an
-idle poller that beats is alive, and one that holds five messages and does not is not. An
-age up to the TTL is *active*, up to twice the TTL *stale*, and beyond that *expired*.
+Presence follows heartbeats alone, and is never guessed from what a consumer has pending: an
+idle consumer that sends heartbeats is alive; one that holds five messages and sends none is
+not. Up to an age of the TTL a consumer is *active*, up to twice the TTL *stale*, and beyond
+that *expired*.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from commands.domain.calls import call_integer, call_text, call_texts, call_values
 from commands.domain.namespaces import escape
+from commands.domain.queues.events import announce, text
 from commands.domain.queues.layout import (
     QUEUE_PREFIX,
     Queue,
@@ -19,7 +22,7 @@ from commands.domain.queues.layout import (
     schedule,
     with_scores,
 )
-from commands.domain.recipes import count_poison, publish, read_json, write_json
+from commands.domain.records import count_poison, read_json, write_json
 from commands.instance.context import Context
 from commands.instance.group_reads import group_read_observer
 from storage.errors import WrongType
@@ -27,14 +30,14 @@ from storage.errors import WrongType
 _NS_PER_MS = 1_000_000
 _MEMBER = re.compile(rb"((?:[^:\\]|\\[:\\])*):((?:[^:\\]|\\[:\\])*)").fullmatch
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-# The timer comes when the oldest row is so many TTLs old: what has expired is to be seen
-# for a while before it is dropped.
-_TTLS_UNTIL_SWEPT = 4
+# The sweep prunes a queue when its oldest row is this many TTLs old, so that expired
+# consumers can be seen for a while.
+_TTLS_UNTIL_PRUNED = 4
 
 
 @dataclass(slots=True)
 class Row:
-    """A consumer as it was last heard of."""
+    """A consumer and its last heartbeat."""
 
     queue: bytes
     group: bytes
@@ -44,7 +47,7 @@ class Row:
     lease_count: int
 
     def age(self, now: int) -> int:
-        """Milliseconds since the last heartbeat; 0 if the clock was set back behind it."""
+        """Milliseconds since the last heartbeat; 0 if the clock was set back before it."""
         return max(0, now - self.last_heartbeat_ms)
 
 
@@ -58,7 +61,7 @@ def default_ttl(ctx: Context) -> int:
     return ctx.instance.settings.presence_ttl_ms
 
 
-# --- beating ---------------------------------------------------------------------------------
+# --- heartbeats ---------------------------------------------------------------------------------
 
 
 def _member(group: bytes, consumer: bytes) -> bytes:
@@ -68,30 +71,30 @@ def _member(group: bytes, consumer: bytes) -> bytes:
 def heartbeat(
     ctx: Context, queue: Queue, group: bytes, consumer: bytes, leases: int | None = None
 ) -> None:
-    """Note that the consumer is there. Without `leases`, what it last said of them stands."""
+    """Record a heartbeat. Without `leases`, the last number that was given is kept."""
     member = _member(group, consumer)
-    known = ctx.call(b"HGET", queue.consumers, member)
+    known = call_text(ctx, b"HGET", queue.consumers, member)
     ctx.call(b"ZADD", queue.seen, b"%d" % ctx.now, member)
     if known is not None and leases is None:
         return
     facts = None if known is None else _read_facts(known)
     if facts is None:
         _write_facts(ctx, queue, member, ctx.now * _NS_PER_MS, leases or 0)
-        schedule(ctx, queue, ctx.now + _TTLS_UNTIL_SWEPT * default_ttl(ctx))
-        _tell(ctx, queue, "registered", group, consumer)
+        schedule(ctx, queue, ctx.now + _TTLS_UNTIL_PRUNED * default_ttl(ctx))
+        _announce(ctx, queue, "registered", group, consumer)
     elif leases is not None and leases != facts[1]:
         _write_facts(ctx, queue, member, facts[0], leases)
 
 
 @group_read_observer(QUEUE_PREFIX)
 def note_reader(ctx: Context, stream: bytes, group: bytes, consumer: bytes) -> None:
-    """A consumer reads from this stream: a heartbeat, if it is that of a queue."""
+    """Record a heartbeat of a consumer that reads a stream, if the stream is of a queue."""
     queue = queue_of_stream(stream)
     if queue is not None:
         try:
             heartbeat(ctx, queue, group, consumer)
         except WrongType:
-            # Reading must not suffer from what somebody put where presence is kept.
+            # A key of presence was overwritten; that must not prevent reading.
             count_poison(ctx)
 
 
@@ -102,47 +105,38 @@ def _write_facts(
     ctx.call(b"HSET", queue.consumers, member, write_json(facts))
 
 
-def _read_facts(text: bytes) -> tuple[int, int] | None:
+def _read_facts(stored: bytes) -> tuple[int, int] | None:
     try:
-        facts = read_json(text)
+        facts = read_json(stored)
         return int(facts["registered_at_ns"]), int(facts["lease_count"])
     except (ValueError, TypeError, KeyError):
         return None
 
 
 def forget(ctx: Context, queue: Queue, group: bytes, consumer: bytes) -> bool:
-    """The consumer said goodbye; whether it was known."""
+    """Remove a consumer that shuts down; return whether it was known."""
     removed = _drop(ctx, queue, [_member(group, consumer)])
     if removed:
-        _tell(ctx, queue, "deregistered", group, consumer)
+        _announce(ctx, queue, "deregistered", group, consumer)
     return bool(removed)
 
 
 def _drop(ctx: Context, queue: Queue, members: list[bytes]) -> int:
-    ctx.call(b"HLEN", queue.consumers)  # of another type, nothing is dropped
-    removed: int = ctx.call(b"ZREM", queue.seen, *members)
+    ctx.call(b"HLEN", queue.consumers)  # raises WRONGTYPE before anything is removed
+    removed = call_integer(ctx, b"ZREM", queue.seen, *members)
     ctx.call(b"HDEL", queue.consumers, *members)
     return removed
 
 
-def _tell(ctx: Context, queue: Queue, event: str, group: bytes, consumer: bytes) -> None:
-    publish(
-        ctx,
-        "queue",
-        queue.name,
-        {
-            "event": event,
-            "group": group.decode("utf-8", "backslashreplace"),
-            "consumer": consumer.decode("utf-8", "backslashreplace"),
-        },
-    )
+def _announce(ctx: Context, queue: Queue, event: str, group: bytes, consumer: bytes) -> None:
+    announce(ctx, queue, event, group=text(group), consumer=text(consumer))
 
 
-# --- looking ---------------------------------------------------------------------------------
+# --- reading ---------------------------------------------------------------------------------
 
 
 def rows(ctx: Context, queue: Queue) -> list[Row]:
-    """All consumers of a queue, by group and name. What cannot be read is passed over."""
+    """All consumers of a queue, by group and name. Rows that cannot be read are skipped."""
     try:
         return sorted(_read_rows(ctx, queue), key=lambda row: (row.group, row.consumer))
     except WrongType:
@@ -154,9 +148,9 @@ def _read_rows(ctx: Context, queue: Queue) -> Iterator[Row]:
     beats = with_scores(ctx, queue.seen, b"0", b"-1")
     if not beats:
         return
-    texts = ctx.call(b"HMGET", queue.consumers, *(member for member, _ in beats))
-    for (member, beat), text in zip(beats, texts, strict=True):
-        facts = None if text is None else _read_facts(text)
+    stored = call_values(ctx, b"HMGET", queue.consumers, *(member for member, _ in beats))
+    for (member, beat), value in zip(beats, stored, strict=True):
+        facts = None if value is None else _read_facts(value)
         named = _MEMBER(member)
         if facts is None or named is None or not 0 <= beat < 2**63:
             count_poison(ctx)
@@ -166,10 +160,10 @@ def _read_rows(ctx: Context, queue: Queue) -> Iterator[Row]:
 
 
 def prune(ctx: Context, queue: Queue, ttl: int) -> int:
-    """Drop the consumers that have expired; how many. What cannot be read is passed over."""
+    """Remove expired consumers; return how many. A queue that cannot be read is skipped."""
     horizon = b"(%d" % (ctx.now - 2 * ttl)
     try:
-        members = ctx.call(b"ZRANGE", queue.seen, b"-inf", horizon, b"BYSCORE")
+        members = call_texts(ctx, b"ZRANGE", queue.seen, b"-inf", horizon, b"BYSCORE")
         removed = _drop(ctx, queue, members) if members else 0
     except WrongType:
         count_poison(ctx)
@@ -178,11 +172,11 @@ def prune(ctx: Context, queue: Queue, ttl: int) -> int:
         named = _MEMBER(member)
         if named is not None:
             group, consumer = (_ESCAPED.sub(rb"\1", part) for part in named.groups())
-            _tell(ctx, queue, "expired", group, consumer)
+            _announce(ctx, queue, "expired", group, consumer)
     return removed
 
 
 def next_prune(ctx: Context, queue: Queue) -> int | None:
-    """When the timer should prune this queue."""
+    """When the sweep should prune this queue; None if it has no consumers."""
     oldest = with_scores(ctx, queue.seen, b"0", b"0")
-    return int(oldest[0][1]) + _TTLS_UNTIL_SWEPT * default_ttl(ctx) if oldest else None
+    return int(oldest[0][1]) + _TTLS_UNTIL_PRUNED * default_ttl(ctx) if oldest else None

@@ -1,18 +1,18 @@
-"""Where the entries of STORE lie, and in which order they are kept.
+"""The keys of STORE entries, and the order in which they are kept.
 
 An entry is the string `entelix:store:<tenant>:<namespace>:<key>`: the tenant, the rendered
-namespace (which begins with the tenant as well), and the key, each escaped as
-`commands.namespaces` says. With `hash-tags` the first tenant stands in braces.
+namespace (which begins with the tenant, too), and the key, each escaped as described in
+`namespaces`. With `hash-tags` the first tenant is written in braces.
 
 Byte order of keys would mix the entries of `acme:a` with those of `acme:a:b` and of
-`acme:ab`, and reading one namespace, or going on to the next, would cost what lies between.
-So the ordered index keeps each key at a *place* instead:
+`acme:ab`, so that reading one namespace would mean reading others as well. The ordered index
+therefore keeps each key at a *place*:
 
     entelix:store: <segment> 00 01 <segment> ... 00 00 <key as the client gave it>
 
-with a NUL inside a segment written `00 ff`. In this order all entries of a namespace lie
-side by side in byte order of their keys, right behind them those of the namespaces within
-it, and behind those its next sibling.
+with a NUL inside a segment written `00 ff`. In this order the entries of a namespace are
+adjacent and in byte order of their keys. Those of the namespaces within it follow, and then
+those of its next sibling.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from commands.domain.calls import call_integer, call_values
 from commands.domain.namespaces import escape, split, tenant_part, unescape
-from commands.domain.recipes import count_poison
+from commands.domain.records import count_poison
 from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context
 
@@ -32,7 +33,7 @@ END, CHILD, BEYOND = b"\0\0", b"\0\1", b"\0\2"
 _START = len(STORE_PREFIX)
 _SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-# Entries are looked at in pages, small ones first: who wants one should not pay for many.
+# Entries are read in pages. The first ones are small, for callers that want few entries.
 _FIRST_PAGE, _LARGEST_PAGE = 16, 1024
 
 
@@ -52,7 +53,7 @@ declare_layout(STORE_PREFIX, _place)
 
 
 def _segments(text: bytes) -> list[bytes] | None:
-    """Text divided at its bare colons; None if an escape is wrong."""
+    """The segments between unescaped colons; None if an escape is wrong."""
     if b"\\" not in text:
         return text.split(b":")
     segments, at = [], 0
@@ -68,12 +69,12 @@ def _segments(text: bytes) -> list[bytes] | None:
 
 
 def _head(segments: list[bytes]) -> bytes:
-    """What the places of a namespace's entries begin with, after the prefix."""
+    """The common start of the places of a namespace's entries, after the prefix."""
     return CHILD.join([segment.replace(b"\0", b"\0\xff") for segment in segments])
 
 
 class Namespace:
-    """A namespace as a client named it; NAMESPACE error if that is none."""
+    """A namespace by its name from a client; a NAMESPACE error if the name is not valid."""
 
     __slots__ = ("depth", "key_prefix", "name", "place", "tenant_prefix")
 
@@ -82,10 +83,10 @@ class Namespace:
         self.name = name
         self.depth = len(segments)
         part = tenant_part(ctx, unescape(segments[0]))
-        # What the keys of all of the tenant's entries begin with, and those of this one's.
+        # The common start of the keys of the tenant, and of those of this namespace.
         self.tenant_prefix = STORE_PREFIX + part + b":"
         self.key_prefix = self.tenant_prefix + name + b":"
-        # To be followed by END for the entries of this namespace, by CHILD for those within.
+        # Followed by END in places of its own entries, by CHILD in those of namespaces within it.
         self.place = STORE_PREFIX + _head(segments)
 
     def key(self, key: bytes) -> bytes:
@@ -97,7 +98,7 @@ class Namespace:
         return [prefix + escape(key) for key in keys]
 
     def key_at(self, place: bytes) -> bytes:
-        """The Redis key that is kept at a place of this tenant."""
+        """The Redis key of the entry at a place of this tenant."""
         name, key = named_at(place)
         return b"%b%b:%b" % (self.tenant_prefix, name, escape(key))
 
@@ -109,29 +110,31 @@ def named_at(place: bytes) -> tuple[bytes, bytes]:
 
 
 def name_at(head: bytes) -> bytes:
-    """A namespace as it is written, from what the places of its entries begin with."""
+    """The name of a namespace, from the common start of the places of its entries."""
     return head[_START:].replace(CHILD, b":").replace(b"\0\xff", b"\0")
 
 
 def walk(
     ctx: Context, space: Namespace, prefix: bytes, *, after: bytes | None = None, limit: int = 0
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The place and value of each live entry with this prefix of places, in their order.
+    """The place and value of each entry whose place begins with `prefix`, in their order.
 
-    What is no string is passed over, and counted. `limit` is how many are wanted, 0 for
-    all: nothing stops there, but no more than a page beyond is read.
+    Keys that do not hold a string are skipped, and counted as bad records. `limit` is how many
+    entries the caller is going to use, 0 for all. It sets the size of the pages only: the
+    iterator does not stop there.
     """
     page = min(limit or _FIRST_PAGE, _LARGEST_PAGE)
     while True:
-        # Reading removes what has run out, so places are taken a page at a time.
+        # Reading removes expired keys from the index, so a page of places is copied first.
         found = list(islice(ctx.db.ordered.range(prefix, after=after), page))
         if not found:
             return
         keys = [space.key_at(place) for place in found]
-        for place, key, value in zip(found, keys, ctx.call(b"MGET", *keys), strict=True):
+        values = call_values(ctx, b"MGET", *keys)
+        for place, key, value in zip(found, keys, values, strict=True):
             if value is not None:
                 yield place, value
-            elif ctx.call(b"EXISTS", key):
+            elif call_integer(ctx, b"EXISTS", key):
                 count_poison(ctx)
         if len(found) < page:
             return

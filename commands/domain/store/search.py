@@ -1,18 +1,24 @@
-"""STORE.NAMESPACES and STORE.SEARCH: reading across the namespaces below a prefix."""
+"""STORE.NAMESPACES and STORE.SEARCH: reading the namespaces below a prefix."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
 
-from commands.domain.json_filters import parse_filter
-from commands.domain.recipes import read_json
+from commands.domain.json_filters import Predicate, parse_filter
+from commands.domain.records import read_json
 from commands.domain.store.layout import BEYOND, CHILD, END, Namespace, name_at, named_at, walk
-from commands.engine.arguments import Arguments
-from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
+
+
+@dataclass(slots=True)
+class Namespaces:
+    prefix: bytes
+    depth: int | None = None
+    limit: int = 0
 
 
 @command(
@@ -20,22 +26,23 @@ from commands.instance.context import Context
     group="store",
     since="0.1.0",
     flags="readonly",
-    complexity="O(M*log(N)) for M namespaces answered, of N entries in the store.",
+    complexity="O(M*log(N)) for M namespaces returned, of N entries in the store.",
     summary="Lists the namespaces below a prefix that hold an entry.",
     arguments=[
         Key("prefix", "RO access"),
-        Integer("depth", "DEPTH", optional=True),
-        Integer("count", "LIMIT", optional=True),
+        Integer("depth", "DEPTH", optional=True, low=0),
+        Integer("count", "LIMIT", optional=True, low=0),
     ],
+    request=Namespaces,
 )
-def store_namespaces(ctx: Context, argv: list[bytes]) -> Reply:
-    """The prefix is a namespace and answered too, if it holds a live entry itself.
+def store_namespaces(ctx: Context, request: Namespaces) -> Reply:
+    """Returns names of namespaces, the prefix included if it holds an entry itself.
 
-    Only whole segments match: `acme:agent-a` has `acme:agent-a:conv-1` below it and not
-    `acme:agent-ab`. Names are written as STORE takes them, escapes kept; each stands before
-    those within it, and siblings in byte order. With `DEPTH n`, what lies more than n
-    segments below the prefix is shown as its ancestor n segments below, once: `DEPTH 1` is
-    what a listing of a directory is. `LIMIT 0`, and no LIMIT, is all of them.
+    Only whole segments match: `acme:agent-a:conv-1` is below `acme:agent-a`, and
+    `acme:agent-ab` is not. Names are written with escapes, as STORE commands expect them. Each
+    namespace comes before those within it, and siblings are in byte order. `DEPTH n` cuts names
+    n segments below the prefix and returns each once: `DEPTH 1` is like the listing of a
+    directory. `LIMIT` is the most names to return; 0, the default, means all.
 
         > STORE.PUT globex:agent-a:conv-1 k v
         OK
@@ -50,18 +57,8 @@ def store_namespaces(ctx: Context, argv: list[bytes]) -> Reply:
         1) "globex:agent-a"
         2) "globex:agent-b"
     """
-    space = Namespace(ctx, argv[1])
-    depth, limit = None, 0
-    options = Arguments(argv, 2)
-    while options:
-        option = options.option()
-        if option == b"DEPTH":
-            depth = options.positive()
-        elif option == b"LIMIT":
-            limit = options.positive()
-        else:
-            raise CommandError(SYNTAX)
-    deepest = None if depth is None else space.depth + depth
+    space = Namespace(ctx, request.prefix)
+    deepest = None if request.depth is None else space.depth + request.depth
     names: list[bytes] = []
     start, end = space.place + END, space.place + BEYOND
     while True:
@@ -72,7 +69,7 @@ def store_namespaces(ctx: Context, argv: list[bytes]) -> Reply:
         levels = head.split(CHILD)
         if deepest is None or len(levels) < deepest:
             inside = [head + END]
-            # Those within come next: go on right behind its own entries.
+            # The namespaces within it come next, right behind its own entries.
             start = head + CHILD
         else:
             head = CHILD.join(levels[:deepest])
@@ -80,8 +77,16 @@ def store_namespaces(ctx: Context, argv: list[bytes]) -> Reply:
             start = head + BEYOND
         if any(True for prefix in inside for _ in walk(ctx, space, prefix, limit=1)):
             names.append(name_at(head))
-            if len(names) == limit:
+            if len(names) == request.limit:
                 return names
+
+
+@dataclass(slots=True)
+class Search:
+    prefix: bytes
+    filter: Predicate | None = None
+    limit: int = 0
+    offset: int = 0
 
 
 @command(
@@ -90,21 +95,23 @@ def store_namespaces(ctx: Context, argv: list[bytes]) -> Reply:
     since="0.1.0",
     flags="readonly",
     complexity="O(log(N)+M) for M entries below the prefix, of N in the store.",
-    summary="Finds entries below a prefix by what their JSON values say.",
+    summary="Finds entries below a prefix by their JSON values.",
     arguments=[
         Key("prefix", "RO access"),
-        String("filter", "FILTER", optional=True),
-        Integer("count", "LIMIT", optional=True),
-        Integer("offset", "OFFSET", optional=True),
+        String("filter", "FILTER", optional=True, convert=parse_filter),
+        Integer("count", "LIMIT", optional=True, low=0),
+        Integer("offset", "OFFSET", optional=True, low=0),
     ],
+    request=Search,
 )
-def store_search(ctx: Context, argv: list[bytes]) -> Reply:
-    """Maps with namespace, key and value, in the order of STORE.NAMESPACES and STORE.LIST.
+def store_search(ctx: Context, request: Search) -> Reply:
+    """Returns maps with namespace, key and value, ordered by namespace, then by key.
 
-    A filter is a JSON object: all of its members must hold. Names with dots are paths into
-    the value, what is expected is a JSON value or an object of `$gt $gte $lt $lte $ne $in`.
-    A value that is not JSON matches no filter; without a filter every entry matches.
-    `OFFSET` passes over matches, `LIMIT 0`, and no LIMIT, is all of them.
+    A filter is a JSON object, and all of its members must hold. A name with dots is a path
+    into the value. The member is a JSON value that must be equal, or an object of operators:
+    `$eq $ne $gt $gte $lt $lte $in $nin $exists`. A value that is not JSON matches no filter;
+    without a filter every entry matches. `OFFSET` skips matches. `LIMIT` is the most entries to
+    return; 0, the default, means all.
 
         > STORE.PUT initech:agent-a:conv-1 first '{"role":"user","turn":{"n":1}}'
         OK
@@ -118,19 +125,8 @@ def store_search(ctx: Context, argv: list[bytes]) -> Reply:
            5) "value"
            6) "{\\"role\\":\\"user\\",\\"turn\\":{\\"n\\":2}}"
     """
-    space = Namespace(ctx, argv[1])
-    matches, limit, offset = None, 0, 0
-    options = Arguments(argv, 2)
-    while options:
-        option = options.option()
-        if option == b"FILTER":
-            matches = parse_filter(options.word())
-        elif option == b"LIMIT":
-            limit = options.positive()
-        elif option == b"OFFSET":
-            offset = options.positive()
-        else:
-            raise CommandError(SYNTAX)
+    space = Namespace(ctx, request.prefix)
+    matches, limit, offset = request.filter, request.limit, request.offset
     found: list[Reply] = []
     wanted = limit + offset if limit and matches is None else 0
     entries = chain(

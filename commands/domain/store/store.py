@@ -1,8 +1,7 @@
-"""STORE.*: memory in namespaces, entry by entry.
+"""STORE.*: the entries of one namespace.
 
-Where entries lie is in `commands.store_layout`; what reads many namespaces at once is in
-`commands.store_search`. A plain SET, GET or DEL of an entry's key and these commands see
-each other.
+`layout` describes the keys of entries; `search` has the commands that read many namespaces.
+These commands and a plain SET, GET or DEL of an entry's key see each other's changes.
 """
 
 from __future__ import annotations
@@ -13,31 +12,29 @@ from typing import Any
 
 from commands.domain.arguments import Milliseconds
 from commands.domain.calls import call_integer, call_text, call_values
-from commands.domain.recipes import publish
+from commands.domain.events import has_readers, publish
 from commands.domain.store.layout import END, STORE_PREFIX, Namespace, walk
-from commands.engine.arguments import Arguments
 from commands.engine.containers import declare_family_help
-from commands.engine.errors import SYNTAX, CommandError, wrong_arity
 from commands.engine.grammar import ArgumentGroup, Integer, Key, OneOf, String, Token
 from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply
 from commands.instance.context import Context
 
-# Entries that are removed with one DEL.
+# How many entries STORE.CLEAR removes with one DEL.
 _CLEARED_AT_ONCE = 512
 
 
 def _deadline(ctx: Context, ttl: int) -> bytes:
-    """The moment at which a TTL ends."""
+    """The time at which a TTL ends, in epoch milliseconds."""
     return b"%d" % (ctx.now + ttl)
 
 
-def _tell(ctx: Context, space: Namespace, event: str, **facts: Any) -> None:
-    publish(ctx, "store", space.name, {"event": event, **facts})
+def _publish(ctx: Context, space: Namespace, event: str, **details: Any) -> None:
+    publish(ctx, "store", space.name, {"event": event, **details})
 
 
-def _shown(key: bytes) -> str:
-    """A key as JSON can hold it."""
+def _text(key: bytes) -> str:
+    """A key as text for JSON."""
     return key.decode("utf-8", "backslashreplace")
 
 
@@ -60,7 +57,7 @@ class Put:
     since="0.1.0",
     flags="write denyoom",
     complexity="O(log(N)) for N entries in the store.",
-    summary="Puts a value under a key of a namespace.",
+    summary="Stores a value under a key of a namespace.",
     arguments=[
         Key("namespace", "RW insert update"),
         String("key"),
@@ -76,9 +73,10 @@ class Put:
     request=Put,
 )
 def store_put(ctx: Context, request: Put) -> Reply:
-    """Answers OK, or nil where `NX` (only a new key) or `XX` (only one that is there) forbid.
+    """Returns OK, or nil if `NX` or `XX` prevented the put.
 
-    A put without `TTL` takes the entry's old TTL away, unless `KEEPTTL` is given.
+    `NX` stores only a new key, `XX` only an existing one. A put without `TTL` removes the
+    entry's old TTL, unless `KEEPTTL` is given.
 
         > STORE.PUT acme:agent-a greeting hello TTL 60000
         OK
@@ -95,8 +93,14 @@ def store_put(ctx: Context, request: Put) -> Reply:
         words += b"PXAT", _deadline(ctx, request.ttl)
     reply: Reply = ctx.call(*words)
     if reply is OK:
-        _tell(ctx, space, "put", key=_shown(request.key))
+        _publish(ctx, space, "put", key=_text(request.key))
     return reply
+
+
+@dataclass(slots=True)
+class MultiPut:
+    namespace: bytes
+    data: list[tuple[bytes, bytes]]
 
 
 @command(
@@ -105,27 +109,26 @@ def store_put(ctx: Context, request: Put) -> Reply:
     since="0.1.0",
     flags="write denyoom",
     complexity="O(M*log(N)) for M pairs and N entries in the store.",
-    summary="Puts several values into a namespace at once.",
+    summary="Stores several values in a namespace at once.",
     arguments=[
         Key("namespace", "RW insert update"),
         ArgumentGroup("data", String("key"), String("value"), multiple=True),
     ],
+    request=MultiPut,
 )
-def store_mput(ctx: Context, argv: list[bytes]) -> Reply:
-    """Puts all of them or, after an error, none.
+def store_mput(ctx: Context, request: MultiPut) -> Reply:
+    """Returns OK. All entries are stored or, after an error, none.
 
     The entries have no TTL afterwards.
 
         > STORE.MPUT acme:agent-a colour green size 7
         OK
     """
-    if len(argv) & 1:
-        raise wrong_arity("store.mput")
-    space = Namespace(ctx, argv[1])
-    request = [b"MSET", *argv[2:]]
-    request[1::2] = space.keys(argv[2::2])
-    ctx.call(*request)
-    _tell(ctx, space, "mput", keys=[_shown(key) for key in argv[2::2]])
+    space = Namespace(ctx, request.namespace)
+    words = [word for key, value in request.data for word in (space.key(key), value)]
+    ctx.call(b"MSET", *words)
+    if has_readers(ctx):
+        _publish(ctx, space, "mput", keys=[_text(key) for key, _ in request.data])
     return OK
 
 
@@ -141,7 +144,7 @@ class Get:
     group="store",
     since="0.1.0",
     flags="write fast",
-    summary="Answers the value under a key of a namespace.",
+    summary="Returns the value of a key of a namespace.",
     arguments=[
         Key("namespace", "RW access update"),
         String("key"),
@@ -150,7 +153,7 @@ class Get:
     request=Get,
 )
 def store_get(ctx: Context, request: Get) -> Reply:
-    """Nil where nothing is, or what was there has run out.
+    """Returns the value, or nil if there is no entry or it has expired.
 
     `REFRESH` gives the entry a new TTL, counted from now.
 
@@ -173,20 +176,18 @@ def store_get(ctx: Context, request: Get) -> Reply:
     since="0.1.0",
     flags="readonly fast",
     complexity="O(N) for N keys.",
-    summary="Answers the values under several keys of a namespace.",
+    summary="Returns the values of several keys of a namespace.",
     arguments=[Key("namespace", "RO access"), String("key", multiple=True)],
 )
 def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers one value or nil for each key.
+    """Returns a value or nil for each key, in the order of the keys.
 
-    They stand in the order of the keys.
-
-        > STORE.MPUT acme:agent-a colour green size 7
-        OK
-        > STORE.MGET acme:agent-a colour weight size
-        1) "green"
-        2) (nil)
-        3) "7"
+    > STORE.MPUT acme:agent-a colour green size 7
+    OK
+    > STORE.MGET acme:agent-a colour weight size
+    1) "green"
+    2) (nil)
+    3) "7"
     """
     return call_values(ctx, b"MGET", *Namespace(ctx, argv[1]).keys(argv[2:]))
 
@@ -201,23 +202,30 @@ def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("namespace", "RW delete"), String("key", multiple=True)],
 )
 def store_del(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many there were to remove.
+    """Returns how many entries were removed. Keys without an entry are skipped.
 
-    Deleting what is not there is no error.
-
-        > STORE.PUT acme:agent-a colour green
-        OK
-        > STORE.DEL acme:agent-a colour weight
-        (integer) 1
+    > STORE.PUT acme:agent-a colour green
+    OK
+    > STORE.DEL acme:agent-a colour weight
+    (integer) 1
     """
     space = Namespace(ctx, argv[1])
     removed = call_integer(ctx, b"DEL", *space.keys(argv[2:]))
     if removed:
-        _tell(ctx, space, "del", keys=[_shown(key) for key in argv[2:]], removed=removed)
+        _publish(ctx, space, "del", keys=[_text(key) for key in argv[2:]], removed=removed)
     return removed
 
 
 # --- a namespace -----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class List:
+    namespace: bytes
+    prefix: bytes = b""
+    after: bytes | None = None
+    limit: int = 0
+    withvalues: bool = False
 
 
 @command(
@@ -225,22 +233,23 @@ def store_del(ctx: Context, argv: list[bytes]) -> Reply:
     group="store",
     since="0.1.0",
     flags="readonly",
-    complexity="O(log(N)+M) for M keys answered, of N entries in the store.",
+    complexity="O(log(N)+M) for M keys returned, of N entries in the store.",
     summary="Lists the keys of a namespace in byte order.",
     arguments=[
         Key("namespace", "RO access"),
         String("prefix", "PREFIX", optional=True),
         String("key", "AFTER", optional=True),
-        Integer("count", "LIMIT", optional=True),
+        Integer("count", "LIMIT", optional=True, low=0),
         Token("WITHVALUES", optional=True),
     ],
+    request=List,
 )
-def store_list(ctx: Context, argv: list[bytes]) -> Reply:
-    """The keys as they were put. Entries of namespaces within this one are not among them.
+def store_list(ctx: Context, request: List) -> Reply:
+    """Returns the keys, without those of the namespaces within this one.
 
-    `PREFIX` answers only keys that begin so, `AFTER` those that sort behind a key, which
-    need not exist: the last key of one answer is where the next goes on. `LIMIT 0`, and no
-    LIMIT, is all of them. `WITHVALUES` makes it a map of keys and values.
+    `PREFIX` selects keys that begin with it, `AFTER` keys that sort behind it: pass the last
+    key of a page, which need not exist any more, to get the next one. `LIMIT` is the size of a
+    page; 0, the default, means all keys. `WITHVALUES` returns a map of keys and values.
 
         > STORE.MPUT acme:numbers one 1 two 2 three 3
         OK
@@ -251,29 +260,17 @@ def store_list(ctx: Context, argv: list[bytes]) -> Reply:
         1) "two"
         2) "2"
     """
-    space = Namespace(ctx, argv[1])
+    space = Namespace(ctx, request.namespace)
     entries = space.place + END
-    prefix, after, limit, values = entries, None, 0, False
-    options = Arguments(argv, 2)
-    while options:
-        option = options.option()
-        if option == b"PREFIX":
-            prefix = entries + options.word()
-        elif option == b"AFTER":
-            after = entries + options.word()
-        elif option == b"LIMIT":
-            limit = options.positive()
-        elif option == b"WITHVALUES":
-            values = True
-        else:
-            raise CommandError(SYNTAX)
+    after = None if request.after is None else entries + request.after
     found: list[tuple[bytes, bytes]] = []
-    start = len(entries)
-    for place, value in walk(ctx, space, prefix, after=after, limit=limit):
-        found.append((place[start:], value))
-        if len(found) == limit:
+    for place, value in walk(
+        ctx, space, entries + request.prefix, after=after, limit=request.limit
+    ):
+        found.append((place[len(entries) :], value))
+        if len(found) == request.limit:
             break
-    return MapReply(found) if values else [key for key, _ in found]
+    return MapReply(found) if request.withvalues else [key for key, _ in found]
 
 
 @command(
@@ -281,14 +278,14 @@ def store_list(ctx: Context, argv: list[bytes]) -> Reply:
     group="store",
     since="0.1.0",
     flags="readonly",
-    complexity="O(log(N)) for N entries in the store, and the removal of what has run out.",
+    complexity="O(log(N)) for N entries in the store, plus the removal of expired entries.",
     summary="Counts the live entries of a namespace.",
     arguments=[Key("namespace", "RO")],
 )
 def store_count(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many live entries there are.
+    """Returns how many entries have not expired.
 
-    Entries of namespaces within this one do not count. What holds no string does.
+    Entries of namespaces within this one are not counted. Keys that do not hold a string are.
 
         > STORE.MPUT acme:pair one 1 two 2
         OK
@@ -301,7 +298,7 @@ def store_count(ctx: Context, argv: list[bytes]) -> Reply:
         places = ctx.db.ordered.range(entries)
         return sum(not ctx.db.has_expired(space.key_at(place)) for place in places)
     ctx.db.expire_due()
-    ctx.log_as()  # what runs out is logged as it goes
+    ctx.log_as()  # the keyspace logs the removal of expired keys itself
     return ctx.db.ordered.count(entries)
 
 
@@ -315,9 +312,9 @@ def store_count(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("namespace", "RW delete")],
 )
 def store_clear(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many there were.
+    """Returns how many entries were removed.
 
-    Namespaces within this one keep theirs.
+    Entries of namespaces within this one are kept.
 
         > STORE.MPUT acme:scratch one 1 two 2
         OK
@@ -329,9 +326,9 @@ def store_clear(ctx: Context, argv: list[bytes]) -> Reply:
     removed, last = 0, None
     while places := list(islice(ctx.db.ordered.range(entries, after=last), _CLEARED_AT_ONCE)):
         last = places[-1]
-        removed += ctx.call(b"DEL", *map(space.key_at, places))
+        removed += call_integer(ctx, b"DEL", *map(space.key_at, places))
     if removed:
-        _tell(ctx, space, "clear", removed=removed)
+        _publish(ctx, space, "clear", removed=removed)
     return removed
 
 
@@ -340,20 +337,20 @@ def store_clear(ctx: Context, argv: list[bytes]) -> Reply:
     group="store",
     since="0.1.0",
     flags="write",
-    complexity="O(M*log(N)) for M keys that have run out, of N in the store.",
-    summary="Removes the entries that have run out, without waiting for their turn.",
+    complexity="O(M*log(N)) for M expired keys, of N in the store.",
+    summary="Removes all expired entries at once.",
 )
 def store_evict(ctx: Context, argv: list[bytes]) -> Reply:
-    """Answers how many entries that were; other keys that have run out go with them.
+    """Returns how many entries were removed. Expired keys of other kinds are removed as well.
 
-    Nobody needs this to see the truth: an entry past its TTL is invisible at once, and the
-    server removes it in the background soon after.
+    This is about memory only: an expired entry is invisible at once, and the server removes
+    it in the background soon after.
 
         > STORE.EVICT
         (integer) 0
     """
     evicted = ctx.db.expire_due()
-    ctx.log_as()  # what runs out is logged as it goes
+    ctx.log_as()  # the keyspace logs the removal of expired keys itself
     return sum(key.startswith(STORE_PREFIX) for key in evicted)
 
 

@@ -1,4 +1,4 @@
-"""Filters over JSON: what they take, and what they make of what is not there."""
+"""Filters over JSON: what they match, and errors in them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VALUE = {
 
 
 @pytest.mark.parametrize(
-    ("given", "taken"),
+    ("given", "matches"),
     [
         ({}, True),
         ({"n": 2}, True),
@@ -63,12 +63,12 @@ VALUE = {
         ({"missing": {"$exists": False}}, True),
     ],
 )
-def test_filters(given: dict[str, Any], taken: bool) -> None:
-    assert parse_filter(json.dumps(given).encode())(VALUE) is taken
+def test_filters(given: dict[str, Any], matches: bool) -> None:
+    assert parse_filter(json.dumps(given).encode())(VALUE) is matches
 
 
 @pytest.mark.parametrize("value", [None, 1, "text", [], True])
-def test_what_is_no_object_has_no_members(value: Any) -> None:
+def test_values_that_are_not_objects_have_no_members(value: Any) -> None:
     assert parse_filter(b"{}")(value)
     assert not parse_filter(b'{"a":1}')(value)
 
@@ -97,7 +97,7 @@ def parse_deep(levels: int) -> Any:
         (b'{"a":{"$exists":1}}', b"ERR FILTER: $exists takes true or false"),
     ],
 )
-def test_what_is_not_understood(text: bytes, error: bytes) -> None:
+def test_invalid_filters(text: bytes, error: bytes) -> None:
     with pytest.raises(CommandError) as raised:
         parse_filter(text)
     assert raised.value.text == error

@@ -1,4 +1,4 @@
-"""Names of several segments: one text for each, and each text for one."""
+"""Namespaces: each has exactly one text, and each text is at most one namespace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_rendering_and_parsing_are_inverse(names: list[bytes]) -> None:
 
 
 @given(segments)
-def test_what_can_be_parsed_is_rendered_like_that(text: bytes) -> None:
+def test_a_text_that_can_be_parsed_is_rendered_the_same(text: bytes) -> None:
     try:
         names = parse(text)
     except CommandError as error:
@@ -35,7 +35,7 @@ def test_what_can_be_parsed_is_rendered_like_that(text: bytes) -> None:
 
 
 @given(namespaces, namespaces)
-def test_no_two_share_a_text(one: list[bytes], other: list[bytes]) -> None:
+def test_no_two_namespaces_share_a_text(one: list[bytes], other: list[bytes]) -> None:
     assert (render(one) == render(other)) == (one == other)
 
 
@@ -44,19 +44,19 @@ def test_no_two_share_a_text(one: list[bytes], other: list[bytes]) -> None:
     [
         (b"", b"NAMESPACE empty tenant in ''"),
         (b":a", b"NAMESPACE empty tenant in ':a'"),
-        (b"a\\", b"NAMESPACE a lone backslash ends the name in 'a\\'"),
-        (b"a:b\\\\\\", b"NAMESPACE a lone backslash ends the name in 'a:b\\\\\\'"),
+        (b"a\\", b"NAMESPACE backslash at the end in 'a\\'"),
+        (b"a:b\\\\\\", b"NAMESPACE backslash at the end in 'a:b\\\\\\'"),
         (b"a\\n", b"NAMESPACE unknown escape in 'a\\n'"),
     ],
 )
-def test_what_is_no_namespace(text: bytes, error: bytes) -> None:
+def test_invalid_namespaces(text: bytes, error: bytes) -> None:
     with pytest.raises(CommandError) as raised:
         split(text)
     assert raised.value.text == error
 
 
 @pytest.mark.parametrize("text", [b"a:b", b"a\\", b"a\\x"])
-def test_what_is_no_segment(text: bytes) -> None:
+def test_invalid_segments(text: bytes) -> None:
     with pytest.raises(CommandError):
         unescape(text)
     assert segment_at(text, 0) in (None, b"a")

@@ -195,6 +195,38 @@ def test_the_last_argument_may_take_all_words() -> None:
         parser.parse([b"A", b"B", b"k", b"m", b"1", b"n"])
 
 
+def test_a_list_of_groups_of_words() -> None:
+    @dataclass(slots=True)
+    class Put:
+        data: list[tuple[bytes, bytes]]
+
+    data = ArgumentGroup("data", String("key"), String("value"), multiple=True)
+    parser = ArgumentParser("X", Put, [data], own=True)
+    assert parser.parse([b"X", b"a", b"1", b"b", b"2"]) == Put([(b"a", b"1"), (b"b", b"2")])
+    with pytest.raises(CommandError, match="ERR data is incomplete, expected: key value"):
+        parser.parse([b"X", b"a", b"1", b"b"])
+
+
+def test_options_may_stand_in_place_of_an_optional_list() -> None:
+    @dataclass(slots=True)
+    class Replay:
+        group: bytes
+        id: list[bytes]
+        count: int | None = None
+
+    arguments = [
+        String("group"),
+        Integer("count", "COUNT", optional=True),
+        String("id", optional=True, multiple=True),
+    ]
+    parser = ArgumentParser("X", Replay, arguments, own=True)
+    assert parser.parse([b"X", b"g"]) == Replay(b"g", [])
+    assert parser.parse([b"X", b"g", b"a", b"b"]) == Replay(b"g", [b"a", b"b"])
+    assert parser.parse([b"X", b"g", b"count", b"2"]) == Replay(b"g", [], 2)
+    with pytest.raises(CommandError, match="ERR unknown option 'a'"):
+        parser.parse([b"X", b"g", b"COUNT", b"2", b"a"])
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

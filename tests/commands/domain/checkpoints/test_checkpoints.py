@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from commands.domain.checkpoints.envelopes import members
+from commands.engine.numbers import INT64_MAX
 from commands.families import load
 from commands.instance.context import Context
 from tests.support.resp import Connection, Error, Word
@@ -327,6 +328,9 @@ def test_a_ttl_is_that_of_the_thread(server: RunningServer, client: Connection) 
 
 NO_C = f"NOTFOUND no checkpoint {C} of thread 't' of tenant 'acme'"
 WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+MILLISECONDS = "an integer from 1 to 4503599627370496 (milliseconds)"
+KEPT = "an integer from 0 to 9223372036854775806"
+TRIPLES = "idx channel value [idx channel value ...]"
 ERRORS = f"""
 CP.PUT '' t STEP 0 STATE 1 => NAMESPACE the tenant is empty
 CP.PUT acme '' STEP 0 STATE 1 => NAMESPACE the thread of tenant 'acme' is empty
@@ -335,41 +339,42 @@ CP.PUT acme \udcff STEP 0 STATE 1 => NAMESPACE thread '\udcff' of tenant 'acme' 
 CP.PUT acme t STEP 0 STATE [ => BADRECORD STATE is not valid JSON
 CP.PUT acme t STEP 0 STATE NaN => BADRECORD STATE is not valid JSON
 CP.PUT acme t STEP 0 STATE '"\udcff"' => BADRECORD STATE is not valid JSON
-CP.PUT acme t STEP -1 STATE 1 => ERR STEP is not an integer from 0 to 9223372036854775807
-CP.PUT acme t STEP 1.5 STATE 1 => ERR STEP is not an integer from 0 to 9223372036854775807
+CP.PUT acme t STEP -1 STATE 1 => ERR STEP must be an integer of at least 0, not '-1'
+CP.PUT acme t STEP 1.5 STATE 1 => ERR STEP must be an integer of at least 0, not '1.5'
 CP.PUT acme t STEP 0 STATE 1 ID x => ERR ID 'x' is not a UUID with hyphens
 CP.PUT acme t STEP 0 STATE 1 PARENT x => ERR PARENT 'x' is not a UUID with hyphens
 CP.PUT acme t STEP 0 STATE 1 META [] => BADRECORD META is not a JSON object
 CP.PUT acme t STEP 0 STATE 1 META [ => BADRECORD META is not valid JSON
 CP.PUT acme t STEP 0 STATE 1 NEXT \udcff => BADRECORD NEXT is not UTF-8
-CP.PUT acme t STEP 0 STATE 1 TTL 0 => ERR invalid expire time in 'cp.put' command
-CP.PUT acme t STEP 0 STATE 1 TTL 9223372036854775807 => ERR invalid expire time in 'cp.put' command
-CP.PUT acme t STEP 0 STATE 1 ID => ERR syntax error
-CP.PUT acme t STEP 0 STATE 1 SET 1 => ERR syntax error
-CP.PUT acme t STEP 0 ID {A} => ERR syntax error
+CP.PUT acme t STEP 0 STATE 1 TTL 0 => ERR TTL must be {MILLISECONDS}, not '0'
+CP.PUT acme t STEP 0 STATE 1 TTL {INT64_MAX} => ERR TTL must be {MILLISECONDS}, not '{INT64_MAX}'
+CP.PUT acme t STEP 0 STATE 1 ID => ERR ID is incomplete, expected: ID id
+CP.PUT acme t STEP 0 STATE 1 STEP 1 => ERR STEP is given twice
+CP.PUT acme t STEP 0 STATE 1 SET 1 => ERR unknown option 'SET'
+CP.PUT acme t STEP 0 ID {A} => ERR STATE is missing
 CP.PUT acme t STEP 0 => ERR wrong number of arguments for 'cp.put' command
 CP.UPDATE acme t {A} STATE [ => BADRECORD STATE is not valid JSON
-CP.UPDATE acme t {A} STEP 1 => ERR syntax error
+CP.UPDATE acme t {A} STEP 1 => ERR unknown option 'STEP'
 CP.UPDATE acme t {C} STATE 1 => NOTFOUND no parent {C} of thread 't' of tenant 'acme'
-CP.HISTORY acme t LIMIT -1 => ERR value is out of range, must be positive
+CP.HISTORY acme t LIMIT -1 => ERR LIMIT must be an integer of at least 0, not '-1'
 CP.HISTORY acme t BEFORE {C} => {NO_C}
 CP.HISTORY acme t FILTER [] => ERR FILTER is not a JSON object
 CP.HISTORY acme t FILTER '{{"a":{{"$no":1}}}}' => ERR FILTER: unknown operator '$no' for 'a'
-CP.HISTORY acme t FILTER => ERR syntax error
+CP.HISTORY acme t FILTER => ERR FILTER is incomplete, expected: FILTER filter
 CP.FORK acme t {C} u => {NO_C}
 CP.FORK acme t {A} '' => NAMESPACE the thread of tenant 'acme' is empty
 CP.COPY acme t t => ERR source and destination objects are the same
-CP.PRUNE acme t KEEP -1 => ERR value is out of range, must be positive
-CP.PRUNE acme t LEAVE 1 => ERR syntax error
-CP.DEL acme t {A} x => ERR syntax error
+CP.PRUNE acme t KEEP -1 => ERR KEEP must be {KEPT}, not '-1'
+CP.PRUNE acme t LEAVE 1 => ERR unknown option 'LEAVE'
+CP.DEL acme t {A} x => ERR unknown option 'x'
 CP.THREADS '' => NAMESPACE the tenant is empty
 CP.THREADS \udcff => NAMESPACE tenant '\udcff' is not UTF-8
 CP.THREADS acme CURSOR x => ERR invalid cursor
-CP.THREADS acme COUNT 0 => ERR value is out of range, must be positive
-CP.THREADS acme COUNT => ERR syntax error
+CP.THREADS acme COUNT 0 => ERR COUNT must be an integer of at least 1, not '0'
+CP.THREADS acme COUNT => ERR COUNT is incomplete, expected: COUNT count
 CP.WRITES PUT acme t {C} x 0 c v => {NO_C}
-CP.WRITES PUT acme t {A} x y c v => ERR value is not an integer or out of range
-CP.WRITES PUT acme t {A} x 0 c v 1 => ERR wrong number of arguments for 'cp.writes|put' command
+CP.WRITES PUT acme t {A} x y c v => ERR idx must be an integer, not 'y'
+CP.WRITES PUT acme t {A} x 0 c v 1 => ERR write is incomplete, expected: {TRIPLES}
 CP.GET acme w {A} => {WRONGTYPE}
 CP.PUT acme w STEP 0 STATE 1 => {WRONGTYPE}
 CP.PUT acme v STEP 0 STATE 1 => {WRONGTYPE}
@@ -399,18 +404,18 @@ def test_errors_change_nothing(client: Connection, line: str) -> None:
 POISON: list[tuple[str | bytes, str]] = [
     ("{", f"BADRECORD no valid JSON in checkpoint {A}"),
     (b"\xff", f"BADRECORD no valid JSON in checkpoint {A}"),
-    ("[]", f"BADRECORD no object in checkpoint {A}"),
+    ("[]", f"BADRECORD no JSON object in checkpoint {A}"),
     ("{}", f"SCHEMA no schema_version in checkpoint {A}"),
     ('{"body":{}}', f"SCHEMA no schema_version in checkpoint {A}"),
     ('{"schema_version":true,"body":{}}', f"SCHEMA no schema_version in checkpoint {A}"),
     (envelope().replace(": 1,", ": 1.0,", 1), f"SCHEMA no schema_version in checkpoint {A}"),
     (
         envelope().replace(": 1,", ": 0,", 1),
-        f"SCHEMA schema_version 0, which never was, in checkpoint {A}",
+        f"SCHEMA invalid schema_version 0 in checkpoint {A}",
     ),
     (
         envelope().replace(": 1,", ": 2,", 1),
-        f"SCHEMA schema_version 2, newer than known, in checkpoint {A}",
+        f"SCHEMA schema_version 2, newer than supported, in checkpoint {A}",
     ),
     ('{"schema_version":1}', f"BADRECORD no body in checkpoint {A}"),
     (envelope(tenant_id=""), f"BADRECORD an empty tenant_id in checkpoint {A}"),

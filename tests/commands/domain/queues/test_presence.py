@@ -296,18 +296,23 @@ def test_names_that_look_like_keys_stay_apart(client: Connection) -> None:
     assert client("COMMAND", "GETKEYS", "QUEUE.PRESENCE", "q", "g", "TTL", 1) == [b"q"]
 
 
+DURATION_OR_0 = "an integer from 0 to 4503599627370496 (milliseconds)"
+LEASES = "an integer from 0 to 4294967295"
+
+
 @pytest.mark.parametrize(
     ("request_", "text"),
     [
-        ("HEARTBEAT q g c LEASES", "ERR syntax error"),
-        ("HEARTBEAT q g c LEASES -1", "ERR value is out of range, must be positive"),
-        ("HEARTBEAT q g c LEASES 4294967296", "ERR LEASES is out of range"),
-        ("HEARTBEAT q g c MORE", "ERR syntax error"),
-        ("PRESENCE q g h", "ERR syntax error"),
-        ("PRESENCE q TTL -1", "ERR value is out of range, must be positive"),
-        ("PRESENCE q TTL x", "ERR value is not an integer or out of range"),
-        ("ACTIVE q g", "ERR syntax error"),
-        ("PRUNE q", "ERR syntax error"),
+        ("HEARTBEAT q g c LEASES", "ERR LEASES is incomplete, expected: LEASES count"),
+        ("HEARTBEAT q g c LEASES -1", f"ERR LEASES must be {LEASES}, not '-1'"),
+        ("HEARTBEAT q g c LEASES 4294967296", f"ERR LEASES must be {LEASES}, not '4294967296'"),
+        ("HEARTBEAT q g c MORE", "ERR unknown option 'MORE'"),
+        ("PRESENCE q g h", "ERR unknown option 'h'"),
+        ("PRESENCE q TTL -1", f"ERR TTL must be {DURATION_OR_0}, not '-1'"),
+        ("PRESENCE q TTL x", f"ERR TTL must be {DURATION_OR_0}, not 'x'"),
+        ("ACTIVE q g", "ERR unknown option 'g'"),
+        ("ACTIVE q TTL", "ERR TTL is incomplete, expected: TTL milliseconds"),
+        ("PRUNE q", "ERR unknown option 'q'"),
         (
             "HEARTBEAT poison g c",
             "WRONGTYPE Operation against a key holding the wrong kind of value",

@@ -268,6 +268,18 @@ def test_dead_letters_page_and_replay_in_part(server: RunningServer, client: Con
     assert info(client)[b"groups"][b"g"][b"dead"] == 22
 
 
+def test_replay_skips_what_is_not_a_message(client: Connection) -> None:
+    client("CONFIG", "SET", "queue-max-deliveries", 1)
+    message = client("QUEUE.PUSH", "q", "x")
+    read(client)
+    client("QUEUE.NACK", "q", "g", message)
+    client("ZADD", "redkeep:queue:{q}:dead:g", 0, "nonsense")
+    assert client("QUEUE.REPLAY", "q", "g") == 1
+    assert payloads(read(client)) == [b"x"]
+    assert client("ZRANGE", "redkeep:queue:{q}:dead:g", 0, -1) == [b"nonsense"]
+    assert b"bad_records:1" in client("INFO", "redkeep")
+
+
 def test_an_entry_without_a_payload_is_a_dead_letter(client: Connection) -> None:
     stream = "redkeep:queue:{q}:stream:0"
     client("XADD", stream, "*", "other", "field")
@@ -421,28 +433,35 @@ def test_changes_are_told(server: RunningServer, client: Connection) -> None:
     ]  # fmt: skip
 
 
+DURATION = "an integer from 1 to 4503599627370496 (milliseconds)"
+DURATION_OR_0 = "an integer from 0 to 4503599627370496 (milliseconds)"
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 
 @pytest.mark.parametrize(
     ("request_", "text"),
     [
-        ("PUSH q x PRIORITY 10", "ERR PRIORITY is not from 0 to 9"),
-        ("PUSH q x PRIORITY -1", "ERR PRIORITY is not from 0 to 9"),
-        ("PUSH q x DELAY -1", "ERR value is out of range, must be positive"),
-        ("PUSH q x DELAY 9223372036854775807", "ERR DELAY is out of range"),
-        ("PUSH q x ID", "ERR syntax error"),
-        ("READ q g c COUNT 0", "ERR value is out of range, must be positive"),
-        ("READ q g c LEASE 0", "ERR value is out of range, must be positive"),
-        ("READ q g c LEASE 9223372036854775807", "ERR LEASE is out of range"),
-        ("READ q g c BLOCK -1", "ERR timeout is negative"),
-        ("READ q g c MORE", "ERR syntax error"),
+        ("PUSH q x PRIORITY 10", "ERR PRIORITY must be an integer from 0 to 9, not '10'"),
+        ("PUSH q x PRIORITY -1", "ERR PRIORITY must be an integer from 0 to 9, not '-1'"),
+        ("PUSH q x DELAY -1", f"ERR DELAY must be {DURATION_OR_0}, not '-1'"),
+        (
+            "PUSH q x DELAY 4503599627370497",
+            f"ERR DELAY must be {DURATION_OR_0}, not '{2**52 + 1}'",
+        ),
+        ("PUSH q x ID", "ERR ID is incomplete, expected: ID key"),
+        ("READ q g c COUNT 0", "ERR COUNT must be an integer of at least 1, not '0'"),
+        ("READ q g c LEASE 0", f"ERR LEASE must be {DURATION}, not '0'"),
+        ("READ q g c LEASE 4503599627370497", f"ERR LEASE must be {DURATION}, not '{2**52 + 1}'"),
+        ("READ q g c BLOCK -1", f"ERR BLOCK must be {DURATION_OR_0}, not '-1'"),
+        ("READ q g c BLOCK 1 BLOCK 2", "ERR BLOCK is given twice"),
+        ("READ q g c MORE", "ERR unknown option 'MORE'"),
         ("ACK q g 0-1 nonsense", "ERR 'nonsense' is not the id of a message"),
         ("NACK q g 1-1@0", "ERR '1-1@0' is not the id of a message"),
-        ("NACK q g 1-1 DELAY", "ERR syntax error"),
-        ("DEAD q g COUNT 0", "ERR value is out of range, must be positive"),
+        ("NACK q g 1-1 DELAY", "ERR DELAY is incomplete, expected: DELAY milliseconds"),
+        ("DEAD q g COUNT 0", "ERR COUNT must be an integer of at least 1, not '0'"),
         ("DEAD q g CURSOR x", "ERR invalid cursor"),
-        ("REPLAY q g COUNT 0", "ERR value is out of range, must be positive"),
+        ("REPLAY q g COUNT 0", "ERR COUNT must be an integer of at least 1, not '0'"),
+        ("REPLAY q g COUNT 1 1-1", "ERR unknown option '1-1'"),
         ("REPLAY q g nonsense", "ERR 'nonsense' is not the id of a message"),
         ("PUSH bad x", WRONG_TYPE),
         ("PUSH bad x DELAY 5", WRONG_TYPE),

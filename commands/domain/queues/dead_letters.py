@@ -1,0 +1,172 @@
+"""QUEUE.DEAD and QUEUE.REPLAY: messages that were delivered too often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from commands.domain.calls import call_integer, call_rank, call_scores_of, call_texts
+from commands.domain.queues.delivery import look_up, wake_readers
+from commands.domain.queues.events import announce, text
+from commands.domain.queues.groups import find_pending, reset_deliveries
+from commands.domain.queues.layout import Queue, with_scores
+from commands.domain.queues.messages import MessageId, parse_message_id, read_message_id
+from commands.domain.records import count_poison
+from commands.engine.errors import INVALID_CURSOR
+from commands.engine.grammar import Integer, Key, String
+from commands.engine.numbers import INT64_MAX, parse_integer
+from commands.engine.registry import command
+from commands.engine.replies import Reply
+from commands.instance.context import Context
+
+_PAGE = 100
+
+# When the last dead letter of a page died, and its id.
+_Cursor = tuple[bytes, bytes]
+
+
+def _cursor(word: bytes) -> _Cursor | None:
+    if word == b"0":
+        return None
+    died_at, _, message = word.partition(b":")
+    parse_integer(died_at, INVALID_CURSOR)
+    return died_at, message
+
+
+@dataclass(slots=True)
+class Dead:
+    queue: bytes
+    group: bytes
+    cursor: _Cursor | None = None
+    count: int = _PAGE
+
+
+@command(
+    "QUEUE.DEAD",
+    group="queue",
+    since="0.1.0",
+    flags="readonly",
+    complexity="O(log(N)+M) for M dead letters returned, of N.",
+    summary="Lists the dead letters of a group.",
+    arguments=[
+        Key("queue", "RO access"),
+        String("group"),
+        String("cursor", "CURSOR", optional=True, convert=_cursor),
+        Integer("count", "COUNT", optional=True, low=1),
+    ],
+    request=Dead,
+)
+def queue_dead(ctx: Context, request: Dead) -> Reply:
+    """Returns a cursor and maps with id, payload, priority, deliveries and died_at.
+
+    Dead letters are ordered by when they died, oldest first. A message becomes a dead letter
+    when its lease expires, or it is returned, after as many deliveries as
+    `queue-max-deliveries` allows (0 means no limit). Pass the cursor to get the next page; it
+    is 0 after the last one. A page has up to `COUNT` (100) dead letters.
+
+        > QUEUE.DEAD orders workers
+        1) "0"
+        2) (empty array)
+    """
+    queue, group = Queue(request.queue), request.group
+    key = queue.dead(group)
+    first = 0 if request.cursor is None else _rank_after(ctx, key, request.cursor)
+    last = min(first + request.count - 1, INT64_MAX)
+    letters = with_scores(ctx, key, b"%d" % first, b"%d" % last)
+    shown: list[Reply] = []
+    for message, died_at in letters:
+        found = look_up(ctx, queue, group, message)
+        if found is not None:
+            shown.append(
+                {
+                    b"id": message,
+                    b"payload": found.payload,
+                    b"priority": found.id.level,
+                    b"deliveries": found.deliveries,
+                    b"died_at": int(died_at),
+                }
+            )
+    if first + len(letters) >= call_integer(ctx, b"ZCARD", key):
+        return [b"0", shown]
+    message, died_at = letters[-1]
+    return [b"%d:%b" % (died_at, message), shown]
+
+
+def _rank_after(ctx: Context, key: bytes, cursor: _Cursor) -> int:
+    """Where the next page begins. If the letter in the cursor is gone, by when it died."""
+    died_at, message = cursor
+    rank = call_rank(ctx, b"ZRANK", key, message)
+    if rank is not None:
+        return rank + 1
+    return call_integer(ctx, b"ZCOUNT", key, b"-inf", b"(" + died_at)
+
+
+@dataclass(slots=True)
+class Replay:
+    queue: bytes
+    group: bytes
+    id: list[MessageId]
+    count: int | None = None
+
+
+@command(
+    "QUEUE.REPLAY",
+    group="queue",
+    since="0.1.0",
+    flags="write",
+    complexity="O(log(N)) for each message, of N dead letters.",
+    summary="Delivers dead letters again.",
+    arguments=[
+        Key("queue", "RW update"),
+        String("group"),
+        Integer("count", "COUNT", optional=True, low=1),
+        String("id", optional=True, multiple=True, convert=parse_message_id),
+    ],
+    request=Replay,
+)
+def queue_replay(ctx: Context, request: Replay) -> Reply:
+    """Returns how many dead letters can be read again, with deliveries counted from zero.
+
+    They are those with the given ids, the `COUNT` oldest ones, or all of them.
+
+        > QUEUE.REPLAY orders workers
+        (integer) 0
+    """
+    queue, group = Queue(request.queue), request.group
+    ctx.call(b"ZCARD", queue.leases(group))  # raises WRONGTYPE before anything is written
+    replayed = []
+    for message in _chosen(ctx, queue, request):
+        ctx.call(b"ZREM", queue.dead(group), message.text)
+        pending = find_pending(ctx, queue, group, message)
+        if pending is None:
+            continue
+        if reset_deliveries(ctx, queue, group, pending.consumer, message):
+            ctx.call(b"ZADD", queue.leases(group), b"0", message.text)
+            replayed.append(text(message.text))
+    if replayed:
+        wake_readers(ctx, queue)
+        announce(ctx, queue, "replayed", group=text(group), ids=replayed)
+    return len(replayed)
+
+
+def _chosen(ctx: Context, queue: Queue, request: Replay) -> list[MessageId]:
+    """The dead letters that a request names, each once."""
+    key = queue.dead(request.group)
+    if request.id:
+        members = [message.text for message in request.id]
+        scores = call_scores_of(ctx, key, *members)
+        return list(
+            dict.fromkeys(
+                message
+                for message, score in zip(request.id, scores, strict=True)
+                if score is not None
+            )
+        )
+    last = b"-1" if request.count is None else b"%d" % (request.count - 1)
+    found = []
+    for member in call_texts(ctx, b"ZRANGE", key, b"0", last):
+        message = read_message_id(member)
+        if message is None:
+            count_poison(ctx)
+        else:
+            found.append(message)
+    return found
