@@ -26,7 +26,7 @@ token, or after the argument where it has none; defaults of options are those of
 | group without token, multiple | a list of tuples |
 | leaf with token | its value |
 | token alone | `True` |
-| one of several tokens | the token, in upper case |
+| one of several tokens | the token, in upper case; where it must be given, at its place |
 | group with token, a count and a list | the list |
 | group with token | a tuple |
 
@@ -40,9 +40,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
-from commands.engine.errors import NOT_AN_INTEGER, SYNTAX, CommandError
+from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Argument
-from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_float, parse_integer, read_integer
+from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_float, parse_in_range, read_integer
 from commands.engine.usage import usage
 
 R = TypeVar("R")
@@ -124,10 +124,7 @@ class _RedisErrors:
         return CommandError(SYNTAX)
 
     def integer(self, argument: Argument, word: bytes) -> int:
-        number = parse_integer(word, argument.message or NOT_AN_INTEGER)
-        if not argument.low <= number <= argument.high:
-            raise CommandError(argument.message or NOT_AN_INTEGER)
-        return number
+        return parse_in_range(word, argument.low, argument.high, argument.message)
 
 
 def _label(argument: Argument) -> str:
@@ -189,7 +186,11 @@ class ArgumentParser(Generic[R]):
         if argument.token is not None:
             self._add_option(argument, argument.field, None)
         elif argument.kind == "oneof":
-            self._add_choice(argument)
+            bare = all(part.kind == "pure-token" for part in argument.parts)
+            if bare and not argument.optional:
+                self._positional.append((argument.field, self._one_of(argument)))
+            else:
+                self._add_choice(argument)
         elif argument.multiple:
             self._rest = (argument.field, self._all_of(argument))
         elif argument.kind == "block":
@@ -253,7 +254,7 @@ class ArgumentParser(Generic[R]):
         return lambda word: word
 
     def _one_of(self, argument: Argument) -> _Take:
-        """Takes one of several tokens that follow a token."""
+        """Takes one of several tokens."""
         tokens = {(part.token or "").encode() for part in argument.parts}
 
         def take(argv: list[bytes], at: int) -> tuple[object, int]:
