@@ -1,7 +1,11 @@
-"""Deadlines of single hash fields, and the commands that read or set fields along with them.
+"""Expiry of single hash fields, and commands that read or set fields and their expiry at once.
 
-Answers per field: -2 there is no such field, -1 it has no deadline, 0 the condition does
-not hold, 1 done, 2 removed because the deadline has passed already.
+The reply has one number per field: -2 if the field does not exist, -1 if it has no deadline,
+0 if the condition is not met, 1 if the change was made, and 2 if the field was removed
+because the deadline has already passed.
+
+The options are not parsed from the declarations: Redis checks the type of the key before it
+reads them, and HSETEX has error texts of its own.
 """
 
 from __future__ import annotations
@@ -28,12 +32,12 @@ from commands.hashes.log_entries import counted, expire_requests, log_fields, se
 from commands.instance.context import Context
 from storage.values.hashes import Hash
 
-# Redis keeps deadlines of fields in 46 bits.
+# Redis stores the deadlines of fields in 46 bits.
 _LATEST = (1 << 46) - 1
 
-_NO_FIELD, _NO_DEADLINE, _REFUSED, _DONE, _REMOVED = -2, -1, 0, 1, 2
+_NO_FIELD, _NO_DEADLINE, _CONDITION_NOT_MET, _DONE, _REMOVED = -2, -1, 0, 1, 2
 
-_NO_FIELDS_WORD = "ERR Mandatory argument FIELDS is missing or not at the right position"
+_FIELDS_MISSING = "ERR Mandatory argument FIELDS is missing or not at the right position"
 _COUNT_MISMATCH = "ERR The `numfields` parameter must match the number of arguments"
 _NO_COUNT = "ERR Number of fields must be a positive integer"
 _NO_EXPIRE_COUNT = "ERR Parameter `numFields` should be greater than 0"
@@ -60,7 +64,7 @@ def _expiration(last: Argument) -> Argument:
 
 
 def _parse_deadline(text: bytes, unit: int, base: int, name: bytes) -> int:
-    """A time in units of `unit` ms, counted from `base`, in epoch ms."""
+    """Convert a time, in units of `unit` ms counted from `base`, into epoch ms."""
     number = parse_integer(text)
     if number < 0:
         raise CommandError("ERR invalid expire time, must be >= 0")
@@ -71,9 +75,9 @@ def _parse_deadline(text: bytes, unit: int, base: int, name: bytes) -> int:
 
 
 def _parse_fields(argv: list[bytes], at: int, no_count: str = _NO_COUNT) -> list[bytes]:
-    """The fields named by `FIELDS count field ...`, which begins at `at` and ends argv."""
+    """Parse `FIELDS count field ...`, which starts at `at` and extends to the end."""
     if at >= len(argv) or argv[at].upper() != b"FIELDS":
-        raise CommandError(_NO_FIELDS_WORD)
+        raise CommandError(_FIELDS_MISSING)
     if at + 1 == len(argv):
         raise CommandError(_COUNT_MISMATCH)
     if parse_in_range(argv[at + 1], 1, INT64_MAX, no_count) != len(argv) - at - 2:
@@ -82,20 +86,20 @@ def _parse_fields(argv: list[bytes], at: int, no_count: str = _NO_COUNT) -> list
 
 
 def _unit_and_base(option: bytes, now: int) -> tuple[int, int]:
-    """How EX, PX, EXAT and PXAT count."""
+    """Return the unit in ms and the base of EX, PX, EXAT or PXAT."""
     return (1 if option.startswith(b"P") else 1000), (0 if option.endswith(b"AT") else now)
 
 
-# --- giving deadlines --------------------------------------------------------------------
+# --- setting deadlines -------------------------------------------------------------------
 
 
-def _give(value: Hash, field: bytes, deadline: int, condition: bytes, now: int) -> int:
-    """Let a field run out at a time, if the condition holds."""
+def _set_deadline(value: Hash, field: bytes, deadline: int, condition: bytes, now: int) -> int:
+    """Set the deadline of a field if the condition is met, and return what was done."""
     if field not in value:
         return _NO_FIELD
     before = value.deadline(field)
-    if condition and not _holds(condition, before, deadline):
-        return _REFUSED
+    if condition and not _is_met(condition, before, deadline):
+        return _CONDITION_NOT_MET
     if deadline <= now:
         value.remove(field)
         return _REMOVED
@@ -103,8 +107,8 @@ def _give(value: Hash, field: bytes, deadline: int, condition: bytes, now: int) 
     return _DONE
 
 
-def _holds(condition: bytes, before: int | None, deadline: int) -> bool:
-    # No deadline counts as the latest one there can be.
+def _is_met(condition: bytes, before: int | None, deadline: int) -> bool:
+    # A field without a deadline counts as one that expires last.
     if condition == b"NX":
         return before is None
     if condition == b"XX":
@@ -114,10 +118,10 @@ def _holds(condition: bytes, before: int | None, deadline: int) -> bool:
     return before is None or deadline < before
 
 
-def _given(
+def _record_deadlines(
     ctx: Context, key: bytes, value: Hash, fields: Sequence[bytes], outcomes: list[int]
 ) -> None:
-    """Tell the door and the log what `_give` came to for each field."""
+    """Report the outcomes of `_set_deadline` to the database and the log."""
     expiring = [field for field, outcome in zip(fields, outcomes, strict=True) if outcome == _DONE]
     removed = [
         field for field, outcome in zip(fields, outcomes, strict=True) if outcome == _REMOVED
@@ -145,8 +149,8 @@ def _expire(ctx: Context, argv: list[bytes], unit: int, base: int) -> Reply:
     if value is None:
         return [_NO_FIELD] * len(fields)
     now = ctx.now
-    outcomes = [_give(value, field, deadline, condition, now) for field in fields]
-    _given(ctx, key, value, fields, outcomes)
+    outcomes = [_set_deadline(value, field, deadline, condition, now) for field in fields]
+    _record_deadlines(ctx, key, value, fields, outcomes)
     return outcomes
 
 
@@ -155,8 +159,8 @@ def _expire(ctx: Context, argv: list[bytes], unit: int, base: int) -> Reply:
     group="hash",
     since="7.4.0",
     flags="write fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Lets fields of a hash run out after a number of seconds.",
+    complexity="O(N) for N fields given.",
+    summary="Makes fields of a hash expire after a number of seconds.",
     arguments=[Key("key", "RW update"), Integer("seconds"), _CONDITION, _FIELDS],
 )
 def hexpire(ctx: Context, argv: list[bytes]) -> Reply:
@@ -168,8 +172,8 @@ def hexpire(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="7.4.0",
     flags="write fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Lets fields of a hash run out after a number of milliseconds.",
+    complexity="O(N) for N fields given.",
+    summary="Makes fields of a hash expire after a number of milliseconds.",
     arguments=[Key("key", "RW update"), Integer("milliseconds"), _CONDITION, _FIELDS],
 )
 def hpexpire(ctx: Context, argv: list[bytes]) -> Reply:
@@ -181,8 +185,8 @@ def hpexpire(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="7.4.0",
     flags="write fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Lets fields of a hash run out at a Unix time in seconds.",
+    complexity="O(N) for N fields given.",
+    summary="Makes fields of a hash expire at a Unix time in seconds.",
     arguments=[Key("key", "RW update"), Integer("unix-time-seconds"), _CONDITION, _FIELDS],
 )
 def hexpireat(ctx: Context, argv: list[bytes]) -> Reply:
@@ -194,8 +198,8 @@ def hexpireat(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="7.4.0",
     flags="write fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Lets fields of a hash run out at a Unix time in milliseconds.",
+    complexity="O(N) for N fields given.",
+    summary="Makes fields of a hash expire at a Unix time in milliseconds.",
     arguments=[Key("key", "RW update"), Integer("unix-time-milliseconds"), _CONDITION, _FIELDS],
 )
 def hpexpireat(ctx: Context, argv: list[bytes]) -> Reply:
@@ -207,8 +211,8 @@ def hpexpireat(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="7.4.0",
     flags="write fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Takes the deadlines of fields of a hash away.",
+    complexity="O(N) for N fields given.",
+    summary="Makes fields of a hash persistent by removing their expiry.",
     arguments=[Key("key", "RW update"), _FIELDS],
 )
 def hpersist(ctx: Context, argv: list[bytes]) -> Reply:
@@ -227,7 +231,7 @@ def hpersist(ctx: Context, argv: list[bytes]) -> Reply:
     return outcomes
 
 
-# --- asking for deadlines ----------------------------------------------------------------
+# --- reading deadlines -------------------------------------------------------------------
 
 
 def _deadlines(ctx: Context, argv: list[bytes], unit: int, base: int) -> Reply:
@@ -235,14 +239,14 @@ def _deadlines(ctx: Context, argv: list[bytes], unit: int, base: int) -> Reply:
     fields = _parse_fields(argv, 2)
     if value is None:
         return [_NO_FIELD] * len(fields)
-    answers = []
+    replies = []
     for field in fields:
         deadline = value.deadline(field)
         if deadline is not None:
-            answers.append((deadline - base + unit - 1) // unit)
+            replies.append((deadline - base + unit - 1) // unit)
         else:
-            answers.append(_NO_DEADLINE if field in value else _NO_FIELD)
-    return answers
+            replies.append(_NO_DEADLINE if field in value else _NO_FIELD)
+    return replies
 
 
 @command(
@@ -250,8 +254,8 @@ def _deadlines(ctx: Context, argv: list[bytes], unit: int, base: int) -> Reply:
     group="hash",
     since="7.4.0",
     flags="readonly fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Answers in how many seconds fields of a hash run out.",
+    complexity="O(N) for N fields given.",
+    summary="Returns in how many seconds fields of a hash expire.",
     arguments=[Key("key", "RO access"), _FIELDS],
 )
 def httl(ctx: Context, argv: list[bytes]) -> Reply:
@@ -263,8 +267,8 @@ def httl(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="7.4.0",
     flags="readonly fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Answers in how many milliseconds fields of a hash run out.",
+    complexity="O(N) for N fields given.",
+    summary="Returns in how many milliseconds fields of a hash expire.",
     arguments=[Key("key", "RO access"), _FIELDS],
 )
 def hpttl(ctx: Context, argv: list[bytes]) -> Reply:
@@ -276,8 +280,8 @@ def hpttl(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="7.4.0",
     flags="readonly fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Answers at which Unix time in seconds fields of a hash run out.",
+    complexity="O(N) for N fields given.",
+    summary="Returns the Unix time in seconds at which fields of a hash expire.",
     arguments=[Key("key", "RO access"), _FIELDS],
 )
 def hexpiretime(ctx: Context, argv: list[bytes]) -> Reply:
@@ -289,15 +293,15 @@ def hexpiretime(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="7.4.0",
     flags="readonly fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Answers at which Unix time in milliseconds fields of a hash run out.",
+    complexity="O(N) for N fields given.",
+    summary="Returns the Unix time in milliseconds at which fields of a hash expire.",
     arguments=[Key("key", "RO access"), _FIELDS],
 )
 def hpexpiretime(ctx: Context, argv: list[bytes]) -> Reply:
     return _deadlines(ctx, argv, 1, 0)
 
 
-# --- fields along with their deadlines ---------------------------------------------------
+# --- values and deadlines together -------------------------------------------------------
 
 
 @command(
@@ -305,8 +309,8 @@ def hpexpiretime(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="8.0.0",
     flags="write fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Answers the values of fields of a hash and removes them.",
+    complexity="O(N) for N fields given.",
+    summary="Returns the values of fields of a hash and removes the fields.",
     arguments=[Key("key", "RW access delete"), _FIELDS],
 )
 def hgetdel(ctx: Context, argv: list[bytes]) -> Reply:
@@ -315,16 +319,16 @@ def hgetdel(ctx: Context, argv: list[bytes]) -> Reply:
     fields = _parse_fields(argv, 2)
     if value is None:
         return [None] * len(fields)
-    answers = []
+    replies = []
     removed = []
     for field in fields:
-        answers.append(value.get(field))
+        replies.append(value.get(field))
         if value.remove(field):
             removed.append(field)
     if removed:
         ctx.db.finish_change(key, value, "hdel", len(removed))
         ctx.log_as([b"HDEL", key, *removed])
-    return answers
+    return replies
 
 
 @command(
@@ -332,8 +336,8 @@ def hgetdel(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="8.0.0",
     flags="write fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Answers the values of fields of a hash and changes when they run out.",
+    complexity="O(N) for N fields given.",
+    summary="Returns the values of fields of a hash and sets or removes their expiry.",
     arguments=[Key("key", "RW access update"), _expiration(Token("PERSIST")), _FIELDS],
 )
 def hgetex(ctx: Context, argv: list[bytes]) -> Reply:
@@ -348,34 +352,34 @@ def hgetex(ctx: Context, argv: list[bytes]) -> Reply:
         fields = _parse_fields(argv, 3 if option == b"PERSIST" else 2)
     if value is None:
         return [None] * len(fields)
-    answers: list[bytes | None] = []
+    replies: list[bytes | None] = []
     if deadline is not None:
         outcomes = []
         for field in fields:
-            answers.append(value.get(field))
-            outcomes.append(_give(value, field, deadline, b"", ctx.now))
-        _given(ctx, key, value, fields, outcomes)
-        return answers
-    answers = [value.get(field) for field in fields]
+            replies.append(value.get(field))
+            outcomes.append(_set_deadline(value, field, deadline, b"", ctx.now))
+        _record_deadlines(ctx, key, value, fields, outcomes)
+        return replies
+    replies = [value.get(field) for field in fields]
     if option == b"PERSIST":
-        freed = [field for field in fields if value.clear_deadline(field)]
-        if freed:
+        persisted = [field for field in fields if value.clear_deadline(field)]
+        if persisted:
             ctx.db.note_field_deadlines(key, value)
-            ctx.db.changed(key, "hpersist", len(freed))
-            ctx.log_as([b"HPERSIST", key, *counted(freed)])
-    return answers
+            ctx.db.changed(key, "hpersist", len(persisted))
+            ctx.log_as([b"HPERSIST", key, *counted(persisted)])
+    return replies
 
 
 @dataclass(slots=True)
 class _SetOptions:
-    """What HSETEX was asked for."""
+    """The parsed request of HSETEX, without its key."""
 
-    # NX or XX for the key, FNX or FXX for the fields; empty for none.
+    # NX or XX for the key, FNX or FXX for the fields; empty if not given.
     key_condition: bytes = b""
     field_condition: bytes = b""
     deadline: int | None = None
     keep_ttl: bool = False
-    # Fields and values in turn.
+    # Fields and values, alternating.
     words: Sequence[bytes] = ()
 
 
@@ -422,8 +426,8 @@ def _parse_set_options(argv: list[bytes], now: int) -> _SetOptions:
     group="hash",
     since="8.0.0",
     flags="write denyoom fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Sets fields of a hash together with when they run out.",
+    complexity="O(N) for N fields given.",
+    summary="Sets fields of a hash and their expiry.",
     arguments=[
         Key("key", "RW insert"),
         OneOf("key-condition", Token("NX"), Token("XX"), optional=True),
@@ -475,10 +479,10 @@ def hsetex(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _set_in_the_past(ctx: Context, key: bytes, value: Hash | None, fields: list[bytes]) -> None:
-    """What is set to have run out already only removes what was there before it."""
-    gone = [] if value is None else [field for field in fields if value.remove(field)]
-    if value is None or not gone:
+    """Remove the fields: values with a deadline in the past are never stored."""
+    removed = [] if value is None else [field for field in fields if value.remove(field)]
+    if value is None or not removed:
         return
     ctx.db.notify(key, "hset")
-    ctx.db.finish_change(key, value, "hdel", len(gone))
-    ctx.log_as([b"HDEL", key, *gone])
+    ctx.db.finish_change(key, value, "hdel", len(removed))
+    ctx.log_as([b"HDEL", key, *removed])
