@@ -28,6 +28,7 @@ FAMILIES = (
     "strings.bitfields",
     "hashes.hashes",
     "hashes.field_expiry",
+    "hashes.fields_with_expiry",
     "lists.lists",
     "lists.multi_pop",
     "lists.positions",
