@@ -1,7 +1,7 @@
 """A cursor over the words of a request.
 
-Handlers of fixed shape index `argv` directly. Those with options walk them with this, and
-get Redis' errors for what is missing or malformed.
+For the options of Redis commands that `commands.engine.options` cannot parse from the
+declaration, because the order of Redis' checks or one of its error texts would change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from commands.engine.numbers import INT64_MAX, parse_float, parse_integer
 
 
 class Arguments:
-    """The words from `start` on, taken one after the other."""
+    """The words from `start` on, consumed one after the other."""
 
     __slots__ = ("_argv", "_at", "_end")
 
@@ -33,11 +33,11 @@ class Arguments:
         return self._at < self._end
 
     def __len__(self) -> int:
-        """How many words are left."""
+        """Return how many words are left."""
         return self._end - self._at
 
     def word(self) -> bytes:
-        """The next word as it is; a syntax error when there is none."""
+        """Consume the next word unchanged; a syntax error if none is left."""
         if self._at >= self._end:
             raise CommandError(SYNTAX)
         word = self._argv[self._at]
@@ -45,15 +45,15 @@ class Arguments:
         return word
 
     def option(self) -> bytes:
-        """The next word in upper case."""
+        """Consume the next word and return it in upper case."""
         return self.word().upper()
 
     def peek(self) -> bytes | None:
-        """The next word in upper case without taking it; None at the end."""
+        """Return the next word in upper case without consuming it; None at the end."""
         return self._argv[self._at].upper() if self._at < self._end else None
 
     def flag(self, name: bytes) -> bool:
-        """Take the next word if it is `name`."""
+        """Consume the next word if it is `name`."""
         if self._at < self._end and self._argv[self._at].upper() == name:
             self._at += 1
             return True
@@ -63,7 +63,7 @@ class Arguments:
         return parse_integer(self.word(), message)
 
     def positive(self, message: str = MUST_BE_POSITIVE) -> int:
-        """An integer that is not negative."""
+        """Consume an integer that is not negative."""
         number = parse_integer(self.word(), message)
         if number < 0:
             raise CommandError(message)
@@ -73,7 +73,7 @@ class Arguments:
         return parse_float(self.word(), message)
 
     def words(self, count: int) -> list[bytes]:
-        """The next `count` words; a syntax error when there are fewer."""
+        """Consume the next `count` words; a syntax error if there are fewer."""
         if count > self._end - self._at:
             raise CommandError(SYNTAX)
         words = self._argv[self._at : self._at + count]
@@ -86,13 +86,13 @@ class Arguments:
         return words
 
     def finish(self) -> None:
-        """A syntax error if anything is left."""
+        """Raise a syntax error if a word is left."""
         if self._at < self._end:
             raise CommandError(SYNTAX)
 
 
 def parse_timeout(text: bytes, now: int) -> int | None:
-    """A blocking timeout in seconds as a deadline in epoch ms; None for "for ever"."""
+    """Convert a timeout in seconds into a deadline in epoch ms; None if there is no limit."""
     seconds = parse_float(text, TIMEOUT_NOT_A_FLOAT)
     if seconds < 0:
         raise CommandError(TIMEOUT_NEGATIVE)
@@ -105,7 +105,7 @@ def parse_timeout(text: bytes, now: int) -> int | None:
 
 
 def parse_duration(text: bytes, now: int) -> int:
-    """A timeout in milliseconds that can be added to `now`."""
+    """Parse a timeout in milliseconds that can be added to `now` without overflow."""
     duration = parse_integer(text, TIMEOUT_NOT_AN_INTEGER)
     if duration < 0:
         raise CommandError(TIMEOUT_NEGATIVE)

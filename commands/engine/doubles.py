@@ -1,13 +1,14 @@
-"""The digits of a double, as the Grisu2 algorithm finds them.
+"""The decimal digits of a double, computed with the Grisu2 algorithm.
 
 Redis prints doubles with Grisu2 (F. Loitsch, "Printing Floating-Point Numbers Quickly and
-Accurately with Integers", 2010). It always gives digits that read back as the same double,
-but for about one in a thousand not the fewest there are, or not the nearest. Python's
-`repr` always gives those; so the very same digits as Redis' take the same algorithm.
+Accurately with Integers", 2010). Its digits always read back as the same double, but for
+about one double in a thousand they are not the fewest possible, or not the nearest. Python's
+`repr` always finds the fewest and nearest, so printing the same digits as Redis requires the
+same algorithm.
 
-A double is scaled by a cached power of ten into a range where its digits can be taken off
-an integer of 64 bits. The error of that scaling narrows the interval in which digits may
-end: that is where digits are lost.
+A double is scaled by a cached power of ten into a range where its digits can be read from a
+64-bit integer. The rounding error of the scaling narrows the interval in which the result
+must lie, and a narrower interval sometimes needs a digit more.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ _FRACTION_BITS = 52
 _HIDDEN = 1 << _FRACTION_BITS
 _BIAS = 1023 + _FRACTION_BITS
 _MASK = (1 << 64) - 1
-# The scaled number's binary exponent lies between these, so that its whole part fits into
-# 32 bits.
+# The binary exponent of the scaled number is in this range, so that its integer part fits
+# into 32 bits.
 _LEAST_EXPONENT, _MOST_EXPONENT = -60, -32
 
 
 def _cached_power(power: int) -> tuple[int, int]:
-    """10**power as (fraction of 64 bits, binary exponent), rounded to the nearest."""
+    """Return 10**power as (64-bit fraction, binary exponent), rounded to the nearest."""
     if power >= 0:
         value = 10**power
         exponent = value.bit_length() - 64
@@ -47,12 +48,12 @@ _LOG10_OF_2 = 0.30102999566398114
 
 
 def _scale(fraction: int, power: int) -> int:
-    """The upper half of a product of two 64-bit fractions, rounded."""
+    """Return the upper half of the product of two 64-bit fractions, rounded."""
     return (fraction * power + (1 << 63)) >> 64
 
 
 def shortest_digits(number: float) -> tuple[str, int]:
-    """Digits of a positive finite double, and the power of ten of the last one."""
+    """Return the digits of a positive finite double, and the power of ten of the last one."""
     bits: int = struct.unpack("<Q", struct.pack("<d", number))[0]
     fraction = bits & _HIDDEN - 1
     biased = bits >> _FRACTION_BITS
@@ -60,7 +61,7 @@ def shortest_digits(number: float) -> tuple[str, int]:
         fraction, exponent = fraction + _HIDDEN, biased - _BIAS
     else:
         exponent = 1 - _BIAS
-    # Half way to the neighbours; the lower one is nearer below a power of two.
+    # The interval ends half way to the neighbours; below a power of two the lower is nearer.
     nearer = fraction == _HIDDEN
     upper = 2 * fraction + 1
     shift = 64 - upper.bit_length()
@@ -84,10 +85,10 @@ def shortest_digits(number: float) -> tuple[str, int]:
 
 
 def _power_for(exponent: int) -> int:
-    """The cached power that brings a number of this exponent into the range.
+    """Return the place of the cached power that scales this exponent into the range.
 
-    Two may do; which of them is taken decides the digits, so the search begins where
-    Redis' does.
+    Two powers may be suitable, and the choice affects the digits, so the search starts
+    where that of Redis does.
     """
     place = (int(-(exponent + len(_POWERS)) * _LOG10_OF_2) - _FIRST_POWER) // _STEP
     while True:
@@ -101,10 +102,10 @@ def _power_for(exponent: int) -> int:
 
 
 def _generate(scaled: int, above: int, room: int, point: int, power: int) -> tuple[str, int]:
-    """Take digits off until the rest is small enough to be left out.
+    """Generate digits until the remainder is within the interval.
 
     `scaled` is the upper end of the interval with its binary point at bit `point`, `above`
-    how far the number lies below it, and `room` the width of the interval.
+    its distance from the number, and `room` the width of the interval.
     """
     whole, rest = scaled >> point, scaled & (1 << point) - 1
     text = str(whole)
@@ -132,7 +133,7 @@ def _generate(scaled: int, above: int, room: int, point: int, power: int) -> tup
 
 
 def _nearest(digits: int, room: int, rest: int, unit: int, above: int) -> int:
-    """Lower the last digit while that brings the whole nearer to the number."""
+    """Decrement the last digit while that brings the result nearer to the number."""
     while (
         rest < above
         and room - rest >= unit

@@ -1,14 +1,14 @@
-"""The error replies, in Redis' words.
+"""Error replies and the texts, defined by Redis, that several commands use.
 
-A handler raises `CommandError`; the dispatcher turns it into an error reply. Texts that
-more than one command uses are constants here. The first word is the error's code.
+A handler raises `CommandError`; the dispatcher turns it into an error reply. The first word
+of the text is the error's code.
 """
 
 from __future__ import annotations
 
 
 class CommandError(Exception):
-    """An error reply. `text` starts with its code, as `ERR syntax error` does."""
+    """An error reply. `text` starts with a code, for example `ERR syntax error`."""
 
     def __init__(self, text: str | bytes) -> None:
         self.text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
@@ -43,7 +43,7 @@ def wrong_arity(name: str) -> CommandError:
 
 
 def wrong_subcommand(argv: list[bytes]) -> CommandError:
-    """For a subcommand that knows its name but not what follows it."""
+    """The error of a known subcommand with arguments that it does not accept."""
     return CommandError(
         b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP."
         % (argv[1], argv[0].upper())

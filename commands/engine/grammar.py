@@ -39,7 +39,7 @@ class Argument:
     high: int = INT64_MAX
     unit: str = ""
     message: str | None = None
-    # Of a string: makes the value, or raises CommandError.
+    # Of a string or an integer: makes the value, or raises CommandError.
     convert: Callable[[bytes], object] | None = None
 
     @property
@@ -121,6 +121,7 @@ def Integer(  # noqa: N802
     high: int = INT64_MAX,
     unit: str = "",
     message: str | None = None,
+    convert: Callable[[bytes], object] | None = None,
 ) -> Argument:
     return Argument(
         name,
@@ -134,6 +135,7 @@ def Integer(  # noqa: N802
         high=high,
         unit=unit,
         message=message,
+        convert=convert,
     )
 
 

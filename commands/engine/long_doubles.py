@@ -1,8 +1,8 @@
-"""C's `long double` as x86 has it, for INCRBYFLOAT and HINCRBYFLOAT.
+"""The `long double` of C on x86, for INCRBYFLOAT and HINCRBYFLOAT.
 
-Redis adds with 64 bits of mantissa and prints 17 decimals, and clients see the difference
-to 53 bits. Numbers here are exact integers times a power of two; each reading and each sum
-is rounded once, to even, as the processor does.
+Redis adds with a mantissa of 64 bits and prints 17 decimals, so clients see the difference
+from a 53-bit double. Numbers here are an exact integer times a power of two; like the
+processor, parsing and adding each round once, half to even.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from decimal import Decimal
 
 _DIGITS = 64
-# Powers of two of the lowest bit of the least number, and beyond the greatest one.
+# The power of two of the smallest number's lowest bit, and the first one that overflows.
 _LEAST, _BEYOND = -16445, 16384
-# No decimal exponent outside of this names a number that is neither zero nor too large.
+# Numbers with a decimal exponent outside this range underflow or overflow.
 _DECIMAL_EXPONENTS = range(-4952, 4933)
-# Redis reads numbers through a buffer of 5 KiB, its end included.
+# Redis copies numbers into a buffer of 5 KiB, which includes the terminating NUL.
 _LONGEST = 5 * 1024 - 1
 
 _DECIMAL = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
@@ -31,7 +31,7 @@ _INFINITE: LongDouble = (None, 0)
 
 
 def read_long_double(text: bytes) -> LongDouble | None:
-    """A number as strtold reads it, or None. Too large or too small is None as well."""
+    """Parse a number in the syntax of strtold; None if it is not one or is out of range."""
     if len(text) > _LONGEST:
         return None
     if _DECIMAL(text):
@@ -43,7 +43,7 @@ def read_long_double(text: bytes) -> LongDouble | None:
 
 
 def add_long_doubles(one: LongDouble, other: LongDouble) -> bytes | None:
-    """The sum in fixed point with up to 17 decimals; None if it is not a finite number."""
+    """Return the sum in fixed point with up to 17 decimals; None if it is not finite."""
     a, a_power = one
     b, b_power = other
     if a is None or b is None:
@@ -57,8 +57,8 @@ def _read_decimal(text: bytes) -> LongDouble | None:
     mantissa, _, exponent = text.lower().partition(b"e")
     if not mantissa.strip(b"+-0."):
         return _ZERO
-    # An exponent of many digits is beyond all bounds whatever the mantissa is, and would
-    # take `Decimal` beyond its own.
+    # An exponent of more than five digits is out of range whatever the mantissa is, and
+    # could exceed the limits of `Decimal`.
     if len(exponent.lstrip(b"+-0")) > 5:
         return None
     number = Decimal(text.decode())
@@ -90,15 +90,15 @@ def _scaled(number: int, power: int) -> LongDouble | None:
 
 
 def _rounded(numerator: int, denominator: int) -> LongDouble | None:
-    """The nearest long double; None if it is too large, or vanishes without being zero."""
+    """Return the nearest long double; None on overflow or underflow."""
     if not numerator:
         return _ZERO
     size = abs(numerator)
     power = max(size.bit_length() - denominator.bit_length() - _DIGITS, _LEAST)
     mantissa = _quotient(size, denominator, power)
     if mantissa.bit_length() > _DIGITS:
-        # The estimate of the power is one too low for half of all numbers, and rounding
-        # twice is not rounding once.
+        # The estimate of the power is one too low for half of all numbers. Divide again
+        # rather than round the rounded quotient, which could differ from rounding once.
         power += 1
         mantissa = _quotient(size, denominator, power)
     if not mantissa or mantissa.bit_length() + power > _BEYOND:
@@ -107,7 +107,7 @@ def _rounded(numerator: int, denominator: int) -> LongDouble | None:
 
 
 def _quotient(numerator: int, denominator: int, power: int) -> int:
-    """numerator / (denominator * 2**power), rounded to even."""
+    """Return numerator / (denominator * 2**power), rounded half to even."""
     if power >= 0:
         denominator <<= power
     else:
@@ -124,7 +124,7 @@ def _fixed_point(number: LongDouble) -> bytes:
     assert mantissa is not None
     size = abs(mantissa)
     scaled = (size << power) * 10**17 if power >= 0 else _quotient(size * 10**17, 1 << -power, 0)
-    # `str` refuses integers of more than 4300 digits, and long doubles have up to 4933.
+    # `str` rejects integers of more than 4300 digits; long doubles have up to 4933.
     digits = str(Decimal(scaled)).zfill(18)
     text = f"{digits[:-17]}.{digits[-17:]}".rstrip("0").rstrip(".")
     return (f"-{text}" if mantissa < 0 and text != "0" else text).encode()

@@ -1,4 +1,4 @@
-"""Numbers as Redis reads and writes them."""
+"""Numbers in the syntax and formats of Redis."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 UINT64_MAX = 2**64 - 1
 
-# What `int()` and `float()` accept beyond this (spaces, underscores, other digits) is
-# an error in Redis.
+# `int()` and `float()` also accept spaces, underscores and non-ASCII digits, which are
+# errors in Redis.
 _INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
 _FLOAT = re.compile(
     rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?"
@@ -28,7 +28,7 @@ _has_digits = re.compile(
 
 
 def read_integer(text: bytes | bytearray) -> int | None:
-    """A signed 64-bit integer in its only accepted spelling, or None."""
+    """Parse a signed 64-bit integer; each has exactly one spelling. None if it is not one."""
     if not _INTEGER(text):
         return None
     number = int(text)
@@ -43,7 +43,7 @@ def parse_integer(text: bytes | bytearray, message: str = NOT_AN_INTEGER) -> int
 
 
 def parse_in_range(text: bytes | bytearray, low: int, high: int, message: str | None = None) -> int:
-    """An integer from `low` to `high`; without a message, the error names the range."""
+    """Parse an integer from `low` to `high`; without a message, the error names the range."""
     number = parse_integer(text, message or NOT_AN_INTEGER)
     if not low <= number <= high:
         raise CommandError(
@@ -53,19 +53,19 @@ def parse_in_range(text: bytes | bytearray, low: int, high: int, message: str | 
 
 
 def parse_int32(text: bytes | bytearray, message: str | None = None) -> int:
-    """What Redis keeps in a C int: numbers of databases, of replicas."""
+    """Parse a number that Redis stores in a C int, such as a database index."""
     return parse_in_range(text, INT32_MIN, INT32_MAX, message)
 
 
 def read_float(text: bytes | bytearray) -> float | None:
-    """A double as C's strtod reads it (hexadecimal and infinities too), but never NaN."""
+    """Parse a double in the syntax of C's strtod, except NaN; None if it is not one."""
     if not _FLOAT(text):
         return None
     try:
         number = float.fromhex(text.decode()) if b"x" in text.lower() else float(text)
     except OverflowError:
         return None
-    # Digits that overflow to infinity or vanish in zero are out of range; the word is not.
+    # Digits that overflow to infinity or underflow to zero are out of range; `inf` is not.
     if math.isinf(number) and b"i" not in text.lower():
         return None
     if number == 0 and _has_digits(text):
@@ -81,7 +81,10 @@ def parse_float(text: bytes | bytearray, message: str = NOT_A_FLOAT) -> float:
 
 
 def format_float(number: float) -> bytes:
-    """A double as scores are printed: digits that read back the same, nearly always the fewest."""
+    """Format a double as Redis prints scores.
+
+    The digits read back as the same double, and are nearly always the fewest that do.
+    """
     if -_PLAIN_INTEGERS <= number <= _PLAIN_INTEGERS:
         integer = int(number)
         if integer == number:
@@ -95,12 +98,12 @@ def format_float(number: float) -> bytes:
     return _with_digits(number)
 
 
-# Up to here Redis prints whole numbers as integers, in all their digits.
+# Up to this magnitude Redis prints whole numbers as integers, with all digits.
 _PLAIN_INTEGERS = 2.0**62
 
 
 def _with_digits(number: float) -> bytes:
-    """All digits, without an exponent where few zeros do: 1e+21, 0.00001, 1e-7."""
+    """Format a double that is not a plain integer: 1e+21, 0.00001, 1e-7."""
     digits, exponent = shortest_digits(abs(number))
     size = len(digits)
     power = exponent + size - 1  # of ten, of the first digit
@@ -116,7 +119,7 @@ def _with_digits(number: float) -> bytes:
 
 
 def format_long_double(number: Decimal) -> bytes:
-    """A number as INCRBYFLOAT and HINCRBYFLOAT store it: fixed point, 17 decimals at most."""
+    """Format a coordinate as GEOPOS prints it: fixed point, 17 decimals at most."""
     text = f"{number:.17f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")

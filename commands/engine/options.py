@@ -26,7 +26,7 @@ token, or after the argument where it has none; defaults of options are those of
 | group without token, multiple | a list of tuples |
 | leaf with token | its value |
 | token alone | `True` |
-| one of several tokens | the token, in upper case |
+| one of several tokens | the token, in upper case; where it must be given, at its place |
 | group with token, a count and a list | the list |
 | group with token | a tuple |
 
@@ -126,7 +126,13 @@ class _RedisErrors:
         return CommandError(SYNTAX)
 
     def not_integer(self, argument: Argument, word: bytes) -> CommandError:
-        return CommandError(argument.message or NOT_AN_INTEGER)
+        if read_integer(word) is None:
+            return CommandError(argument.message or NOT_AN_INTEGER)
+        return CommandError(
+            argument.range_message
+            or argument.message
+            or f"ERR value is out of range, value must between {argument.low} and {argument.high}"
+        )
 
 
 def _label(argument: Argument) -> str:
@@ -194,7 +200,11 @@ class ArgumentParser(Generic[R]):
         if argument.token is not None:
             self._add_option(argument, argument.field, None)
         elif argument.kind == "oneof":
-            self._add_choice(argument)
+            bare = all(part.kind == "pure-token" for part in argument.parts)
+            if bare and not argument.optional:
+                self._positional.append((argument.field, self._one_of(argument)))
+            else:
+                self._add_choice(argument)
         elif argument.multiple:
             self._rest = (argument.field, self._all_of(argument))
             self._rest_or_options = argument.optional
@@ -279,7 +289,7 @@ class ArgumentParser(Generic[R]):
         return read
 
     def _one_of(self, argument: Argument) -> _Take:
-        """Takes one of several tokens that follow a token."""
+        """Takes one of several tokens."""
         tokens = {(part.token or "").encode() for part in argument.parts}
 
         def take(argv: list[bytes], at: int) -> tuple[object, int]:

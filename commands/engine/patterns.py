@@ -1,7 +1,7 @@
 """Redis' glob patterns: `*`, `?`, `[a-z]`, `[^x]` and backslash escapes.
 
-A pattern is cut at its stars into pieces that each match a fixed number of bytes, so the
-leftmost place of each piece is always good enough, and no pattern takes more than
+A pattern is split at its stars into pieces that each match a fixed number of bytes. The
+leftmost match of each piece is therefore always good enough, and no pattern takes more than
 (length of text) x (length of pattern) steps.
 """
 
@@ -16,10 +16,10 @@ Matcher = Callable[[bytes], bool]
 
 @lru_cache(maxsize=1024)
 def glob_matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
-    """A function that tells whether a text matches the whole pattern.
+    """Return a function that tests whether a text matches the whole pattern.
 
-    The empty text is matched by the empty pattern and by a single star only: Redis does
-    not get to look at any other star when there is no text left to begin with.
+    As in Redis, the empty text matches only the empty pattern and a single star, not a
+    pattern of several stars.
     """
     if pattern == b"*":
         return lambda text: True
@@ -31,9 +31,9 @@ def glob_matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
         return lambda text: whole(text) is not None
     head = re.compile(pieces[0], flags)
     tail = re.compile(rb"(?:" + pieces[-1] + rb")\Z", flags)
-    # Two stars side by side leave an empty piece between them: it matches anywhere.
+    # Two adjacent stars have an empty piece between them, which matches anywhere.
     middle = [re.compile(piece, flags) for piece in pieces[1:-1] if piece]
-    width = units[::-1].index(None)  # bytes that the last piece matches
+    width = units[::-1].index(None)  # of the last piece, in bytes
     if not any(pieces):
         return bool
 
@@ -55,12 +55,12 @@ def glob_matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
 
 
 def has_glob(pattern: bytes) -> bool:
-    """Whether the pattern can match anything but itself."""
+    """Return whether the pattern can match anything but itself."""
     return any(byte in b"*?[\\" for byte in pattern)
 
 
 def _pieces(units: list[bytes | None]) -> list[bytes]:
-    """What stands between the stars, as regular expressions."""
+    """Return the pieces between the stars, as regular expressions."""
     pieces = [b""]
     for unit in units:
         if unit is None:
@@ -71,7 +71,7 @@ def _pieces(units: list[bytes | None]) -> list[bytes]:
 
 
 def _units(pattern: bytes) -> list[bytes | None]:
-    """One regular expression for each byte to be matched; None for a star."""
+    """Return one regular expression per byte to match, and None for each star."""
     units: list[bytes | None] = []
     at, end = 0, len(pattern)
     while at < end:
@@ -93,7 +93,7 @@ def _units(pattern: bytes) -> list[bytes | None]:
 
 
 def _bracket(pattern: bytes, at: int) -> tuple[bytes, int]:
-    """A class of bytes whose `[` stands before `at`. Unclosed, it reaches to the end."""
+    """Parse a class whose `[` is just before `at`; an unclosed one extends to the end."""
     end = len(pattern)
     negated = pattern[at : at + 1] == b"^"
     if negated:

@@ -1,4 +1,4 @@
-"""What SCAN, HSCAN, SSCAN and ZSCAN share: the cursor and the options after it.
+"""The cursor and the options of SCAN, HSCAN, SSCAN and ZSCAN.
 
     cursor = parse_cursor(argv[2])
     value = ctx.db.read_as(argv[1], Hash)
@@ -6,7 +6,7 @@
         return [b"0", []]
     options = parse_scan_options(argv, 3, bare=b"NOVALUES")
 
-Redis reads the options of a key that does not exist no further, so look the key up first.
+Redis does not parse the options if the key does not exist, so look up the key first.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from commands.engine.errors import INVALID_CURSOR, SYNTAX, CommandError
 from commands.engine.numbers import UINT64_MAX
 from commands.engine.patterns import Matcher, glob_matcher
 
-# As C's strtoul reads a number; a minus sign wraps around.
+# The syntax of C's strtoul; a negative number wraps around.
 _CURSOR = re.compile(rb"([+-]?)([0-9]*)").fullmatch
 _DEFAULT_COUNT = 10
-# Options that leave half of each couple out, and whom they belong to.
+# Options that omit the values or scores, and the command that has each.
 _BARE = {b"NOVALUES": "HSCAN", b"NOSCORES": "ZSCAN"}
 
 
 @dataclass(slots=True)
 class ScanOptions:
-    """How much to return, and of what."""
+    """How many elements to visit, and which of them to return."""
 
     count: int = _DEFAULT_COUNT
-    # None where everything matches.
+    # None if everything matches.
     match: Matcher | None = None
-    # The name of a type in lower case (SCAN only).
+    # A type name in lower case (SCAN only).
     kind: bytes | None = None
-    # Members alone: without the values of HSCAN, the scores of ZSCAN.
+    # Return members only: without the values of HSCAN or the scores of ZSCAN.
     bare: bool = False
 
     def pick(self, members: Iterable[bytes]) -> list[bytes]:
-        """Those of the members that match."""
+        """Return the members that match."""
         match = self.match
         return list(members) if match is None else [m for m in members if match(m)]
 
@@ -62,7 +62,10 @@ def parse_cursor(text: bytes) -> int:
 def parse_scan_options(
     argv: list[bytes], start: int, *, typed: bool = False, bare: bytes | None = None
 ) -> ScanOptions:
-    """The options from `start` on. `typed` allows TYPE; `bare` is NOVALUES or NOSCORES."""
+    """Parse the options from `start` on.
+
+    `typed` allows TYPE; `bare` is the option NOVALUES or NOSCORES, if the command has one.
+    """
     options = ScanOptions()
     if len(argv) == start:
         return options

@@ -34,17 +34,17 @@ _NOT_FINITE = "ERR value is NaN or Infinity"
     group="hash",
     since="2.0.0",
     flags="write denyoom fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Sets fields of a hash, and answers how many of them are new.",
+    complexity="O(N) for N fields given.",
+    summary="Sets fields of a hash and returns how many are new.",
     arguments=[
         Key("key", "RW update"),
         ArgumentGroup("data", String("field"), String("value"), multiple=True),
     ],
-    history=[("4.0.0", "Takes several fields.")],
+    history=[("4.0.0", "Accepts several fields.")],
 )
 def hset(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) == 4:
-        # One field, on its shortest way: this is what clients send most.
+        # A single field is what clients send most, so it has a short path.
         db, key = ctx.db, argv[1]
         value = db.fetch(key)
         if value.__class__ is Hash:
@@ -65,7 +65,7 @@ def hset(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.0.0",
     flags="write denyoom fast",
-    complexity="O(N) with N the number of fields given",
+    complexity="O(N) for N fields given.",
     summary="Sets fields of a hash.",
     arguments=[
         Key("key", "RW update"),
@@ -100,7 +100,7 @@ def _set_fields(ctx: Context, argv: list[bytes], name: str) -> int:
     group="hash",
     since="2.0.0",
     flags="write denyoom fast",
-    summary="Sets a field of a hash unless it is there already.",
+    summary="Sets a field of a hash unless it already exists.",
     arguments=[Key("key", "RW insert"), String("field"), String("value")],
 )
 def hsetnx(ctx: Context, argv: list[bytes]) -> Reply:
@@ -158,7 +158,7 @@ def hincrbyfloat(ctx: Context, argv: list[bytes]) -> Reply:
     if text is None:
         raise CommandError(INCREMENT_NAN_OR_INF)
     target = _put(ctx, key, value, field, text, "hincrbyfloat")
-    # The sum depends on the machine's floating point, so the log gets the result.
+    # The sum depends on the machine's floating point, so the result is logged.
     log_fields(ctx, key, target, [field])
     return text
 
@@ -166,7 +166,7 @@ def hincrbyfloat(ctx: Context, argv: list[bytes]) -> Reply:
 def _put(
     ctx: Context, key: bytes, value: Hash | None, field: bytes, content: bytes, event: str
 ) -> Hash:
-    """Set one field and leave its deadline as it is; the hash, new where there was none."""
+    """Set one field, keeping its deadline; return the hash, which is created if needed."""
     if value is not None:
         value.put(field, content, ctx.limits, keep_ttl=True)
         ctx.db.changed(key, event)
@@ -182,10 +182,10 @@ def _put(
     group="hash",
     since="2.0.0",
     flags="write fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Removes fields of a hash, and answers how many were there.",
+    complexity="O(N) for N fields given.",
+    summary="Removes fields of a hash and returns how many it had.",
     arguments=[Key("key", "RW delete"), String("field", multiple=True)],
-    history=[("2.4.0", "Takes several fields.")],
+    history=[("2.4.0", "Accepts several fields.")],
 )
 def hdel(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.fetch_as(argv[1], Hash)
@@ -205,7 +205,7 @@ def hdel(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.0.0",
     flags="readonly fast",
-    summary="Answers the value of a field of a hash.",
+    summary="Returns the value of one field of a hash.",
     arguments=[Key("key", "RO access"), String("field")],
 )
 def hget(ctx: Context, argv: list[bytes]) -> Reply:
@@ -218,8 +218,8 @@ def hget(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.0.0",
     flags="readonly fast",
-    complexity="O(N) with N the number of fields given",
-    summary="Answers the values of several fields of a hash.",
+    complexity="O(N) for N fields given.",
+    summary="Returns the values of several fields of a hash.",
     arguments=[Key("key", "RO access"), String("field", multiple=True)],
 )
 def hmget(ctx: Context, argv: list[bytes]) -> Reply:
@@ -234,8 +234,8 @@ def hmget(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.0.0",
     flags="readonly",
-    complexity="O(N) with N the number of fields in the hash",
-    summary="Answers all fields of a hash with their values.",
+    complexity="O(N) for N fields in the hash.",
+    summary="Returns every field of a hash with its value.",
     arguments=[Key("key", "RO access")],
     tips=["nondeterministic_output_order"],
 )
@@ -249,8 +249,8 @@ def hgetall(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.0.0",
     flags="readonly",
-    complexity="O(N) with N the number of fields in the hash",
-    summary="Answers the names of all fields of a hash.",
+    complexity="O(N) for N fields in the hash.",
+    summary="Returns the names of all fields of a hash.",
     arguments=[Key("key", "RO access")],
     tips=["nondeterministic_output_order"],
 )
@@ -264,8 +264,8 @@ def hkeys(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.0.0",
     flags="readonly",
-    complexity="O(N) with N the number of fields in the hash",
-    summary="Answers the values of all fields of a hash.",
+    complexity="O(N) for N fields in the hash.",
+    summary="Returns the values of all fields of a hash.",
     arguments=[Key("key", "RO access")],
     tips=["nondeterministic_output_order"],
 )
@@ -279,7 +279,7 @@ def hvals(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.0.0",
     flags="readonly fast",
-    summary="Answers how many fields a hash has.",
+    summary="Returns how many fields a hash has.",
     arguments=[Key("key", "RO")],
 )
 def hlen(ctx: Context, argv: list[bytes]) -> Reply:
@@ -292,7 +292,7 @@ def hlen(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.0.0",
     flags="readonly fast",
-    summary="Tells whether a hash has a field.",
+    summary="Tests whether a hash has a field.",
     arguments=[Key("key", "RO"), String("field")],
 )
 def hexists(ctx: Context, argv: list[bytes]) -> Reply:
@@ -305,7 +305,7 @@ def hexists(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="3.2.0",
     flags="readonly fast",
-    summary="Answers the length of the value of a field of a hash.",
+    summary="Returns the length of a hash field's value, in bytes.",
     arguments=[Key("key", "RO"), String("field")],
 )
 def hstrlen(ctx: Context, argv: list[bytes]) -> Reply:
@@ -318,8 +318,8 @@ def hstrlen(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="6.2.0",
     flags="readonly",
-    complexity="O(N) with N the number of fields answered",
-    summary="Answers random fields of a hash.",
+    complexity="O(N) for N fields returned.",
+    summary="Returns random fields of a hash.",
     arguments=[
         Key("key", "RO access"),
         ArgumentGroup(
@@ -353,8 +353,8 @@ def hrandfield(ctx: Context, argv: list[bytes]) -> Reply:
     group="hash",
     since="2.8.0",
     flags="readonly",
-    complexity="O(1) per call, O(N) for a whole scan of N fields",
-    summary="Answers the fields of a hash with their values, a part at a time.",
+    complexity="O(1) per call, O(N) for a complete iteration over N fields.",
+    summary="Iterates over the fields of a hash and their values, a few per call.",
     arguments=[
         Key("key", "RO access"),
         Integer("cursor"),

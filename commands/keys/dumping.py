@@ -1,4 +1,8 @@
-"""DUMP and RESTORE: a value as bytes that any server of this kind can take in."""
+"""DUMP and RESTORE: a value in a binary format that Redis and Valkey read too.
+
+The options of RESTORE are not parsed from the declaration: Redis reads them, then checks
+whether the key exists, and only then reads the TTL that precedes them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ _BAD_PAYLOAD = "ERR DUMP payload version or checksum are wrong"
 _BAD_DATA = "ERR Bad data format"
 
 _MOST_FREQUENT = 255
-# Redis keeps the seconds of the last use in 24 bits.
+# Redis stores the seconds since the last use in 24 bits.
 _MOST_IDLE = 2**24 - 1
 _RESTORE_ARGUMENTS = [
     Key("key", "OW update"),
@@ -32,11 +36,11 @@ _RESTORE_ARGUMENTS = [
     Integer("frequency", "FREQ", optional=True, since="5.0.0"),
 ]
 _RESTORE_HISTORY = [
-    ("3.0.0", "Takes REPLACE."),
-    ("5.0.0", "Takes ABSTTL."),
-    ("5.0.0", "Takes IDLETIME and FREQ."),
+    ("3.0.0", "Accepts `REPLACE`."),
+    ("5.0.0", "Accepts `ABSTTL`."),
+    ("5.0.0", "Accepts `IDLETIME` and `FREQ`."),
 ]
-_RESTORE_COMPLEXITY = "O(N*M), N being the number of elements and M their average size."
+_RESTORE_COMPLEXITY = "O(N*M) for N elements of average size M."
 
 
 @command(
@@ -44,8 +48,8 @@ _RESTORE_COMPLEXITY = "O(N*M), N being the number of elements and M their averag
     group="generic",
     since="2.6.0",
     flags="readonly",
-    complexity="O(N*M), N being the number of elements and M their average size.",
-    summary="Gives a value in a form that RESTORE takes.",
+    complexity="O(N*M) for N elements of average size M.",
+    summary="Returns a value in the binary format that RESTORE reads.",
     arguments=[Key("key", "RO access")],
     tips=["nondeterministic_output"],
 )
@@ -63,7 +67,7 @@ def dump(ctx: Context, argv: list[bytes]) -> Reply:
     flags="write denyoom",
     categories="dangerous",
     complexity=_RESTORE_COMPLEXITY,
-    summary="Puts a value that DUMP gave under a key.",
+    summary="Stores a value that DUMP returned.",
     arguments=_RESTORE_ARGUMENTS,
     history=_RESTORE_HISTORY,
 )
@@ -84,7 +88,7 @@ def restore(ctx: Context, argv: list[bytes]) -> Reply:
             if idle < 0:
                 raise CommandError(_BAD_IDLE_TIME)
         elif option == b"FREQ" and options and idle is None:
-            # How often it was used is of no use without a policy that asks for it.
+            # Checked but not stored: there is no LFU policy that would use it.
             frequency = options.integer()
             if not 0 <= frequency <= _MOST_FREQUENT:
                 raise CommandError(_BAD_FREQUENCY)
@@ -106,7 +110,7 @@ def restore(ctx: Context, argv: list[bytes]) -> Reply:
 
     if deadline and not absolute:
         deadline += ctx.now
-    # While a log is being read nothing has run out: what ran out is deleted in it.
+    # While the log is loaded nothing expires: the log has a DEL for each expired key.
     if deadline and not keyspace.expiry_paused and not ctx.now < deadline <= INT64_MAX:
         if exists:
             db.delete(key)
@@ -133,7 +137,7 @@ def restore(ctx: Context, argv: list[bytes]) -> Reply:
     flags="write denyoom asking",
     categories="keyspace dangerous",
     complexity=_RESTORE_COMPLEXITY,
-    summary="RESTORE, for moving keys between the nodes of a cluster.",
+    summary="Stores a value like RESTORE, for moving keys between cluster nodes.",
     arguments=_RESTORE_ARGUMENTS,
     history=_RESTORE_HISTORY,
 )

@@ -1,4 +1,4 @@
-"""When keys run out: giving, reading and taking away deadlines."""
+"""Expiry of keys: setting, reading and removing deadlines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONDITION = OneOf(
     since="7.0.0",
 )
 _KEY = Key("key", "RW update")
-_HISTORY = (("7.0.0", "Takes the conditions `NX`, `XX`, `GT` and `LT`."),)
+_HISTORY = (("7.0.0", "Accepts the conditions `NX`, `XX`, `GT` and `LT`."),)
 
 
 def _arguments(time: Argument) -> list[Argument]:
@@ -31,7 +31,7 @@ def _arguments(time: Argument) -> list[Argument]:
     group="generic",
     since="1.0.0",
     flags="write fast",
-    summary="Has a key run out after a number of seconds.",
+    summary="Makes a key expire after a number of seconds.",
     arguments=_arguments(Integer("seconds")),
     history=_HISTORY,
 )
@@ -44,7 +44,7 @@ def expire(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="2.6.0",
     flags="write fast",
-    summary="Has a key run out after a number of milliseconds.",
+    summary="Makes a key expire after a number of milliseconds.",
     arguments=_arguments(Integer("milliseconds")),
     history=_HISTORY,
 )
@@ -57,7 +57,7 @@ def pexpire(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="1.2.0",
     flags="write fast",
-    summary="Has a key run out at a moment, in seconds of Unix time.",
+    summary="Makes a key expire at a Unix time in seconds.",
     arguments=_arguments(UnixTime("unix-time-seconds")),
     history=_HISTORY,
 )
@@ -70,7 +70,7 @@ def expireat(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="2.6.0",
     flags="write fast",
-    summary="Has a key run out at a moment, in milliseconds of Unix time.",
+    summary="Makes a key expire at a Unix time in milliseconds.",
     arguments=_arguments(UnixTime("unix-time-milliseconds")),
     history=_HISTORY,
 )
@@ -79,7 +79,7 @@ def pexpireat(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _expire(ctx: Context, argv: list[bytes], name: str, base: int, unit: int) -> int:
-    """Set a deadline `unit` times the given number of milliseconds after `base`."""
+    """Set the deadline: the number given, in units of `unit` ms, counted from `base`."""
     conditions = _conditions(argv) if len(argv) > 3 else None
     deadline = parse_integer(argv[2]) * unit
     if not INT64_MIN <= deadline <= INT64_MAX - base:
@@ -115,7 +115,7 @@ def _conditions(argv: list[bytes]) -> set[bytes]:
 
 
 def _allows(conditions: set[bytes], current: int | None, deadline: int) -> bool:
-    """Whether the new deadline may take the current one's place; None is never."""
+    """Return whether the conditions allow the new deadline; without one a key never expires."""
     if current is None:
         return not conditions & {b"XX", b"GT"}
     return not (
@@ -130,7 +130,7 @@ def _allows(conditions: set[bytes], current: int | None, deadline: int) -> bool:
     group="generic",
     since="2.2.0",
     flags="write fast",
-    summary="Takes a key's deadline away.",
+    summary="Makes a key persistent by removing its expiry.",
     arguments=[_KEY],
 )
 def persist(ctx: Context, argv: list[bytes]) -> Reply:
@@ -147,7 +147,7 @@ _NO_KEY, _NO_DEADLINE = -2, -1
 
 
 def _deadline(ctx: Context, key: bytes) -> int:
-    """The key's deadline, or what stands for none."""
+    """Return the deadline of a key, _NO_KEY or _NO_DEADLINE."""
     db = ctx.db
     if db.inspect(key) is None:
         return _NO_KEY
@@ -160,10 +160,10 @@ def _deadline(ctx: Context, key: bytes) -> int:
     group="generic",
     since="1.0.0",
     flags="readonly fast",
-    summary="Tells in how many seconds a key runs out.",
+    summary="Returns in how many seconds a key expires.",
     arguments=[Key("key", "RO access")],
     tips=["nondeterministic_output"],
-    history=[("2.8.0", "Answers -2 where there is no key.")],
+    history=[("2.8.0", "Returns -2 if the key does not exist.")],
 )
 def ttl(ctx: Context, argv: list[bytes]) -> Reply:
     deadline = _deadline(ctx, argv[1])
@@ -175,10 +175,10 @@ def ttl(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="2.6.0",
     flags="readonly fast",
-    summary="Tells in how many milliseconds a key runs out.",
+    summary="Returns in how many milliseconds a key expires.",
     arguments=[Key("key", "RO access")],
     tips=["nondeterministic_output"],
-    history=[("2.8.0", "Answers -2 where there is no key.")],
+    history=[("2.8.0", "Returns -2 if the key does not exist.")],
 )
 def pttl(ctx: Context, argv: list[bytes]) -> Reply:
     deadline = _deadline(ctx, argv[1])
@@ -190,7 +190,7 @@ def pttl(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="7.0.0",
     flags="readonly fast",
-    summary="Tells when a key runs out, in seconds of Unix time.",
+    summary="Returns the Unix time in seconds at which a key expires.",
     arguments=[Key("key", "RO access")],
 )
 def expiretime(ctx: Context, argv: list[bytes]) -> Reply:
@@ -203,7 +203,7 @@ def expiretime(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="7.0.0",
     flags="readonly fast",
-    summary="Tells when a key runs out, in milliseconds of Unix time.",
+    summary="Returns the Unix time in milliseconds at which a key expires.",
     arguments=[Key("key", "RO access")],
 )
 def pexpiretime(ctx: Context, argv: list[bytes]) -> Reply:

@@ -1,6 +1,8 @@
-"""Whole keys, whatever they hold: removing, moving, copying, describing them."""
+"""Keys of any type and whole databases: removing, finding, renaming, moving and copying."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import (
@@ -11,7 +13,7 @@ from commands.engine.errors import (
     CommandError,
 )
 from commands.engine.grammar import Integer, Key, OneOf, Pattern, Token
-from commands.engine.numbers import parse_int32
+from commands.engine.numbers import INT32_MAX, INT32_MIN, parse_int32
 from commands.engine.patterns import glob_matcher
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
@@ -20,7 +22,7 @@ from storage.database import Database
 from storage.values.hashes import Hash
 from storage.values.types import Value, type_name
 
-# How the answers of the nodes of a cluster are put together.
+# How a cluster client combines the replies of the nodes.
 _PER_SHARD_SUM = ("request_policy:multi_shard", "response_policy:agg_sum")
 _ON_ALL_SHARDS = ("request_policy:all_shards", "response_policy:all_succeeded")
 
@@ -33,8 +35,8 @@ _ON_ALL_SHARDS = ("request_policy:all_shards", "response_policy:all_succeeded")
     group="generic",
     since="1.0.0",
     flags="write",
-    complexity="O(N), N being the number of keys and of the elements they hold.",
-    summary="Removes keys and what they hold.",
+    complexity="O(N) for N keys and elements stored there.",
+    summary="Removes keys and their values.",
     arguments=[Key("key", "RM delete", multiple=True)],
     tips=_PER_SHARD_SUM,
 )
@@ -50,8 +52,8 @@ command(
     group="generic",
     since="4.0.0",
     flags="write fast",
-    complexity="O(N), N being the number of keys.",
-    summary="Removes keys, leaving the release of their memory for later.",
+    complexity="O(N) for N keys.",
+    summary="Removes keys; their memory may be released later.",
     arguments=[Key("key", "RM delete", multiple=True)],
     tips=_PER_SHARD_SUM,
 )(delete)
@@ -62,11 +64,11 @@ command(
     group="generic",
     since="1.0.0",
     flags="readonly fast",
-    complexity="O(N), N being the number of keys.",
-    summary="Counts how many of the keys are there.",
+    complexity="O(N) for N keys.",
+    summary="Counts how many of the given keys exist.",
     arguments=[Key("key", "RO", multiple=True)],
     tips=_PER_SHARD_SUM,
-    history=[("3.0.3", "Takes several keys.")],
+    history=[("3.0.3", "Accepts several keys.")],
 )
 def exists(ctx: Context, argv: list[bytes]) -> Reply:
     inspect = ctx.db.inspect
@@ -78,14 +80,14 @@ def exists(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="3.2.1",
     flags="readonly fast",
-    complexity="O(N), N being the number of keys.",
-    summary="Marks keys as just used and counts those that are there.",
+    complexity="O(N) for N keys.",
+    summary="Marks keys as just used and counts those that exist.",
     arguments=[Key("key", "RO", multiple=True)],
     tips=_PER_SHARD_SUM,
 )
 def touch(ctx: Context, argv: list[bytes]) -> Reply:
     keyspace, read = ctx.keyspace, ctx.db.read
-    # A client that asked to leave no trace leaves one by this command alone.
+    # TOUCH marks keys as used even for clients that set CLIENT NO-TOUCH.
     no_touch, keyspace.no_touch = keyspace.no_touch, False
     found = sum(read(key) is not None for key in argv[1:])
     keyspace.no_touch = no_touch
@@ -97,7 +99,7 @@ def touch(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="1.0.0",
     flags="readonly fast",
-    summary="Names the type of the value under a key.",
+    summary="Returns the type of the value stored at a key.",
     arguments=[Key("key", "RO")],
 )
 def type_(ctx: Context, argv: list[bytes]) -> Reply:
@@ -110,7 +112,7 @@ def type_(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="1.0.0",
     flags="readonly",
-    summary="Picks one of the keys at random.",
+    summary="Returns the name of a randomly chosen key.",
     tips=["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
 )
 def randomkey(ctx: Context, argv: list[bytes]) -> Reply:
@@ -122,9 +124,9 @@ def randomkey(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="1.0.0",
     flags="readonly",
-    complexity="O(N), N being the number of keys in the database.",
+    complexity="O(N) for N keys in the database.",
     categories="dangerous",
-    summary="Lists every key whose name matches a pattern.",
+    summary="Returns every key whose name matches a pattern.",
     arguments=[Pattern("pattern")],
     tips=["request_policy:all_shards", "nondeterministic_output_order"],
 )
@@ -153,7 +155,7 @@ def dbsize(ctx: Context, argv: list[bytes]) -> Reply:
 _FLUSH_TYPE = OneOf(
     "flush-type", Token("ASYNC", since="4.0.0"), Token("SYNC", since="6.2.0"), optional=True
 )
-_FLUSH_HISTORY = (("4.0.0", "Takes `ASYNC`."), ("6.2.0", "Takes `SYNC`."))
+_FLUSH_HISTORY = (("4.0.0", "Accepts `ASYNC`."), ("6.2.0", "Accepts `SYNC`."))
 
 
 @command(
@@ -161,9 +163,9 @@ _FLUSH_HISTORY = (("4.0.0", "Takes `ASYNC`."), ("6.2.0", "Takes `SYNC`."))
     group="server",
     since="1.0.0",
     flags="write",
-    complexity="O(N), N being the number of keys in the database.",
+    complexity="O(N) for N keys in the database.",
     categories="keyspace dangerous",
-    summary="Removes every key of the database.",
+    summary="Removes every key of the selected database.",
     arguments=[_FLUSH_TYPE],
     tips=_ON_ALL_SHARDS,
     history=_FLUSH_HISTORY,
@@ -179,7 +181,7 @@ def flushdb(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="1.0.0",
     flags="write",
-    complexity="O(N), N being the number of keys in all databases.",
+    complexity="O(N) for N keys in all databases.",
     categories="keyspace dangerous",
     summary="Removes every key of every database.",
     arguments=[_FLUSH_TYPE],
@@ -194,9 +196,15 @@ def flushall(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _check_flush_type(argv: list[bytes]) -> None:
-    """How the memory is released is all that the word decides, so it is only checked."""
+    """Check the word; it has no effect, as memory is always released in the same way."""
     if len(argv) > 2 or (len(argv) == 2 and argv[1].upper() not in (b"ASYNC", b"SYNC")):
         raise CommandError(SYNTAX)
+
+
+@dataclass(slots=True)
+class Swap:
+    index1: int
+    index2: int
 
 
 @command(
@@ -204,22 +212,24 @@ def _check_flush_type(argv: list[bytes]) -> None:
     group="server",
     since="4.0.0",
     flags="write fast",
-    complexity="O(N), N being the number of clients that watch or wait for keys of either.",
+    complexity="O(N) for N clients that watch or are blocked on keys of either database.",
     categories="keyspace dangerous",
     summary="Exchanges the contents of two databases.",
-    arguments=[Integer("index1"), Integer("index2")],
+    arguments=[
+        Integer("index1", low=INT32_MIN, high=INT32_MAX, message="ERR invalid first DB index"),
+        Integer("index2", low=INT32_MIN, high=INT32_MAX, message="ERR invalid second DB index"),
+    ],
+    request=Swap,
 )
-def swapdb(ctx: Context, argv: list[bytes]) -> Reply:
-    first = parse_int32(argv[1], "ERR invalid first DB index")
-    second = parse_int32(argv[2], "ERR invalid second DB index")
-    for index in (first, second):
+def swapdb(ctx: Context, request: Swap) -> Reply:
+    for index in (request.index1, request.index2):
         database_at(ctx, index)
-    ctx.keyspace.swap(first, second)
+    ctx.keyspace.swap(request.index1, request.index2)
     return OK
 
 
 def database_at(ctx: Context, index: int) -> Database:
-    """The database of that number."""
+    """Return the database with this index."""
     databases = ctx.keyspace.databases
     if not 0 <= index < len(databases):
         raise CommandError(DB_INDEX_OUT_OF_RANGE)
@@ -234,7 +244,7 @@ def database_at(ctx: Context, index: int) -> Database:
     group="generic",
     since="1.0.0",
     flags="write",
-    summary="Gives a key another name, replacing what was there.",
+    summary="Renames a key, replacing any value at the new name.",
     arguments=[Key("key", "RW access delete"), Key("newkey", "OW update")],
 )
 def rename(ctx: Context, argv: list[bytes]) -> Reply:
@@ -247,9 +257,9 @@ def rename(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="1.0.0",
     flags="write fast",
-    summary="Gives a key another name unless that is taken.",
+    summary="Renames a key unless the new name already exists.",
     arguments=[Key("key", "RW access delete"), Key("newkey", "OW insert")],
-    history=[("3.2.0", "Two equal names are no error.")],
+    history=[("3.2.0", "No longer fails if both names are the same.")],
 )
 def renamenx(ctx: Context, argv: list[bytes]) -> Reply:
     return 1 if _rename(ctx.db, argv[1], argv[2], replace=False) else 0
@@ -273,7 +283,7 @@ def _rename(db: Database, key: bytes, new_key: bytes, *, replace: bool) -> bool:
 
 
 def _put(db: Database, key: bytes, value: Value, deadline: int | None, event: str) -> None:
-    """Store a value that comes from elsewhere, with its deadlines, where nothing is."""
+    """Store a value and its deadlines at a key that does not exist."""
     db.store(key, value, event)
     if deadline is not None:
         db.expire_at(key, deadline)
@@ -281,17 +291,24 @@ def _put(db: Database, key: bytes, value: Value, deadline: int | None, event: st
         db.note_field_deadlines(key, value)
 
 
+@dataclass(slots=True)
+class Move:
+    key: bytes
+    db: int
+
+
 @command(
     "MOVE",
     group="generic",
     since="1.0.0",
     flags="write fast",
-    summary="Moves a key to another database unless its name is taken there.",
-    arguments=[Key("key", "RW access update"), Integer("db")],
+    summary="Moves a key to another database unless it already exists there.",
+    arguments=[Key("key", "RW access update"), Integer("db", low=INT32_MIN, high=INT32_MAX)],
+    request=Move,
 )
-def move(ctx: Context, argv: list[bytes]) -> Reply:
-    source, key = ctx.db, argv[1]
-    target = database_at(ctx, parse_int32(argv[2]))
+def move(ctx: Context, request: Move) -> Reply:
+    source, key = ctx.db, request.key
+    target = database_at(ctx, request.db)
     if target is source:
         raise CommandError(SAME_OBJECT)
     value = source.fetch(key)
@@ -309,8 +326,8 @@ def move(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="6.2.0",
     flags="write denyoom",
-    complexity="O(N), N being the number of elements; O(1) for a string.",
-    summary="Copies a value with its deadline to another key.",
+    complexity="O(N) for N elements, O(1) for a string.",
+    summary="Copies a value and its expiry to another key.",
     arguments=[
         Key("source", "RO access"),
         Key("destination", "OW update"),
@@ -339,7 +356,7 @@ def copy(ctx: Context, argv: list[bytes]) -> Reply:
         if not replace:
             return 0
         target.discard(new_key)
-    # A bytes object never changes, so its copy is itself.
+    # A bytes object is immutable, so both keys can share it.
     duplicate = value if isinstance(value, bytes) else value.copy()
     _put(target, new_key, duplicate, source.deadline(key), "copy_to")
     return 1

@@ -1,4 +1,4 @@
-"""OBJECT: how a value is stored, and how it was used."""
+"""OBJECT: how a value is encoded, and when it was last used."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _NO_FREQUENCY = (
     "that when switching between policies at runtime LRU and LFU data will take some time to "
     "adjust."
 )
-# Redis keeps one object for each small number, and says that it has endless references.
+# Redis shares one object per small integer and reports the largest reference count for it.
 _SHARED_INTEGERS = 10_000
-_ENDLESS = 2**31 - 1
+_SHARED_REFCOUNT = 2**31 - 1
 
 container(
     "OBJECT",
     group="generic",
     since="2.2.3",
     help_since="6.2.0",
-    summary="Describes the values of keys.",
+    summary="Describes how the values of keys are stored and used.",
 )
 
 
@@ -33,7 +33,7 @@ container(
     group="generic",
     since="2.2.3",
     flags="readonly",
-    summary="Names the form in which a value is stored.",
+    summary="Returns the name of a value's internal encoding.",
     arguments=[Key("key", "RO")],
     tips=["nondeterministic_output"],
 )
@@ -47,7 +47,7 @@ def object_encoding(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="2.2.3",
     flags="readonly",
-    summary="Tells how many references there are to a value.",
+    summary="Returns how many references there are to a value.",
     arguments=[Key("key", "RO")],
     tips=["nondeterministic_output"],
 )
@@ -56,7 +56,7 @@ def object_refcount(ctx: Context, argv: list[bytes]) -> Reply:
     if value is None:
         return None
     shared = value.__class__ is bytes and is_integer(value) and 0 <= int(value) < _SHARED_INTEGERS
-    return _ENDLESS if shared else 1
+    return _SHARED_REFCOUNT if shared else 1
 
 
 @command(
@@ -64,7 +64,7 @@ def object_refcount(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="2.2.3",
     flags="readonly",
-    summary="Tells for how many seconds a key was not used.",
+    summary="Returns the seconds since a key was last used.",
     arguments=[Key("key", "RO")],
     tips=["nondeterministic_output"],
 )
@@ -80,7 +80,7 @@ def object_idletime(ctx: Context, argv: list[bytes]) -> Reply:
     group="generic",
     since="4.0.0",
     flags="readonly",
-    summary="Tells how often a key is used, on a logarithmic scale.",
+    summary="Returns how often a key is used, on a logarithmic scale.",
     arguments=[Key("key", "RO")],
     tips=["nondeterministic_output"],
 )

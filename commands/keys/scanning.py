@@ -1,4 +1,4 @@
-"""SCAN: walking over the keys of a database, a few at a time."""
+"""SCAN: iterating over the keys of a database."""
 
 from __future__ import annotations
 
@@ -15,11 +15,8 @@ from storage.values.types import type_name
     group="generic",
     since="2.8.0",
     flags="readonly",
-    complexity=(
-        "O(1) for each call, O(N) for a whole iteration, N being the number of keys in the "
-        "database."
-    ),
-    summary="Walks over the key names of the database.",
+    complexity="O(1) per call, O(N) for a complete iteration over N keys.",
+    summary="Iterates over the keys of the database, a few per call.",
     arguments=[
         Integer("cursor"),
         Pattern("pattern", "MATCH", optional=True),
@@ -27,7 +24,7 @@ from storage.values.types import type_name
         String("type", "TYPE", optional=True, since="6.0.0"),
     ],
     tips=["nondeterministic_output", "request_policy:special", "response_policy:special"],
-    history=[("6.0.0", "Takes `TYPE`.")],
+    history=[("6.0.0", "Accepts `TYPE`.")],
 )
 def scan(ctx: Context, argv: list[bytes]) -> Reply:
     cursor = parse_cursor(argv[1])
@@ -40,7 +37,7 @@ def scan(ctx: Context, argv: list[bytes]) -> Reply:
     for key in keys:
         value = db.peek(key)
         if value is None:
-            # Met past its deadline, so it goes now; a walk removes what has run out.
+            # Expired: fetching removes it.
             db.fetch(key)
         elif wanted is None or type_name(value) == wanted:
             found.append(key)

@@ -1,10 +1,14 @@
-"""SORT: the elements of a list, set or sorted set in order, or what other keys say of them."""
+"""SORT: the elements of a list, set or sorted set in order, or values they refer to.
+
+The options are not parsed from the declaration: ASC and DESC may both be given, and the last
+one counts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
@@ -23,10 +27,7 @@ from storage.values.sorted_sets import SortedSet
 
 _NOT_NUMBERS = "ERR One or more scores can't be converted into double"
 _SPACES = b" \t\n\v\f\r"
-_COMPLEXITY = (
-    "O(N+M*log(M)), N being the number of elements and M of those returned; O(N) where "
-    "nothing is sorted."
-)
+_COMPLEXITY = "O(N+M*log(M)) for N elements, M of them returned; O(N) if BY disables sorting."
 _ARGUMENTS: tuple[Argument, ...] = (
     Key("key", "RO access"),
     Pattern("by-pattern", "BY", optional=True),
@@ -35,17 +36,17 @@ _ARGUMENTS: tuple[Argument, ...] = (
     OneOf("order", Token("ASC"), Token("DESC"), optional=True),
     Token("ALPHA", name="sorting", optional=True),
 )
-# The keys that BY and GET lead to are known only from the elements.
+# The keys that BY and GET look up depend on the elements.
 _KEYS = (KeySpec("RO access"), KeySpec("RO access", unknown=True))
 
 
 @dataclass(slots=True)
 class _Request:
-    """What SORT was asked to do, after its key."""
+    """The parsed request, without its key."""
 
     by: _Lookup | None = None
     get: list[_Lookup] = field(default_factory=list)
-    # BY names a key that does not depend on the element: leave the order as it is.
+    # The BY pattern has no star, so it is the same for all elements: keep their order.
     unsorted: bool = False
     alpha: bool = False
     descending: bool = False
@@ -56,14 +57,14 @@ class _Request:
 
 @dataclass(slots=True)
 class _Lookup:
-    """A pattern of BY or GET: the key, or field of a hash, that belongs to an element."""
+    """A pattern of BY or GET: the key, or the field of a hash, to read for an element."""
 
     prefix: bytes
     suffix: bytes
     field: bytes | None
-    # `#` is the element itself, and a pattern without a star leads nowhere.
+    # `#` is the element itself; any other pattern without a star finds nothing.
     itself: bool
-    nowhere: bool
+    finds_nothing: bool
 
     @classmethod
     def parse(cls, pattern: bytes) -> _Lookup:
@@ -76,7 +77,7 @@ class _Lookup:
     def find(self, db: Database, element: bytes) -> bytes | None:
         if self.itself:
             return element
-        if self.nowhere:
+        if self.finds_nothing:
             return None
         value = db.read(self.prefix + element + self.suffix)
         if self.field is not None:
@@ -87,7 +88,7 @@ class _Lookup:
 
 
 def _find_keys(argv: Sequence[bytes]) -> list[int]:
-    """The key sorted, and the last one after STORE."""
+    """Return the places of the key that is sorted and of the last one after STORE."""
     found, place = [1], 2
     target = None
     skipped = {b"LIMIT": 2, b"GET": 1, b"BY": 1}
@@ -107,7 +108,7 @@ def _find_keys(argv: Sequence[bytes]) -> list[int]:
     complexity=_COMPLEXITY,
     categories="set sortedset list dangerous",
     without="keyspace",
-    summary="Answers or stores the elements of a list, set or sorted set in order.",
+    summary="Sorts the elements of a list, set or sorted set, and can store the result.",
     arguments=[*_ARGUMENTS, Key("destination", "OW update", "STORE", optional=True)],
     keys=[*_KEYS, KeySpec("OW update", unknown=True)],
     key_finder=_find_keys,
@@ -116,8 +117,8 @@ def sort(ctx: Context, argv: list[bytes]) -> Reply:
     request = _parse(argv, may_store=True)
     rows = _sorted_elements(ctx, argv[1], request)
     if request.target is None:
-        return _shown(ctx.db, rows, request)
-    return _store(ctx, request.target, _shown(ctx.db, rows, request))
+        return _get_values(ctx.db, rows, request)
+    return _store(ctx, request.target, _get_values(ctx.db, rows, request))
 
 
 @command(
@@ -128,13 +129,13 @@ def sort(ctx: Context, argv: list[bytes]) -> Reply:
     complexity=_COMPLEXITY,
     categories="set sortedset list dangerous",
     without="keyspace",
-    summary="Answers the elements of a list, set or sorted set in order.",
+    summary="Returns the sorted elements of a list, set or sorted set.",
     arguments=_ARGUMENTS,
     keys=_KEYS,
 )
 def sort_ro(ctx: Context, argv: list[bytes]) -> Reply:
     request = _parse(argv, may_store=False)
-    return _shown(ctx.db, _sorted_elements(ctx, argv[1], request), request)
+    return _get_values(ctx.db, _sorted_elements(ctx, argv[1], request), request)
 
 
 def _parse(argv: list[bytes], *, may_store: bool) -> _Request:
@@ -167,18 +168,18 @@ def _parse(argv: list[bytes], *, may_store: bool) -> _Request:
 
 
 def _sorted_elements(ctx: Context, key: bytes, request: _Request) -> list[bytes]:
-    """The elements in the order and within the limits asked for."""
+    """Return the elements in the requested order and range."""
     value = ctx.db.read(key)
     if value is None:
         return []
     if value.__class__ not in (List, Set, SortedSet):
         raise WrongType
     if value.__class__ is SortedSet:
-        # Redis leaves the compact encoding to sort, and clients can see that it did.
+        # Redis converts to the full encoding in order to sort, which clients can see.
         value.packed = False
     start, stop = _limits(request, len(value))
     if request.unsorted:
-        # A set has no order of its own, so what is stored of it is given one.
+        # A set is unordered, so a stored result is sorted to be reproducible.
         if value.__class__ is Set and request.target is not None:
             return sorted(value, reverse=request.descending)[start:stop]
         return _in_own_order(value, request, start, stop)
@@ -186,30 +187,33 @@ def _sorted_elements(ctx: Context, key: bytes, request: _Request) -> list[bytes]
     if request.by is None and request.alpha:
         elements.sort(reverse=request.descending)
         return elements[start:stop]
-    keyed = [(_weight(ctx.db, element, request), element) for element in elements]
     if request.alpha:
-        # Equal texts leave the elements as they came; equal numbers do not.
-        keyed.sort(key=_only_weight, reverse=request.descending)
-    else:
-        keyed.sort(reverse=request.descending)
-    return [element for _, element in keyed[start:stop]]
+        # Elements with equal texts keep their order; those with equal numbers are compared.
+        by_text = [(_text_weight(ctx.db, element, request), element) for element in elements]
+        by_text.sort(key=itemgetter(0), reverse=request.descending)
+        return [element for _, element in by_text[start:stop]]
+    by_number = [(_numeric_weight(ctx.db, element, request), element) for element in elements]
+    by_number.sort(reverse=request.descending)
+    return [element for _, element in by_number[start:stop]]
 
 
 def _limits(request: _Request, size: int) -> tuple[int, int]:
-    """The asked-for part of `size` elements, as a slice within them."""
+    """Convert LIMIT into a slice of `size` elements."""
     start = min(max(0, request.offset), size)
     if request.count < 0:
         return start, size
     return start, min(start + request.count, size)
 
 
-def _in_own_order(value: Any, request: _Request, start: int, stop: int) -> list[bytes]:
-    if value.__class__ is Set:
+def _in_own_order(
+    value: List | Set | SortedSet, request: _Request, start: int, stop: int
+) -> list[bytes]:
+    if isinstance(value, Set):
         return list(value)[start:stop]
     if request.descending:
         start, stop = len(value) - stop, len(value) - start
     part: list[bytes]
-    if value.__class__ is List:
+    if isinstance(value, List):
         part = value.window(start, stop)
     else:
         part = [member for _, member in value.pairs(start, stop)]
@@ -218,25 +222,25 @@ def _in_own_order(value: Any, request: _Request, start: int, stop: int) -> list[
     return part
 
 
-def _only_weight(keyed: tuple[Any, bytes]) -> Any:
-    return keyed[0]
-
-
-def _weight(db: Database, element: bytes, request: _Request) -> Any:
-    """What the element is compared by; elements without it come first, or count as zero."""
+def _text_weight(db: Database, element: bytes, request: _Request) -> tuple[bool, bytes]:
+    """Return the text to sort by; elements without one come first."""
     text = element if request.by is None else request.by.find(db, element)
-    if request.alpha:
-        return (text is not None, text or b"")
+    return text is not None, text or b""
+
+
+def _numeric_weight(db: Database, element: bytes, request: _Request) -> float:
+    """Return the number to sort by; elements without one count as zero."""
+    text = element if request.by is None else request.by.find(db, element)
     if text is None:
         return 0.0
-    # C passes over spaces before a number.
+    # C skips spaces before a number.
     number = read_float(text.lstrip(_SPACES))
     if number is None:
         raise CommandError(_NOT_NUMBERS)
     return number
 
 
-def _shown(db: Database, elements: list[bytes], request: _Request) -> list[bytes | None]:
+def _get_values(db: Database, elements: list[bytes], request: _Request) -> list[bytes | None]:
     if not request.get:
         return list(elements)
     return [lookup.find(db, element) for element in elements for lookup in request.get]

@@ -1,7 +1,7 @@
-"""Lists, for who can wait: each command blocks until a list has something for it.
+"""The list commands that block until a list has an element.
 
-Once woken, a command is simply run again, so each of these first does what its sibling
-that does not wait would do.
+A command that is woken runs again from the start, so each of these first tries what its
+non-blocking counterpart does.
 """
 
 from __future__ import annotations
@@ -9,28 +9,16 @@ from __future__ import annotations
 from commands.engine.arguments import Arguments, parse_timeout
 from commands.engine.effects import BlockOn, Outcome
 from commands.engine.grammar import Double, Key
-from commands.engine.key_specs import KeySpec
 from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY
 from commands.instance.context import Context
-from commands.lists.lists import (
-    LEFT,
-    MOVED,
-    POP_COMMANDS,
-    RIGHT,
-    TAKEN,
-    end_of_list,
-    move,
-    parse_end,
-    parse_take,
-    pop_elements,
-    take,
-)
+from commands.lists.ends import LEFT, POP_COMMANDS, RIGHT, end_of_list, parse_end, pop_elements
+from commands.lists.moving import MOVE_KEYS, SOURCE_AND_DESTINATION, move_element
+from commands.lists.multi_pop import MULTI_POP_ARGUMENTS, multi_pop, parse_multi_pop
 from storage.values.lists import List
 
 _POPPED = [Key("key", "RW access delete", multiple=True), Double("timeout")]
-_BETWEEN = [KeySpec("RW access delete", index=1), KeySpec("RW insert", index=2)]
-_TIMEOUT_AS_DOUBLE = [("6.0.0", "Takes fractions of a second.")]
+_TIMEOUT_AS_DOUBLE = [("6.0.0", "Accepts fractions of a second.")]
 
 
 @command(
@@ -38,8 +26,8 @@ _TIMEOUT_AS_DOUBLE = [("6.0.0", "Takes fractions of a second.")]
     group="list",
     since="2.0.0",
     flags="write blocking",
-    complexity="O(N) where N is the number of keys.",
-    summary="Takes the first element of the first list that has any, or waits for one.",
+    complexity="O(N) for N keys.",
+    summary="Removes and returns a list's first element, waiting until there is one.",
     arguments=_POPPED,
     history=_TIMEOUT_AS_DOUBLE,
 )
@@ -52,8 +40,8 @@ def blpop(ctx: Context, argv: list[bytes]) -> Outcome:
     group="list",
     since="2.0.0",
     flags="write blocking",
-    complexity="O(N) where N is the number of keys.",
-    summary="Takes the last element of the first list that has any, or waits for one.",
+    complexity="O(N) for N keys.",
+    summary="Removes and returns a list's last element, waiting until there is one.",
     arguments=_POPPED,
     history=_TIMEOUT_AS_DOUBLE,
 )
@@ -78,15 +66,15 @@ def _pop(ctx: Context, argv: list[bytes], end: bytes) -> Outcome:
     group="list",
     since="7.0.0",
     flags="write blocking",
-    complexity="O(N+M) where N is the number of keys and M the number of elements taken.",
-    summary="Takes elements off the first of several lists that has any, or waits for them.",
-    arguments=[Double("timeout"), *TAKEN],
+    complexity="O(N+M) for N keys and M elements removed.",
+    summary="Removes and returns elements of a list, waiting until there are any.",
+    arguments=[Double("timeout"), *MULTI_POP_ARGUMENTS],
 )
 def blmpop(ctx: Context, argv: list[bytes]) -> Outcome:
-    asked = parse_take(Arguments(argv, 2))
+    request = parse_multi_pop(Arguments(argv, 2))
     deadline = parse_timeout(argv[1], ctx.now)
-    reply = take(ctx, asked)
-    return BlockOn(asked.keys, deadline, List) if reply is NULL_ARRAY else reply
+    reply = multi_pop(ctx, request)
+    return BlockOn(request.keys, deadline, List) if reply is NULL_ARRAY else reply
 
 
 @command(
@@ -94,13 +82,19 @@ def blmpop(ctx: Context, argv: list[bytes]) -> Outcome:
     group="list",
     since="6.2.0",
     flags="write denyoom blocking",
-    summary="Moves an element from one list to another, or waits for one to move.",
-    arguments=[*MOVED, end_of_list("wherefrom"), end_of_list("whereto"), Double("timeout")],
-    keys=_BETWEEN,
+    summary="Moves an element from one list to another, waiting until there is one.",
+    arguments=[
+        *SOURCE_AND_DESTINATION,
+        end_of_list("wherefrom"),
+        end_of_list("whereto"),
+        Double("timeout"),
+    ],
+    keys=MOVE_KEYS,
 )
 def blmove(ctx: Context, argv: list[bytes]) -> Outcome:
-    taken, put = parse_end(argv[3]), parse_end(argv[4])
-    return _move(ctx, argv, taken, put, [b"LMOVE", argv[1], argv[2], taken, put])
+    wherefrom, whereto = parse_end(argv[3]), parse_end(argv[4])
+    logged = [b"LMOVE", argv[1], argv[2], wherefrom, whereto]
+    return _move(ctx, argv, wherefrom, whereto, logged)
 
 
 @command(
@@ -108,20 +102,23 @@ def blmove(ctx: Context, argv: list[bytes]) -> Outcome:
     group="list",
     since="2.2.0",
     flags="write denyoom blocking",
-    summary="Moves the last element of a list to the head of another, or waits for one.",
-    arguments=[*MOVED, Double("timeout")],
-    keys=_BETWEEN,
+    summary="Moves a list's last element to another list's head, waiting until there is one.",
+    arguments=[*SOURCE_AND_DESTINATION, Double("timeout")],
+    keys=MOVE_KEYS,
     history=_TIMEOUT_AS_DOUBLE,
-    deprecated=("6.2.0", "BLMOVE from RIGHT to LEFT"),
+    deprecated=("6.2.0", "`BLMOVE` from `RIGHT` to `LEFT`"),
 )
 def brpoplpush(ctx: Context, argv: list[bytes]) -> Outcome:
     return _move(ctx, argv, RIGHT, LEFT, [b"RPOPLPUSH", argv[1], argv[2]])
 
 
-def _move(ctx: Context, argv: list[bytes], taken: bytes, put: bytes, plain: list[bytes]) -> Outcome:
+def _move(
+    ctx: Context, argv: list[bytes], wherefrom: bytes, whereto: bytes, logged: list[bytes]
+) -> Outcome:
+    """Move an element or block; the log gets `logged`, which does not block."""
     deadline = parse_timeout(argv[-1], ctx.now)
-    element = move(ctx, argv[1], argv[2], taken, put)
+    element = move_element(ctx, argv[1], argv[2], wherefrom, whereto)
     if element is None:
         return BlockOn([argv[1]], deadline, List, otherwise=None)
-    ctx.log_as(plain)
+    ctx.log_as(logged)
     return element

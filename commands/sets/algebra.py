@@ -1,7 +1,7 @@
-"""What several sets have in common, together, or only the first of them.
+"""Intersection, union and difference of sets.
 
-The encoding of a stored result depends on the order in which Redis builds it up, so the
-results that are stored are built in that order too.
+The encoding of a stored set depends on the order in which its members were added, so stored
+results are built in the same order as in Redis.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from storage.values.sets import Set
     group="set",
     since="1.0.0",
     flags="readonly",
-    complexity="O(N*M) with N the size of the smallest set and M the number of sets",
-    summary="Answers what is a member of every one of several sets.",
+    complexity="O(N*M) for M sets, the smallest of N members.",
+    summary="Returns the members common to several sets.",
     arguments=[Key("key", "RO access", multiple=True)],
     tips=["nondeterministic_output_order"],
 )
@@ -36,8 +36,8 @@ def sinter(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="write denyoom",
-    complexity="O(N*M) with N the size of the smallest set and M the number of sets",
-    summary="Stores what is a member of every one of several sets.",
+    complexity="O(N*M) for M sets, the smallest of N members.",
+    summary="Stores the members common to several sets.",
     arguments=[Key("destination", "OW update"), Key("key", "RO access", multiple=True)],
 )
 def sinterstore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -58,8 +58,8 @@ def sinterstore(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="7.0.0",
     flags="readonly",
-    complexity="O(N*M) with N the size of the smallest set and M the number of sets",
-    summary="Answers how many members several sets have in common.",
+    complexity="O(N*M) for M sets, the smallest of N members.",
+    summary="Counts the members common to several sets.",
     arguments=[
         Integer("numkeys"),
         Key("key", "RO access", multiple=True),
@@ -84,8 +84,8 @@ def sintercard(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="readonly",
-    complexity="O(N) with N the number of members of all sets together",
-    summary="Answers what is a member of any of several sets.",
+    complexity="O(N) for N members in all sets together.",
+    summary="Returns the members of any of several sets.",
     arguments=[Key("key", "RO access", multiple=True)],
     tips=["nondeterministic_output_order"],
 )
@@ -104,8 +104,8 @@ def sunion(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="write denyoom",
-    complexity="O(N) with N the number of members of all sets together",
-    summary="Stores what is a member of any of several sets.",
+    complexity="O(N) for N members in all sets together.",
+    summary="Stores the members of any of several sets.",
     arguments=[Key("destination", "OW update"), Key("key", "RO access", multiple=True)],
 )
 def sunionstore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -118,8 +118,8 @@ def sunionstore(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="readonly",
-    complexity="O(N) with N the number of members of all sets together",
-    summary="Answers what is a member of the first of several sets, and of no other.",
+    complexity="O(N) for N members in all sets together.",
+    summary="Returns the members of the first set that are in none of the others.",
     arguments=[Key("key", "RO access", multiple=True)],
     tips=["nondeterministic_output_order"],
 )
@@ -132,8 +132,8 @@ def sdiff(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="write denyoom",
-    complexity="O(N) with N the number of members of all sets together",
-    summary="Stores what is a member of the first of several sets, and of no other.",
+    complexity="O(N) for N members in all sets together.",
+    summary="Stores the members of the first set that are in none of the others.",
     arguments=[Key("destination", "OW update"), Key("key", "RO access", multiple=True)],
 )
 def sdiffstore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -142,7 +142,7 @@ def sdiffstore(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _read(ctx: Context, keys: list[bytes]) -> list[Set | None]:
-    """All of them are looked at, even where the first ones tell the result: for their type."""
+    """Look up every key, even if the first ones decide the result, to check its type."""
     return [ctx.db.read_as(key, Set) for key in keys]
 
 
@@ -155,7 +155,7 @@ def _store(ctx: Context, key: bytes, result: Set, event: str) -> int:
 
 
 def _common(sets: list[Set | None], limit: int = 0) -> list[bytes]:
-    """Members of all sets, up to `limit` of them; a missing set has none."""
+    """Return the members common to all sets, up to `limit` (0: all); a missing set is empty."""
     present = sorted([one for one in sets if one is not None], key=len)
     if len(present) < len(sets):
         return []
@@ -186,8 +186,8 @@ def _difference(sets: list[Set | None], limits: Limits) -> Set:
     others = [one for one in sets[1:] if one is not None]
     if first is None or any(one is first for one in others):
         return result
-    # Either look every member of the first set up in all others, most likely to be stopped
-    # early by a large one, or take everything that the others have out of a copy.
+    # Either look up every member of the first set in all others, the largest first because
+    # it is the likeliest to contain it, or remove the members of the others from a copy.
     lookups = len(first) * (len(others) + 1) // 2
     if lookups <= len(first) + sum(map(len, others)):
         others.sort(key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Sets: distinct members under one key. What combines several is in `set_algebra`."""
+"""Sets: adding, removing and reading members. `algebra` combines several sets."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from storage.values.sets import Set
     group="set",
     since="1.0.0",
     flags="write denyoom fast",
-    complexity="O(N) with N the number of members given",
-    summary="Adds members to a set, and answers how many of them are new.",
+    complexity="O(N) for N members given.",
+    summary="Adds members to a set and returns how many are new.",
     arguments=[Key("key", "RW insert"), String("member", multiple=True)],
-    history=[("2.4.0", "Takes several members.")],
+    history=[("2.4.0", "Accepts several members.")],
 )
 def sadd(ctx: Context, argv: list[bytes]) -> Reply:
     db, key, limits = ctx.db, argv[1], ctx.keyspace.limits
     value = db.fetch(key)
     if value.__class__ is Set:
         if len(argv) == 3:
-            # One member, on its shortest way: this is what clients send most.
+            # A single member is what clients send most, so it has a short path.
             if not value.add(argv[2], limits):
                 return 0
             db.changed(key, "sadd")
@@ -54,10 +54,10 @@ def sadd(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="write fast",
-    complexity="O(N) with N the number of members given",
-    summary="Removes members from a set, and answers how many were there.",
+    complexity="O(N) for N members given.",
+    summary="Removes members from a set and returns how many it had.",
     arguments=[Key("key", "RW delete"), String("member", multiple=True)],
-    history=[("2.4.0", "Takes several members.")],
+    history=[("2.4.0", "Accepts several members.")],
 )
 def srem(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.fetch_as(argv[1], Set)
@@ -106,11 +106,11 @@ def smove(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="write fast",
-    complexity="O(N) with N the number of members taken",
-    summary="Takes random members out of a set.",
+    complexity="O(N) for N members removed.",
+    summary="Removes and returns random members of a set.",
     arguments=[Key("key", "RW access delete"), Integer("count", optional=True, since="3.2.0")],
     tips=["nondeterministic_output"],
-    history=[("3.2.0", "Takes `count`.")],
+    history=[("3.2.0", "Accepts `count`.")],
 )
 def spop(ctx: Context, argv: list[bytes]) -> Reply:
     db, key = ctx.db, argv[1]
@@ -151,8 +151,8 @@ def spop(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="readonly",
-    complexity="O(N) with N the number of members",
-    summary="Answers all members of a set.",
+    complexity="O(N) for N members.",
+    summary="Returns every member of a set.",
     arguments=[Key("key", "RO access")],
     tips=["nondeterministic_output_order"],
 )
@@ -165,7 +165,7 @@ def smembers(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="readonly fast",
-    summary="Tells whether something is a member of a set.",
+    summary="Tests whether a value is a member of a set.",
     arguments=[Key("key", "RO"), String("member")],
 )
 def sismember(ctx: Context, argv: list[bytes]) -> Reply:
@@ -178,8 +178,8 @@ def sismember(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="6.2.0",
     flags="readonly fast",
-    complexity="O(N) with N the number of members asked for",
-    summary="Tells of several things whether they are members of a set.",
+    complexity="O(N) for N members given.",
+    summary="Tests for each of several values whether it is a member of a set.",
     arguments=[Key("key", "RO access"), String("member", multiple=True)],
 )
 def smismember(ctx: Context, argv: list[bytes]) -> Reply:
@@ -194,7 +194,7 @@ def smismember(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="readonly fast",
-    summary="Answers how many members a set has.",
+    summary="Returns how many members a set has.",
     arguments=[Key("key", "RO")],
 )
 def scard(ctx: Context, argv: list[bytes]) -> Reply:
@@ -207,11 +207,11 @@ def scard(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="1.0.0",
     flags="readonly",
-    complexity="O(N) with N the number of members answered",
-    summary="Answers random members of a set.",
+    complexity="O(N) for N members returned.",
+    summary="Returns random members of a set.",
     arguments=[Key("key", "RO access"), Integer("count", optional=True, since="2.6.0")],
     tips=["nondeterministic_output"],
-    history=[("2.6.0", "Takes `count`.")],
+    history=[("2.6.0", "Accepts `count`.")],
 )
 def srandmember(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) == 2:
@@ -233,8 +233,8 @@ def srandmember(ctx: Context, argv: list[bytes]) -> Reply:
     group="set",
     since="2.8.0",
     flags="readonly",
-    complexity="O(1) per call, O(N) for a whole scan of N members",
-    summary="Answers the members of a set, a part at a time.",
+    complexity="O(1) per call, O(N) for a complete iteration over N members.",
+    summary="Iterates over the members of a set, a few per call.",
     arguments=[
         Key("key", "RO access"),
         Integer("cursor"),

@@ -1,4 +1,4 @@
-"""Offsets of bits, as SETBIT, GETBIT and BITFIELD read them."""
+"""The bit offsets of SETBIT, GETBIT and BITFIELD."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from commands.instance.context import Context
 
 
 def parse_bit_offset(ctx: Context, text: bytes, width: int = 0) -> int:
-    """The place of a bit. With a width, `#n` is the n-th field of so many bits."""
+    """Parse a bit offset. With a width, `#n` is the n-th field of that many bits."""
     if width and text[:1] == b"#":
         offset = read_integer(text[1:])
         if offset is not None:

@@ -1,4 +1,4 @@
-"""BITFIELD: strings as rows of integers of any width and place."""
+"""BITFIELD: strings as integers of any width at any bit offset."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPERANDS = {b"GET": 2, b"SET": 3, b"INCRBY": 3}
 
 @dataclass(slots=True)
 class _Operation:
-    """One GET, SET or INCRBY: which integer it means and what to do on overflow."""
+    """One GET, SET or INCRBY: the integer it applies to and what to do on overflow."""
 
     name: bytes
     signed: bool
@@ -32,7 +32,7 @@ class _Operation:
     overflow: bytes
 
     def load(self, value: bytes | bytearray) -> int:
-        """The integer in the string, which goes on in zeros behind its end."""
+        """Read the integer from the string; bits beyond the end are zero."""
         end = self.offset + self.width
         first, beyond = self.offset >> 3, end + 7 >> 3
         part = value[first:beyond]
@@ -53,7 +53,7 @@ class _Operation:
         value[first:beyond] = bits.to_bytes(beyond - first, "big")
 
     def fit(self, number: int) -> int | None:
-        """The number as it can be stored; None where that is refused."""
+        """Return the number to store; None if OVERFLOW FAIL rejects it."""
         width = self.width
         if self.signed:
             least, most = -1 << width - 1, (1 << width - 1) - 1
@@ -143,8 +143,8 @@ def bitfield(ctx: Context, argv: list[bytes]) -> Reply:
         if missing > 0 or after != before:
             changes += 1
         replies.append(after if operation.name == b"INCRBY" else before)
-    # Redis counts only fields that changed. But a string that appeared or grew is not what
-    # it was, also where every overflow was refused: it must be noted as a change.
+    # Redis counts only fields that changed. But creating or growing the string is a change
+    # too, even if every operation failed on overflow.
     if is_new:
         db.store(key, value, "setbit", count=changes or 1)
     elif changes or missing > 0:
@@ -203,7 +203,7 @@ def _parse(ctx: Context, argv: list[bytes]) -> list[_Operation]:
         offset = parse_bit_offset(ctx, argv[at + 2], width)
         operand = 0 if name == b"GET" else parse_integer(argv[at + 3])
         if name == b"SET" and not signed:
-            # A negative number is far too large for an unsigned one, not too small.
+            # As unsigned, a negative number is too large rather than too small.
             operand &= (1 << 64) - 1
         operations.append(_Operation(name, signed, width, offset, operand, overflow))
         at += 1 + _OPERANDS[name]

@@ -1,13 +1,14 @@
-"""Bitmaps: strings as arrays of bits, the highest bit of the first byte being bit 0.
+"""Bitmaps: strings as arrays of bits; bit 0 is the highest bit of the first byte.
 
-Whole strings are counted, searched and combined by big integers and by the searches of
-`bytes`, at about memory speed; single bits are changed in place.
+Counting, searching and combining use big integers and the search methods of `bytes`, which
+run at about memory speed; single bits are changed in place.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_, xor
 
@@ -21,7 +22,7 @@ from commands.instance.context import Context
 from commands.strings.bit_offsets import parse_bit_offset
 from commands.strings.editing import clamp_range
 
-# Integers of this many bytes are counted without leaving the processor's cache.
+# Bytes per integer when counting; small enough for the processor's cache.
 _CHUNK = 1 << 16
 _BLOCK = 1 << 12
 _INVERTED = bytes(255 - byte for byte in range(256))
@@ -35,7 +36,7 @@ _NOT_ONES = re.compile(rb"[^\xff]").search
     group="bitmap",
     since="2.2.0",
     flags="write denyoom",
-    summary="Sets or clears a bit and answers what it was.",
+    summary="Sets or clears a bit of a string and returns its previous value.",
     arguments=[Key("key", "RW access update"), Integer("offset"), Integer("value")],
 )
 def setbit(ctx: Context, argv: list[bytes]) -> Reply:
@@ -69,7 +70,7 @@ def setbit(ctx: Context, argv: list[bytes]) -> Reply:
     group="bitmap",
     since="2.2.0",
     flags="readonly fast",
-    summary="Answers a bit; those beyond the end are 0.",
+    summary="Returns a bit of a string; bits beyond the end are 0.",
     arguments=[Key("key", "RO access"), Integer("offset")],
 )
 def getbit(ctx: Context, argv: list[bytes]) -> Reply:
@@ -91,12 +92,12 @@ def _unit(since: str) -> Argument:
     since="2.6.0",
     flags="readonly",
     complexity="O(N) for the length N of the range.",
-    summary="Counts the bits that are set in a string or a part of it.",
+    summary="Counts the bits that are 1 in a string or a range of it.",
     arguments=[
         Key("key", "RO access"),
         ArgumentGroup("range", Integer("start"), Integer("end"), _unit("7.0.0"), optional=True),
     ],
-    history=[("7.0.0", "Has the options `BYTE` and `BIT`.")],
+    history=[("7.0.0", "Added the options `BYTE` and `BIT`.")],
 )
 def bitcount(ctx: Context, argv: list[bytes]) -> Reply:
     words = len(argv)
@@ -119,7 +120,7 @@ def bitcount(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.7",
     flags="readonly",
     complexity="O(N) for the length N of the range.",
-    summary="Finds the first bit that is set, or clear, in a string or a part of it.",
+    summary="Finds the first bit that is 1 (or 0) in a string or a range of it.",
     arguments=[
         Key("key", "RO access"),
         Integer("bit"),
@@ -130,7 +131,7 @@ def bitcount(ctx: Context, argv: list[bytes]) -> Reply:
             optional=True,
         ),
     ],
-    history=[("7.0.0", "Has the options `BYTE` and `BIT`.")],
+    history=[("7.0.0", "Added the options `BYTE` and `BIT`.")],
 )
 def bitpos(ctx: Context, argv: list[bytes]) -> Reply:
     bit = parse_integer(argv[2])
@@ -144,16 +145,23 @@ def bitpos(ctx: Context, argv: list[bytes]) -> Reply:
     end = parse_integer(argv[4]) if words > 4 else -1
     value = ctx.db.read_string(argv[1])
     if value is None:
-        # Nothing is zeros without end.
+        # A missing string is an endless row of zeros.
         return -1 if bit else 0
     start, end = _bit_range(start, end, len(value), in_bits)
     if start >= end:
         return -1
     found = find_bit(value, bit, start, end)
     if found is None and not bit and words < 5:
-        # Without an end of its own the range goes on, in zeros, behind the string.
+        # A range without an end continues, in zeros, beyond the string.
         return end
     return -1 if found is None else found
+
+
+@dataclass(slots=True)
+class Combine:
+    operation: bytes
+    destkey: bytes
+    key: list[bytes]
 
 
 @command(
@@ -169,16 +177,14 @@ def bitpos(ctx: Context, argv: list[bytes]) -> Reply:
         Key("key", "RO access", multiple=True),
     ],
     keys=[KeySpec("OW update", index=2), KeySpec("RO access", index=3, last=-1)],
+    request=Combine,
 )
-def bitop(ctx: Context, argv: list[bytes]) -> Reply:
-    operation = argv[1].upper()
-    if operation == b"NOT":
-        if len(argv) != 4:
-            raise CommandError("ERR BITOP NOT must be called with a single source key.")
-    elif operation not in _COMBINE:
-        raise CommandError(SYNTAX)
-    db, destination = ctx.db, argv[2]
-    values = [db.read_string(key) or b"" for key in argv[3:]]
+def bitop(ctx: Context, request: Combine) -> Reply:
+    operation, destination = request.operation, request.destkey
+    if operation == b"NOT" and len(request.key) != 1:
+        raise CommandError("ERR BITOP NOT must be called with a single source key.")
+    db = ctx.db
+    values = [db.read_string(key) or b"" for key in request.key]
     length = max(map(len, values))
     if not length:
         db.delete(destination)
@@ -186,7 +192,7 @@ def bitop(ctx: Context, argv: list[bytes]) -> Reply:
     if operation == b"NOT":
         result = bytearray(values[0].translate(_INVERTED))
     else:
-        # Little-endian, so that a shorter string has its missing zeros at the end.
+        # Little-endian, so that shorter strings are padded with zeros at the end.
         numbers = (int.from_bytes(value, "little") for value in values)
         result = bytearray(reduce(_COMBINE[operation], numbers).to_bytes(length, "little"))
     db.store(destination, result, "set")
@@ -197,7 +203,7 @@ def bitop(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _parse_unit(word: bytes) -> bool:
-    """Whether offsets are in bits."""
+    """Return whether offsets are in bits."""
     unit = word.upper()
     if unit not in (b"BIT", b"BYTE"):
         raise CommandError(SYNTAX)
@@ -205,7 +211,7 @@ def _parse_unit(word: bytes) -> bool:
 
 
 def _bit_range(start: int, end: int, length: int, in_bits: bool) -> tuple[int, int]:
-    """A range in bits or bytes, inclusive and negative from the end, as a slice of bits."""
+    """Convert an inclusive range, in bits or bytes, into a slice of bits."""
     if in_bits:
         return clamp_range(start, end, length << 3)
     start, end = clamp_range(start, end, length)
@@ -213,7 +219,7 @@ def _bit_range(start: int, end: int, length: int, in_bits: bool) -> tuple[int, i
 
 
 def count_bits(value: bytes | bytearray, start: int, end: int) -> int:
-    """The number of set bits in a slice of bits."""
+    """Count the bits that are 1 in a slice of bits."""
     if start >= end:
         return 0
     first, beyond = start >> 3, end + 7 >> 3
@@ -229,14 +235,14 @@ def count_bits(value: bytes | bytearray, start: int, end: int) -> int:
 
 
 def find_bit(value: bytes | bytearray, bit: int, start: int, end: int) -> int | None:
-    """The place of the first such bit in a slice of bits."""
+    """Return the offset of the first such bit in a slice of bits."""
     first, beyond = start >> 3, end + 7 >> 3
     flip = 0 if bit else 0xFF
-    # The byte in which the range begins is looked at alone, because of the bits before it.
+    # The first byte is examined alone because it may have bits before the range.
     byte = (value[first] ^ flip) & 0xFF >> (start & 7)
     if not byte:
-        # A block that is all alike is passed by comparing it whole, ten times as fast as
-        # the search that then finds the byte.
+        # Skip uniform blocks by comparison, which is ten times as fast as the search that
+        # then finds the byte.
         blank = b"\xff" * _BLOCK if flip else bytes(_BLOCK)
         first += 1
         while first + _BLOCK <= beyond and value[first : first + _BLOCK] == blank:
@@ -247,5 +253,5 @@ def find_bit(value: bytes | bytearray, bit: int, start: int, end: int) -> int | 
             return None
         first = found.start()
         byte = value[first] ^ flip
-    place = (first << 3) + 8 - byte.bit_length()
-    return place if place < end else None
+    offset = (first << 3) + 8 - byte.bit_length()
+    return offset if offset < end else None

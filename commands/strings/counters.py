@@ -1,4 +1,4 @@
-"""Strings that count: INCR and its relatives."""
+"""Numbers stored as strings: INCR and its relatives."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from storage.database import Database
 
 
 def _add(db: Database, key: bytes, amount: int) -> int:
-    """Add to the integer under the key and answer it."""
+    """Add to the integer stored at the key and return the sum."""
     value = db.fetch_string(key)
     if value is None:
         db.store(key, b"%d" % amount, "incrby")
         return amount
-    # Counters are short and positive as a rule; three cheap looks then do what the full
-    # check of the spelling does at twice the price of the rest.
+    # Most counters are short and positive. For those, three cheap checks replace the full
+    # parser, which would take twice as long as all the rest.
     if value.isdigit() and len(value) < 19 and value[0] != 0x30:
         number = int(value) + amount
     else:
@@ -40,7 +40,7 @@ def _add(db: Database, key: bytes, amount: int) -> int:
     group="string",
     since="1.0.0",
     flags="write denyoom fast",
-    summary="Adds one to the integer under a key; a missing key counts as 0.",
+    summary="Adds one to the integer stored at a key; a missing key counts as 0.",
     arguments=[Key("key", "RW access update")],
 )
 def incr(ctx: Context, argv: list[bytes]) -> Reply:
@@ -52,7 +52,7 @@ def incr(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="1.0.0",
     flags="write denyoom fast",
-    summary="Takes one from the integer under a key; a missing key counts as 0.",
+    summary="Subtracts one from the integer stored at a key; a missing key counts as 0.",
     arguments=[Key("key", "RW access update")],
 )
 def decr(ctx: Context, argv: list[bytes]) -> Reply:
@@ -64,7 +64,7 @@ def decr(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="1.0.0",
     flags="write denyoom fast",
-    summary="Adds an integer to the one under a key; a missing key counts as 0.",
+    summary="Adds to the integer stored at a key; a missing key counts as 0.",
     arguments=[Key("key", "RW access update"), Integer("increment")],
 )
 def incrby(ctx: Context, argv: list[bytes]) -> Reply:
@@ -76,7 +76,7 @@ def incrby(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="1.0.0",
     flags="write denyoom fast",
-    summary="Takes an integer from the one under a key; a missing key counts as 0.",
+    summary="Subtracts from the integer stored at a key; a missing key counts as 0.",
     arguments=[Key("key", "RW access update"), Integer("decrement")],
 )
 def decrby(ctx: Context, argv: list[bytes]) -> Reply:
@@ -91,7 +91,7 @@ def decrby(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="2.6.0",
     flags="write denyoom fast",
-    summary="Adds a decimal number to the one under a key; a missing key counts as 0.",
+    summary="Adds to the decimal number stored at a key; a missing key counts as 0.",
     arguments=[Key("key", "RW access update"), Double("increment")],
 )
 def incrbyfloat(ctx: Context, argv: list[bytes]) -> Reply:
@@ -105,6 +105,6 @@ def incrbyfloat(ctx: Context, argv: list[bytes]) -> Reply:
     if text is None:
         raise CommandError(INCREMENT_NAN_OR_INF)
     db.store(key, text, "incrbyfloat", keep_ttl=True)
-    # The sum depends on the machine's floating point, so the log gets the result.
+    # The sum depends on the machine's floating point, so the result is logged.
     ctx.log_as([b"SET", key, text, b"KEEPTTL"])
     return text

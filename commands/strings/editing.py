@@ -1,6 +1,8 @@
-"""Strings in parts: appending, overwriting and cutting out."""
+"""Parts of strings: appending, overwriting and reading a range."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from commands.engine.errors import STRING_TOO_LONG, CommandError
 from commands.engine.grammar import Integer, Key, String
@@ -11,13 +13,13 @@ from commands.instance.context import Context
 
 
 def check_length(ctx: Context, length: int) -> None:
-    """An error where a string would outgrow what a client may send as one."""
+    """Raise an error if a string would be longer than a client may send."""
     if length > ctx.instance.settings.proto_max_bulk_len:
         raise CommandError(STRING_TOO_LONG)
 
 
 def clamp_range(start: int, end: int, length: int) -> tuple[int, int]:
-    """Redis' inclusive range, negative from the end, as a slice; empty where it is."""
+    """Convert an inclusive range, negative from the end, into a slice."""
     if start < 0:
         start = max(start + length, 0)
     if end < 0:
@@ -31,8 +33,8 @@ def clamp_range(start: int, end: int, length: int) -> tuple[int, int]:
     group="string",
     since="2.0.0",
     flags="write denyoom fast",
-    summary="Adds to the end of a string, which begins empty.",
-    complexity="O(1), amortized, for what is appended at a time.",
+    summary="Appends to the string stored at a key; a missing key counts as empty.",
+    complexity="O(1) amortized for a short value.",
     arguments=[Key("key", "RW insert"), String("value")],
 )
 def append(ctx: Context, argv: list[bytes]) -> Reply:
@@ -49,20 +51,36 @@ def append(ctx: Context, argv: list[bytes]) -> Reply:
     return len(value)
 
 
+def _parse_offset(word: bytes) -> int:
+    offset = parse_integer(word)
+    if offset < 0:
+        raise CommandError("ERR offset is out of range")
+    return offset
+
+
+@dataclass(slots=True)
+class Overwrite:
+    key: bytes
+    offset: int
+    value: bytes
+
+
 @command(
     "SETRANGE",
     group="string",
     since="2.2.0",
     flags="write denyoom",
-    complexity="O(M) for the length M of the value, and of the zeros that fill a gap.",
-    summary="Overwrites a string from an offset on, filling a gap with zero bytes.",
-    arguments=[Key("key", "RW update"), Integer("offset"), String("value")],
+    complexity="O(M) for a value of M bytes, including the zeros that fill a gap.",
+    summary="Overwrites part of a string, padding it with zero bytes if needed.",
+    arguments=[
+        Key("key", "RW update"),
+        Integer("offset", convert=_parse_offset),
+        String("value"),
+    ],
+    request=Overwrite,
 )
-def setrange(ctx: Context, argv: list[bytes]) -> Reply:
-    key, part, db = argv[1], argv[3], ctx.db
-    offset = parse_integer(argv[2])
-    if offset < 0:
-        raise CommandError("ERR offset is out of range")
+def setrange(ctx: Context, request: Overwrite) -> Reply:
+    key, offset, part, db = request.key, request.offset, request.value, ctx.db
     value = db.fetch_string(key)
     if not part:
         return 0 if value is None else len(value)
@@ -86,8 +104,8 @@ def setrange(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="2.4.0",
     flags="readonly",
-    complexity="O(N) for the length N of the reply.",
-    summary="Answers a part of a string.",
+    complexity="O(N) for a reply of N bytes.",
+    summary="Returns the part of a string between two offsets.",
     arguments=[Key("key", "RO access"), Integer("start"), Integer("end")],
 )
 def getrange(ctx: Context, argv: list[bytes]) -> Reply:
@@ -104,8 +122,8 @@ def getrange(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="1.0.0",
     flags="readonly",
-    complexity="O(N) for the length N of the reply.",
-    summary="Answers a part of a string.",
+    complexity="O(N) for a reply of N bytes.",
+    summary="Returns the part of a string between two offsets.",
     arguments=[Key("key", "RO access"), Integer("start"), Integer("end")],
     deprecated=("2.0.0", "`GETRANGE`"),
 )

@@ -1,4 +1,4 @@
-"""HyperLogLogs: counting different elements without keeping them."""
+"""HyperLogLogs: estimating the number of distinct elements without storing them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.values import hyperloglog as hll
 
-_NOT_ONE = "WRONGTYPE Key is not a valid HyperLogLog string value."
+_NOT_VALID = "WRONGTYPE Key is not a valid HyperLogLog string value."
 _CORRUPT = "INVALIDOBJ Corrupted HLL object detected"
 
 
-def _checked(value: bytes | bytearray) -> None:
+def _check_valid(value: bytes | bytearray) -> None:
     if not hll.is_valid(value):
-        raise CommandError(_NOT_ONE)
+        raise CommandError(_NOT_VALID)
 
 
 def _registers(value: bytes | bytearray) -> bytes:
@@ -28,23 +28,23 @@ def _registers(value: bytes | bytearray) -> bytes:
 
 
 def _all_registers(ctx: Context, keys: list[bytes]) -> tuple[list[bytes], bool]:
-    """The registers under those keys that exist, and whether any is dense."""
+    """Return the registers of the keys that exist, and whether any is dense."""
     found, dense = [], False
     for key in keys:
         value = ctx.db.read_string(key)
         if value is not None:
-            _checked(value)
+            _check_valid(value)
             dense = dense or value[4] == hll.DENSE
             found.append(_registers(value))
     return found, dense
 
 
-def _for_change(ctx: Context, key: bytes) -> bytearray | None:
-    """The HyperLogLog under the key; converted to a buffer only once it is known to be one."""
+def _fetch_buffer(ctx: Context, key: bytes) -> bytearray | None:
+    """Return the HyperLogLog as a buffer; other strings are rejected before the conversion."""
     value = ctx.db.fetch_string(key)
     if value is None:
         return None
-    _checked(value)
+    _check_valid(value)
     return ctx.db.fetch_buffer(key)
 
 
@@ -54,12 +54,12 @@ def _for_change(ctx: Context, key: bytes) -> bytearray | None:
     since="2.8.9",
     flags="write denyoom fast",
     complexity="O(1) for each element.",
-    summary="Counts elements in; answers whether that changed what is stored.",
+    summary="Adds elements to a HyperLogLog and returns whether its registers changed.",
     arguments=[Key("key", "RW insert"), String("element", optional=True, multiple=True)],
 )
 def pfadd(ctx: Context, argv: list[bytes]) -> Reply:
     key, db = argv[1], ctx.db
-    value = _for_change(ctx, key)
+    value = _fetch_buffer(ctx, key)
     is_new = value is None
     if value is None:
         value = hll.new()
@@ -85,8 +85,8 @@ def pfadd(ctx: Context, argv: list[bytes]) -> Reply:
     group="hyperloglog",
     since="2.8.9",
     flags="readonly",
-    complexity="O(1), and O(N) with a larger constant for N keys.",
-    summary="Estimates how many different elements were counted under one or several keys.",
+    complexity="O(1) for one key, O(N) with a larger constant for N keys.",
+    summary="Estimates how many distinct elements were added to one or several HyperLogLogs.",
     arguments=[Key("key", "RW access", multiple=True)],
 )
 def pfcount(ctx: Context, argv: list[bytes]) -> Reply:
@@ -97,14 +97,14 @@ def pfcount(ctx: Context, argv: list[bytes]) -> Reply:
     value = db.read_string(key)
     if value is None:
         return 0
-    _checked(value)
+    _check_valid(value)
     count = hll.cached_count(value)
     if count is None:
         count = hll.estimate(_registers(value))
         buffer = db.fetch_buffer(key)
         assert buffer is not None
         hll.cache_count(buffer, count)
-        # The bytes changed, so whoever copies or watches the string must hear of it.
+        # The cached count is part of the string, so copies and WATCH must see the change.
         db.changed(key, "pfcount")
     return count
 
@@ -114,8 +114,8 @@ def pfcount(ctx: Context, argv: list[bytes]) -> Reply:
     group="hyperloglog",
     since="2.8.9",
     flags="write denyoom",
-    complexity="O(N) for N keys, with a large constant.",
-    summary="Merges what was counted under several keys into the first of them.",
+    complexity="O(N) with a large constant for N keys.",
+    summary="Merges HyperLogLogs into the first one.",
     arguments=[
         Key("destkey", "RW access insert"),
         Key("sourcekey", "RO access", optional=True, multiple=True),
@@ -146,12 +146,12 @@ def pfmerge(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.9",
     flags="write denyoom admin",
     complexity="N/A",
-    summary="Shows how a HyperLogLog is stored, for tests.",
+    summary="Shows the internals of a HyperLogLog, for tests.",
     arguments=[String("subcommand"), Key("key", "RW access")],
 )
 def pfdebug(ctx: Context, argv: list[bytes]) -> Reply:
     subcommand, key, db = argv[1].upper(), argv[2], ctx.db
-    value = _for_change(ctx, key)
+    value = _fetch_buffer(ctx, key)
     if value is None:
         raise CommandError("ERR The specified key does not exist")
     sparse = value[4] == hll.SPARSE
@@ -166,7 +166,7 @@ def pfdebug(ctx: Context, argv: list[bytes]) -> Reply:
     registers = _registers(value)
     if sparse:
         hll.make_dense(value)
-        # The same registers, written otherwise: as in Redis, who watches need not know.
+        # As in Redis, a conversion to dense does not fail WATCH: the registers are the same.
         db.changed_quietly(key)
     return list(registers) if subcommand == b"GETREG" else int(sparse)
 
@@ -191,11 +191,11 @@ def _describe(value: bytearray) -> bytes:
     since="2.8.9",
     flags="admin",
     complexity="N/A",
-    summary="Checks the HyperLogLog code against itself.",
+    summary="Tests the HyperLogLog implementation.",
 )
 def pfselftest(ctx: Context, argv: list[bytes]) -> Reply:
     value, kept = hll.new(), bytearray(hll.REGISTERS)
-    # 1.04 / sqrt(registers) is the standard error; five of them are never met by chance.
+    # The standard error is 1.04 / sqrt(registers); five times that never occurs by chance.
     tolerance = 5 * 1.04 / hll.REGISTERS**0.5
     total = 2000
     for number in range(total):

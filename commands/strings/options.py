@@ -1,4 +1,9 @@
-"""The options that SET, GETEX and MSETEX have in common: conditions and expiry."""
+"""The options shared by SET, GETEX and MSETEX: conditions and expiry.
+
+They are not parsed from the declarations: the number after EX is read only once the whole
+request was (by GETEX, only if the key exists), and IFEQ may not be repeated although every
+other option may.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +39,10 @@ def condition_tokens(since: str | None) -> tuple[Argument, Argument]:
 
 
 class Options:
-    """The options from `start` on, as they were given.
+    """The options from `start` on.
 
-    Of the conditions only one may be given, and of the ways to treat the TTL only one;
-    it may be given twice (IFEQ excepted), and then the last value holds.
+    At most one condition and at most one TTL option are allowed. The same option (except
+    IFEQ) may be repeated; its last value counts.
     """
 
     __slots__ = ("comparison", "condition", "get", "ttl", "ttl_value")
@@ -77,7 +82,7 @@ class Options:
                 self.ttl, self.ttl_value = word, value
 
     def deadline(self, now: int, command: str) -> int | None:
-        """When the key shall run out, in epoch ms; None if the options don't say."""
+        """Return when the key expires, in epoch ms; None if the options do not set that."""
         if self.ttl is None or self.ttl not in TTLS:
             return None
         return parse_deadline(
@@ -89,7 +94,7 @@ class Options:
 
 
 def parse_deadline(text: bytes, command: str, *, seconds: bool, base: int) -> int:
-    """A TTL counted from `base` as a deadline in epoch ms; it must lie ahead of base."""
+    """Convert a positive TTL, counted from `base`, into a deadline in epoch ms."""
     number = parse_integer(text)
     milliseconds = number * 1000 if seconds else number
     if number <= 0 or milliseconds + base > INT64_MAX:

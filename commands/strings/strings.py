@@ -1,6 +1,6 @@
-"""Strings as a whole: GET, SET and their variants for several keys and for deadlines.
+"""Whole strings: GET, SET and their variants for several keys and for expiry.
 
-What counts is in `counters`, what edits parts of a string in `string_editing`.
+INCR and its relatives are in `counters`, APPEND and the commands on ranges in `editing`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from commands.strings.options import (
 # --- one key -----------------------------------------------------------------------------
 
 
-# The hottest handler of the server: one look-up and nothing else. What it might check or
-# copy besides would cost every client more than it ever saves one.
+# The hottest handler of the server: a single look-up. Any further check or copy would cost
+# every request more than it could save.
 @command(
     "GET",
     group="string",
     since="1.0.0",
     flags="readonly fast",
-    summary="Answers the string under a key.",
+    summary="Returns the string stored at a key.",
     arguments=[Key("key", "RO access")],
 )
 def get(ctx: Context, argv: list[bytes]) -> Reply:
@@ -45,7 +45,7 @@ def get(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="1.0.0",
     flags="write denyoom",
-    summary="Puts a string under a key, whatever was there before.",
+    summary="Stores a string at a key, replacing any previous value.",
     arguments=[
         Key("key", "RW access update variable_flags"),
         String("value"),
@@ -64,16 +64,16 @@ def get(ctx: Context, argv: list[bytes]) -> Reply:
         ),
     ],
     history=[
-        ("2.6.12", "Has the options `EX`, `PX`, `NX` and `XX`."),
-        ("6.0.0", "Has the option `KEEPTTL`."),
-        ("6.2.0", "Has the options `GET`, `EXAT` and `PXAT`."),
-        ("7.0.0", "`NX` and `GET` may be given together."),
-        ("8.1.0", "Has the option `IFEQ`."),
+        ("2.6.12", "Added the options `EX`, `PX`, `NX` and `XX`."),
+        ("6.0.0", "Added the option `KEEPTTL`."),
+        ("6.2.0", "Added the options `GET`, `EXAT` and `PXAT`."),
+        ("7.0.0", "`NX` and `GET` can be combined."),
+        ("8.1.0", "Added the option `IFEQ`."),
     ],
 )
 def set_(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) == 3:
-        # Nearly every SET is this one, and must not pay for options it does not have.
+        # Nearly every SET has no options and must not pay for parsing them.
         ctx.db.store(argv[1], argv[2], "set")
         return OK
     options = Options(argv, 3, SET_OPTIONS)
@@ -92,7 +92,7 @@ def set_(ctx: Context, argv: list[bytes]) -> Reply:
     keep_ttl = options.ttl == b"KEEPTTL"
     _store_until(ctx, key, value, deadline, keep_ttl=keep_ttl)
     if condition == b"IFEQ" and deadline is None:
-        # Redis knows no IFEQ, and a log must be readable to it.
+        # Redis has no IFEQ, and it must be able to read the log.
         ctx.log_as([b"SET", key, value, b"KEEPTTL"] if keep_ttl else [b"SET", key, value])
     return previous if options.get else OK
 
@@ -100,12 +100,12 @@ def set_(ctx: Context, argv: list[bytes]) -> Reply:
 def _store_until(
     ctx: Context, key: bytes, value: bytes, deadline: int | None, *, keep_ttl: bool = False
 ) -> None:
-    """Store a string, with a deadline if there is one, and log it with an absolute one."""
+    """Store a string and set its deadline, if any; the log gets the absolute deadline."""
     db = ctx.db
     if deadline is None:
         db.store(key, value, "set", keep_ttl=keep_ttl)
         return
-    # A deadline that is only moved is cheaper than one dropped and given anew.
+    # Moving the deadline is cheaper than removing it and setting a new one.
     db.store(key, value, "set", keep_ttl=True)
     db.expire_at(key, deadline)
     db.notify(key, "expire")
@@ -117,7 +117,7 @@ def _store_until(
     group="string",
     since="1.0.0",
     flags="write denyoom fast",
-    summary="Puts a string under a key that does not exist yet.",
+    summary="Stores a string at a key that does not exist yet.",
     arguments=[Key("key", "OW insert"), String("value")],
     deprecated=("2.6.12", "`SET` with the `NX` argument"),
 )
@@ -133,7 +133,7 @@ def setnx(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="2.0.0",
     flags="write denyoom",
-    summary="Puts a string under a key for a number of seconds.",
+    summary="Stores a string at a key and makes it expire after a number of seconds.",
     arguments=[Key("key", "OW update"), Integer("seconds"), String("value")],
     deprecated=("2.6.12", "`SET` with the `EX` argument"),
 )
@@ -148,7 +148,7 @@ def setex(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="2.6.0",
     flags="write denyoom",
-    summary="Puts a string under a key for a number of milliseconds.",
+    summary="Stores a string at a key and makes it expire after a number of milliseconds.",
     arguments=[Key("key", "OW update"), Integer("milliseconds"), String("value")],
     deprecated=("2.6.12", "`SET` with the `PX` argument"),
 )
@@ -163,7 +163,7 @@ def psetex(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="1.0.0",
     flags="write denyoom fast",
-    summary="Puts a string under a key and answers the one that was there.",
+    summary="Stores a string at a key and returns the previous one.",
     arguments=[Key("key", "RW access update"), String("value")],
     deprecated=("6.2.0", "`SET` with the `!GET` argument"),
 )
@@ -178,7 +178,7 @@ def getset(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="6.2.0",
     flags="write fast",
-    summary="Answers the string under a key and removes the key.",
+    summary="Returns the string stored at a key and removes the key.",
     arguments=[Key("key", "RW access delete")],
 )
 def getdel(ctx: Context, argv: list[bytes]) -> Reply:
@@ -194,7 +194,7 @@ def getdel(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="6.2.0",
     flags="write fast",
-    summary="Answers the string under a key and sets, moves or removes its deadline.",
+    summary="Returns the string stored at a key and sets or removes its expiry.",
     arguments=[
         Key("key", "RW access update"),
         OneOf("expiration", *expiry_arguments(None, None), Token("PERSIST"), optional=True),
@@ -226,7 +226,7 @@ def getex(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="9.0.0",
     flags="write fast",
-    summary="Removes a key if its string is equal to the one given.",
+    summary="Removes a key if the string stored there equals a given one.",
     arguments=[Key("key", "RM delete"), String("value")],
 )
 def delifeq(ctx: Context, argv: list[bytes]) -> Reply:
@@ -243,7 +243,7 @@ def delifeq(ctx: Context, argv: list[bytes]) -> Reply:
     group="string",
     since="2.2.0",
     flags="readonly fast",
-    summary="Answers the length of a string.",
+    summary="Returns the length of the string stored at a key, in bytes.",
     arguments=[Key("key", "RO")],
 )
 def strlen(ctx: Context, argv: list[bytes]) -> Reply:
@@ -260,13 +260,13 @@ def strlen(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.0.0",
     flags="readonly fast",
     complexity="O(N) for N keys.",
-    summary="Answers the strings under several keys, null for keys without one.",
+    summary="Returns the strings stored at several keys, null for keys without one.",
     arguments=[Key("key", "RO access", multiple=True)],
     tips=["request_policy:multi_shard"],
 )
 def mget(ctx: Context, argv: list[bytes]) -> Reply:
-    # `map` spares the comprehension a call of its own per key. Strings that are modified
-    # in place are copied: inside a transaction the reply outlives this command.
+    # `map` saves a Python-level call per key. Buffers, which are modified in place, are
+    # copied: inside a transaction the reply is encoded after later commands have run.
     return [
         value
         if value.__class__ is bytes
@@ -286,7 +286,7 @@ _PAIRS = ArgumentGroup("data", Key("key", "OW update"), String("value"), multipl
     since="1.0.1",
     flags="write denyoom",
     complexity="O(N) for N keys.",
-    summary="Puts strings under several keys at once.",
+    summary="Stores strings at several keys at once.",
     arguments=[_PAIRS],
     tips=["request_policy:multi_shard", "response_policy:all_succeeded"],
 )
@@ -305,7 +305,7 @@ def mset(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.0.1",
     flags="write denyoom",
     complexity="O(N) for N keys.",
-    summary="Puts strings under several keys, if none of them exists.",
+    summary="Stores strings at several keys if none of the keys exists.",
     arguments=[ArgumentGroup("data", Key("key", "OW insert"), String("value"), multiple=True)],
 )
 def msetnx(ctx: Context, argv: list[bytes]) -> Reply:
@@ -323,7 +323,7 @@ def msetnx(ctx: Context, argv: list[bytes]) -> Reply:
     since="9.1.0",
     flags="write denyoom",
     complexity="O(N) for N keys.",
-    summary="Puts strings under several keys, with one deadline and one condition for all.",
+    summary="Stores strings at several keys, with a shared expiry and condition.",
     arguments=[
         Integer("numkeys"),
         _PAIRS,

@@ -1,19 +1,20 @@
 """LCS: the longest common subsequence of two strings.
 
-The usual table of lengths takes a step and four bytes per pair of positions. Here a whole
-row of it is one integer with a bit per position, set where the length grows, and comes out
-of the row before by a handful of big-integer operations (Hyyrö, 2004). That is a sixtieth
-of the steps and a thirty-second of the memory, which is what makes it bearable in Python.
+The textbook algorithm fills a table of lengths, with one step and four bytes per pair of
+positions. Here a row of the table is one integer with a bit per position, set where the
+length grows; a few big-integer operations compute it from the previous row (Hyyrö, 2004).
+That takes about a sixtieth of the steps and a thirty-second of the memory, which makes the
+command usable in Python.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key, Token
 from commands.engine.key_specs import KeySpec
-from commands.engine.numbers import parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
@@ -26,7 +27,7 @@ _TOO_LARGE = "ERR Insufficient memory, failed allocating transient memory for LC
 
 @dataclass(slots=True)
 class _Match:
-    """A stretch that both strings have: where it begins in each, and how long it is."""
+    """A run of bytes that both strings contain: its start in each, and its length."""
 
     first: int
     second: int
@@ -38,7 +39,7 @@ class _Match:
     group="string",
     since="7.0.0",
     flags="readonly",
-    complexity="O(N*M) for strings of the lengths N and M.",
+    complexity="O(N*M) for strings of lengths N and M.",
     summary="Finds the longest common subsequence of two strings.",
     arguments=[
         Key("key1", "RO access"),
@@ -56,25 +57,23 @@ def lcs(ctx: Context, argv: list[bytes]) -> Reply:
     except WrongType:
         raise CommandError(_NOT_STRINGS) from None
     only_length = indexes = with_lengths = False
-    least = 0
-    at = 3
-    while at < len(argv):
-        word = argv[at].upper()
-        at += 1
-        if word == b"IDX":
+    min_length = 0
+    arguments = Arguments(argv, 3)
+    while arguments:
+        option = arguments.option()
+        if option == b"IDX":
             indexes = True
-        elif word == b"LEN":
+        elif option == b"LEN":
             only_length = True
-        elif word == b"WITHMATCHLEN":
+        elif option == b"WITHMATCHLEN":
             with_lengths = True
-        elif word == b"MINMATCHLEN" and at < len(argv):
-            least = max(parse_integer(argv[at]), 0)
-            at += 1
+        elif option == b"MINMATCHLEN":
+            min_length = arguments.integer()
         else:
             raise CommandError(SYNTAX)
     if only_length and indexes:
         raise CommandError(_BOTH)
-    # One bit per pair of positions is kept; that shall not be more than one string may be.
+    # The table takes one bit per pair of positions; limit it to the size of one string.
     if (len(first) + 1) * (len(second) + 1) // 8 > ctx.instance.settings.proto_max_bulk_len:
         raise CommandError(_TOO_LARGE)
     if only_length:
@@ -85,7 +84,7 @@ def lcs(ctx: Context, argv: list[bytes]) -> Reply:
         return b"".join([first[m.first : m.first + m.length] for m in reversed(matches)])
     shown: list[Reply] = []
     for match in matches:
-        if match.length >= least:
+        if match.length >= min_length:
             ranges: list[Reply] = [
                 [match.first, match.first + match.length - 1],
                 [match.second, match.second + match.length - 1],
@@ -95,40 +94,41 @@ def lcs(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _rows(short: bytes, long: bytes) -> list[int]:
-    """For each prefix of `short`, the positions of `long` where its common length grows."""
-    places: dict[int, int] = {}
+    """For each prefix of `short`, return the positions of `long` where the length grows."""
+    positions: dict[int, int] = {}
     for letter in set(short):
-        # Letter by letter through the other string, as binary digits, last place first.
+        # Where the letter occurs in the other string, as binary digits, last position first.
         table = bytes(0x31 if byte == letter else 0x30 for byte in range(256))
-        places[letter] = int(long[::-1].translate(table) or b"0", 2)
+        positions[letter] = int(long[::-1].translate(table) or b"0", 2)
     full = (1 << len(long)) - 1
     level = full
     rows = [0]
     for letter in short:
-        met = level & places[letter]
+        met = level & positions[letter]
         level = ((level + met) | (level - met)) & full
         rows.append(level ^ full)
     return rows
 
 
 def _matches(first: bytes, second: bytes) -> list[_Match]:
-    """The stretches of the subsequence that Redis picks among equally long ones, last first.
+    """Return the runs of the subsequence, the last one first.
 
-    It walks back from the ends of both strings, over equal letters together and otherwise
-    giving up a letter of the first string only where that keeps strictly more.
+    Among equally long subsequences, Redis chooses the one found by walking back from the
+    ends of both strings: equal letters are taken together; otherwise a letter of the first
+    string is skipped only if that leaves a strictly longer subsequence.
     """
     swapped = len(first) > len(second)
     short, long = (second, first) if swapped else (first, second)
     rows = _rows(short, long)
     matches: list[_Match] = []
-    going_on = False
+    extending = False
     i, j = len(short), len(long)
     new_row = True
     while i and j:
         if new_row:
             mask = (1 << j) - 1
             growth, growth_above = rows[i] & mask, rows[i - 1] & mask
-            # The common lengths here, and with one letter less of the short string.
+            # The common length here, and with one letter fewer of the short string.
             here, above = growth.bit_count(), growth_above.bit_count()
             width = j + 7 >> 3
             row, upper = growth.to_bytes(width, "little"), growth_above.to_bytes(width, "little")
@@ -137,15 +137,15 @@ def _matches(first: bytes, second: bytes) -> list[_Match]:
             i -= 1
             j -= 1
             a, b = (j, i) if swapped else (i, j)
-            if going_on:
+            if extending:
                 match = matches[-1]
                 match.first, match.second = a, b
                 match.length += 1
             else:
                 matches.append(_Match(a, b, 1))
-            going_on = True
+            extending = True
             continue
-        going_on = False
+        extending = False
         at, bit = j - 1 >> 3, j - 1 & 7
         left = here - (row[at] >> bit & 1)
         if above > left or (swapped and above == left):

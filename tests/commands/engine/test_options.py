@@ -149,6 +149,11 @@ def test_commands_of_redis_say_what_is_no_integer() -> None:
     assert error("COUNT x", REDIS) == "ERR value is not an integer or out of range"
 
 
+def test_commands_of_redis_name_the_range_of_an_integer() -> None:
+    message = "ERR value is out of range, value must between 1 and 100"
+    assert error("COUNT 101", REDIS) == message
+
+
 def test_commands_of_redis_may_repeat_an_option() -> None:
     assert parsed("COUNT 1 COUNT 2 NX NX", REDIS) == Request(b"k", "N", 2, condition=b"NX")
 
@@ -162,6 +167,41 @@ def test_a_required_option_must_be_there() -> None:
     assert parser.parse([b"X", b"step", b"3"]) == Put(3)
     with pytest.raises(CommandError, match="ERR STEP is missing"):
         parser.parse([b"X"])
+
+
+def test_a_required_choice_of_tokens_stands_at_its_place() -> None:
+    @dataclass(slots=True)
+    class Insert:
+        key: bytes
+        where: bytes
+        pivot: bytes
+
+    arguments = [
+        Key("key", "RW"),
+        OneOf("where", Token("BEFORE"), Token("AFTER")),
+        String("pivot"),
+    ]
+    parser = ArgumentParser("X", Insert, arguments, own=True)
+    assert parser.parse([b"X", b"k", b"after", b"BEFORE"]) == Insert(b"k", b"AFTER", b"BEFORE")
+    with pytest.raises(CommandError, match=r"ERR where is incomplete, expected: <BEFORE \| AFTER>"):
+        parser.parse([b"X", b"k", b"UP", b"p"])
+
+
+def test_an_integer_may_be_read_by_a_rule_of_its_own() -> None:
+    @dataclass(slots=True)
+    class Find:
+        rank: object = None
+
+    def read(word: bytes) -> int:
+        if word == b"0":
+            raise CommandError("ERR RANK can't be zero")
+        return int(word)
+
+    arguments = [Integer("rank", "RANK", optional=True, convert=read)]
+    parser = ArgumentParser("X", Find, arguments, own=False)
+    assert parser.parse([b"X", b"RANK", b"-2"]) == Find(-2)
+    with pytest.raises(CommandError, match="RANK can't be zero"):
+        parser.parse([b"X", b"RANK", b"0"])
 
 
 def test_optional_words_without_a_token_come_before_options() -> None:

@@ -1,10 +1,10 @@
-"""Hash fields run out with the instance's clock, and Redis' errors where Valkey's differ."""
+"""Expiry of hash fields as time passes, and error texts of Redis that differ from Valkey's."""
 
 from tests.support.resp import Connection, Error
 from tests.support.servers import RunningServer
 
 
-def test_fields_run_out_one_by_one(server: RunningServer, client: Connection) -> None:
+def test_fields_expire_one_by_one(server: RunningServer, client: Connection) -> None:
     server.freeze()
     client("HSET", "h", "a", 1, "b", 2)
     assert client("HPEXPIRE", "h", 100, "FIELDS", 1, "a") == [1]
@@ -19,7 +19,7 @@ def test_fields_run_out_one_by_one(server: RunningServer, client: Connection) ->
     assert client("EXISTS", "h") == 0
 
 
-def test_setting_a_field_again_lets_it_live(server: RunningServer, client: Connection) -> None:
+def test_setting_a_field_removes_its_expiry(server: RunningServer, client: Connection) -> None:
     server.freeze()
     client("HSETEX", "h", "PX", 100, "FIELDS", 2, "a", 1, "b", 2)
     client("HSET", "h", "a", 3)
@@ -27,7 +27,7 @@ def test_setting_a_field_again_lets_it_live(server: RunningServer, client: Conne
     assert client("HGETALL", "h") == [b"a", b"3"]
 
 
-def test_errors_are_those_of_redis(client: Connection) -> None:
+def test_errors_have_the_texts_of_redis(client: Connection) -> None:
     client("HSET", "h", "a", 1)
     for words, text in (
         ("HEXPIRE h -1 FIELDS 1 a", "ERR invalid expire time, must be >= 0"),

@@ -1,30 +1,23 @@
-"""DUMP and RESTORE, where events, other clients and the log matter.
+"""DUMP and RESTORE: events, expiry, blocked clients and log entries.
 
-What a request alone decides is compared with real servers in tests/differential, and the
-payloads of all values in tests/storage/rdb.
+Replies are compared with real servers in tests/differential; tests/storage/rdb covers the
+payloads of all types.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from storage.journal import Journal
 from storage.rdb import dump_value
 from tests.commands.keys.test_keys import dirty, listen
+from tests.support.offline import bare
 from tests.support.resp import Connection, Error
 from tests.support.servers import RunningServer
 
 ONE = dump_value(b"1")
 
 
-def keep_journal(server: RunningServer) -> Journal:
-    """Where the server notes what is to be logged from now on."""
-    journal = Journal()
-    server.call(setattr, server.instance.keyspace, "journal", journal)
-    return journal
-
-
-def test_a_value_of_every_type_can_be_taken_elsewhere(client: Connection) -> None:
+def test_a_value_of_every_type_can_be_restored(client: Connection) -> None:
     client("SET", "string", "value")
     client("RPUSH", "list", "a", "b")
     client("SADD", "set", "a", "b")
@@ -38,12 +31,12 @@ def test_a_value_of_every_type_can_be_taken_elsewhere(client: Connection) -> Non
         assert client("DEBUG", "DIGEST-VALUE", "copy") == client("DEBUG", "DIGEST-VALUE", key)
 
 
-def test_restoring_tells_of_itself(server: RunningServer, client: Connection) -> None:
-    heard = listen(server)
+def test_restoring_announces_events(server: RunningServer, client: Connection) -> None:
+    events = listen(server)
     before = dirty(server)
     client("RESTORE", "k", 0, ONE)
     client("RESTORE", "k", 0, ONE, "REPLACE")
-    assert heard == [
+    assert events == [
         (0, b"k", "new", False),
         (0, b"k", "restore", True),
         (0, b"k", "new", False),
@@ -52,20 +45,22 @@ def test_restoring_tells_of_itself(server: RunningServer, client: Connection) ->
     assert dirty(server) == before + 2
 
 
-def test_restoring_what_has_run_out_deletes(server: RunningServer, client: Connection) -> None:
-    heard = listen(server)
+def test_restoring_an_expired_value_removes_the_key(
+    server: RunningServer, client: Connection
+) -> None:
+    events = listen(server)
     before = dirty(server)
     client("RESTORE", "k", 1, ONE, "ABSTTL")
-    assert heard == []
+    assert events == []
     assert dirty(server) == before
     client("SET", "k", "old")
-    heard.clear()
+    events.clear()
     client("RESTORE", "k", 1, ONE, "ABSTTL", "REPLACE")
-    assert heard == [(0, b"k", "del", True)]
+    assert events == [(0, b"k", "del", True)]
     assert dirty(server) == before + 2
 
 
-def test_a_refused_restore_changes_nothing(server: RunningServer, client: Connection) -> None:
+def test_a_failed_restore_changes_nothing(server: RunningServer, client: Connection) -> None:
     client("SET", "k", "old", "EX", 100)
     before = dirty(server)
     for words in (("x", ONE), (-1, ONE), (0, "bad"), (0, ONE[:-1] + b"?"), (0, ONE, "FREQ", 256)):
@@ -75,7 +70,7 @@ def test_a_refused_restore_changes_nothing(server: RunningServer, client: Connec
     assert dirty(server) == before
 
 
-def test_a_restored_key_runs_out(server: RunningServer, client: Connection) -> None:
+def test_a_restored_key_expires(server: RunningServer, client: Connection) -> None:
     server.freeze()
     client("RESTORE", "k", 500, ONE)
     assert client("PEXPIRETIME", "k") == server.now_ms() + 500
@@ -85,7 +80,7 @@ def test_a_restored_key_runs_out(server: RunningServer, client: Connection) -> N
     assert client("GET", "k") is None
 
 
-def test_fields_of_a_restored_hash_run_out(server: RunningServer, client: Connection) -> None:
+def test_fields_of_a_restored_hash_expire(server: RunningServer, client: Connection) -> None:
     server.freeze()
     client("HSET", "h", "f", "v", "g", "w")
     client("HPEXPIRE", "h", 500, "FIELDS", 1, "f")
@@ -98,7 +93,7 @@ def test_fields_of_a_restored_hash_run_out(server: RunningServer, client: Connec
     assert client("HGETALL", "late") == [b"g", b"w"]
 
 
-def test_strings_are_compressed_as_the_setting_says(client: Connection) -> None:
+def test_the_rdbcompression_setting_controls_compression(client: Connection) -> None:
     pytest.importorskip("lzf")
     client("SET", "k", "abc" * 1000)
     client("CONFIG", "SET", "rdbcompression", "no")
@@ -111,7 +106,7 @@ def test_strings_are_compressed_as_the_setting_says(client: Connection) -> None:
         assert client("GET", "copy") == b"abc" * 1000
 
 
-def test_restoring_wakes_who_waits(server: RunningServer, client: Connection) -> None:
+def test_restoring_wakes_a_blocked_client(server: RunningServer, client: Connection) -> None:
     client("RPUSH", "list", "item")
     payload = client("DUMP", "list")
     waiting = server.connect()
@@ -120,19 +115,17 @@ def test_restoring_wakes_who_waits(server: RunningServer, client: Connection) ->
     assert waiting.read() == [b"k", b"item"]
 
 
-def test_what_is_logged_runs_out_at_the_same_moment(
-    server: RunningServer, client: Connection
-) -> None:
+def test_log_entries_have_absolute_deadlines(server: RunningServer, client: Connection) -> None:
     server.freeze()
     at = b"%d" % (server.now_ms() + 500)
-    journal = keep_journal(server)
+    journal = server.record()
     client("RESTORE", "k", 500, ONE)
     client("RESTORE", "k", 500, ONE, "REPLACE", "IDLETIME", 7)
     client("RESTORE", "k", 0, ONE, "REPLACE")
     client("RESTORE", "k", at, ONE, "REPLACE", "ABSTTL")
     client("RESTORE", "k", 1, ONE, "REPLACE", "ABSTTL")
     client("RESTORE", "k", 1, ONE, "REPLACE", "ABSTTL")
-    assert [request for request in server.call(journal.take) if request[0] != b"SELECT"] == [
+    assert server.call(bare, journal) == [
         [b"RESTORE", b"k", at, ONE, b"ABSTTL"],
         [b"RESTORE", b"k", at, ONE, b"REPLACE", b"IDLETIME", b"7", b"ABSTTL"],
         [b"RESTORE", b"k", b"0", ONE, b"REPLACE"],

@@ -1,4 +1,4 @@
-"""Deadlines of keys as time goes by, and what of them is logged."""
+"""Expiry of keys as time passes, and log entries of the commands that set it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_seconds_are_rounded(
     assert client("PTTL", "k") == left_ms
 
 
-def test_a_moment_is_the_same_in_both_units(server: RunningServer, client: Connection) -> None:
+def test_expiry_times_agree_in_both_units(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     client("SET", "k", 1)
     client("EXPIRE", "k", 100)
@@ -42,7 +42,9 @@ def test_a_moment_is_the_same_in_both_units(server: RunningServer, client: Conne
     assert client("EXPIRETIME", "k") == NOW // 1000 + 100
 
 
-def test_a_deadline_of_now_removes_at_once(server: RunningServer, client: Connection) -> None:
+def test_a_deadline_of_now_removes_the_key_at_once(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze(NOW)
     client("SET", "k", 1)
     assert client("PEXPIREAT", "k", NOW) == 1
@@ -61,7 +63,7 @@ def test_a_deadline_of_now_removes_at_once(server: RunningServer, client: Connec
         (b"EXPIRE missing 10", None),
     ],
 )
-def test_what_is_logged_does_not_depend_on_when(request_: bytes, logged: bytes | None) -> None:
+def test_log_entries_have_absolute_deadlines(request_: bytes, logged: bytes | None) -> None:
     session = Offline(NOW)
     session(b"SET", b"k", b"v")
     assert session.logged(*request_.split()) == ([] if logged is None else [logged.split()])

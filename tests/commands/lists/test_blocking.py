@@ -1,4 +1,4 @@
-"""Only what these commands decide; blocking itself: tests/server/execution/test_blocking.py."""
+"""Arguments of blocking list commands; blocking: tests/server/execution/test_blocking.py."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from tests.support.resp import Connection, Error
 
 
 @pytest.mark.parametrize("timeout", ["-1", "-0.001", "-inf"], ids=["whole", "fraction", "infinite"])
-def test_negative_timeouts(client: Connection, timeout: str) -> None:
+def test_a_negative_timeout_is_an_error(client: Connection, timeout: str) -> None:
     assert client("BLPOP", "k", timeout) == Error("ERR timeout is negative")
 
 
 @pytest.mark.parametrize("timeout", ["inf", "1e300", "9223372036854775"])
-def test_timeouts_beyond_time(client: Connection, timeout: str) -> None:
+def test_a_timeout_that_overflows_is_an_error(client: Connection, timeout: str) -> None:
     assert client("BRPOP", "k", timeout) == Error("ERR timeout is out of range")
 
 
-def test_a_refused_wait_takes_nothing(client: Connection) -> None:
+def test_a_failed_request_removes_no_element(client: Connection) -> None:
     client("RPUSH", "k", "a")
     client("SET", "s", "text")
     for words in [

@@ -1,5 +1,7 @@
-"""What lists tell the rest of the server: events, changes, and what is to be logged. Their
-replies are compared with real servers in tests/differential/cases/lists.py."""
+"""Events, change counts and log entries of list commands.
+
+Replies are compared with real servers in tests/differential/cases/lists.py.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from tests.support.servers import RunningServer
 Words = tuple[str | int, ...]
 
 
-class Told:
-    """What a database told its observers, and how much dirt it counted."""
+class Observed:
+    """Records the events of a server, and how many changes it counted."""
 
     def __init__(self, server: RunningServer) -> None:
         self._server = server
@@ -29,12 +31,12 @@ class Told:
         self.events.append(f"{event} {key.decode()}")
 
     @property
-    def dirt(self) -> int:
+    def dirty(self) -> int:
         return self._server.call(lambda: self._keyspace.dirty - self._dirty)
 
 
 @pytest.mark.parametrize(
-    ("words", "events", "dirt"),
+    ("words", "events", "dirty"),
     [
         (("LPUSH", "new", "a", "b"), ["new new", "lpush new"], 2),
         (("RPUSH", "l", "d", "e"), ["rpush l"], 2),
@@ -61,14 +63,14 @@ class Told:
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
 )
-def test_events_and_dirt(
-    server: RunningServer, client: Connection, words: Words, events: list[str], dirt: int
+def test_events_and_change_counts(
+    server: RunningServer, client: Connection, words: Words, events: list[str], dirty: int
 ) -> None:
     client.pipeline([("RPUSH", "l", "a", "b", "c"), ("RPUSH", "one", "a")])
-    told = Told(server)
+    observed = Observed(server)
     client(*words)
-    assert [event for event in told.events if not event.startswith("keymiss")] == events
-    assert told.dirt == dirt
+    assert [event for event in observed.events if not event.startswith("keymiss")] == events
+    assert observed.dirty == dirty
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_events_and_dirt(
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
 )
-def test_what_is_logged_does_not_wait(
+def test_log_entries_do_not_block(
     server: RunningServer, client: Connection, words: Words, logged: list[list[bytes]]
 ) -> None:
     client("RPUSH", "l", "a", "b", "c")
@@ -92,7 +94,9 @@ def test_what_is_logged_does_not_wait(
     assert server.call(bare, journal) == logged
 
 
-def test_a_key_that_ran_out_is_a_new_list(server: RunningServer, client: Connection) -> None:
+def test_pushing_to_an_expired_key_creates_a_new_list(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     client("RPUSH", "l", "old")
     client("PEXPIRE", "l", 10)

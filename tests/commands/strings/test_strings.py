@@ -1,6 +1,6 @@
-"""Strings where time, events or the log matter, and the arithmetic of long doubles.
+"""Expiry, events and log entries of string commands, and the arithmetic of long doubles.
 
-What a request alone decides is compared with real servers in tests/differential.
+Replies are compared with real servers in tests/differential.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def run(ctx: Context, *words: bytes) -> object:
     return load()[words[0].decode()].handler(ctx, list(words))
 
 
-def test_a_deadline_ends_the_string(server: RunningServer, client: Connection) -> None:
+def test_a_string_expires_after_its_deadline(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     assert client("SET", "k", "v", "PX", "1000") == "OK"
     server.advance(1000)
@@ -61,7 +61,7 @@ def test_a_deadline_ends_the_string(server: RunningServer, client: Connection) -
         ("INCRBYFLOAT f 0.1", b"SET f 0.1 KEEPTTL"),
     ],
 )
-def test_the_log_gets_what_redis_can_repeat(
+def test_log_entries_are_reproducible_and_readable_by_redis(
     ctx: Context, request_: str, logged: bytes | None
 ) -> None:
     run(ctx, b"SET", b"k", b"old")
@@ -93,7 +93,7 @@ def test_the_log_gets_what_redis_can_repeat(
         ("PFMERGE h", "new pfadd"),
     ],
 )
-def test_every_change_is_announced_under_redis_own_name(
+def test_changes_are_announced_with_the_event_names_of_redis(
     ctx: Context, request_: str, events: str
 ) -> None:
     run(ctx, b"SET", b"k", b"old")
@@ -108,7 +108,7 @@ def test_every_change_is_announced_under_redis_own_name(
     assert " ".join(seen) == events
 
 
-def test_long_doubles_round_once_and_to_even() -> None:
+def test_long_doubles_round_once_half_to_even() -> None:
     def total(one: bytes, other: bytes) -> bytes | None:
         a, b = read_long_double(one), read_long_double(other)
         assert a is not None
@@ -117,7 +117,7 @@ def test_long_doubles_round_once_and_to_even() -> None:
 
     assert total(b"0.1", b"0.2") == b"0.3"
     assert total(b"9007199254740993", b"0") == b"9007199254740993"
-    # 2**64 + 1 needs 65 bits and lies half way.
+    # 2**64 + 1 needs 65 bits and is half way between its neighbours.
     assert total(b"18446744073709551617", b"0") == b"18446744073709551616"
     assert total(b"18446744073709551619", b"0") == b"18446744073709551620"
     assert total(b"-0", b"0") == b"0"
@@ -136,7 +136,7 @@ def test_long_doubles_add_small_integers_exactly() -> None:
         assert add_long_doubles(one, other) == b"%d" % (a + b)
 
 
-def test_a_transactions_replies_show_the_string_as_it_was(client: Connection) -> None:
+def test_replies_of_a_transaction_are_not_changed_by_its_later_commands(client: Connection) -> None:
     client("APPEND", "k", "a")
     client("APPEND", "k", "b")
     client("MULTI")

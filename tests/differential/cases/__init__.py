@@ -15,7 +15,7 @@ tuple of words, and starts with no data:
 Every reply must be exactly that of valkey-server, in RESP2 and in RESP3, and so must the
 data at the end. A command written as a call of one of the functions of
 `tests.differential.compare` (`as_set`, `in_any_order`, `rounded`, `loosely`, `code_only`,
-`redis_way`) asks for less; commands whose replies have no order or follow the clock
-(`compare.BY_COMMAND`) need no mark. A module whose commands redis-server 7.0 does not know
-says `LATER_THAN_REDIS_7_0 = True`, or lists the names of such cases there.
+`redis_way`) is compared less strictly; commands whose replies are unordered or depend on the
+clock (`compare.BY_COMMAND`) need no mark. A module whose commands redis-server 7.0 does not
+have sets `LATER_THAN_REDIS_7_0 = True`, or to the names of those cases.
 """

@@ -1,4 +1,4 @@
-"""A server alone: roles, clusters, modules, and how not to shut it down."""
+"""A standalone server: roles, clusters, modules, and invalid SHUTDOWN requests."""
 
 from tests.differential.compare import Call, redis_way
 

@@ -1,4 +1,4 @@
-"""Bits and fields of bits inside strings."""
+"""Bitmaps and bit fields."""
 
 from tests.differential.compare import Call, redis_way, same_changes
 

@@ -1,4 +1,4 @@
-"""Connections: protocol, identity, and what CLIENT shows and changes."""
+"""Connections: HELLO, and the subcommands of CLIENT."""
 
 from tests.differential.compare import Call, code_only, loosely, redis_way
 
@@ -71,7 +71,7 @@ LATER_FILTERS: Script = [
         ("SKIPME", "YES", "NAME", "nobody"),
         ("NAME",),
     )
-    # CLIENT KILL with one word is of the old form.
+    # CLIENT KILL with one argument is the old form.
     if not (command == "KILL" and len(words) == 1)
 ]
 

@@ -1,4 +1,4 @@
-"""CLUSTER on a server that is in none."""
+"""CLUSTER on a server without cluster mode."""
 
 from tests.differential.compare import redis_way
 

@@ -1,4 +1,4 @@
-"""CONFIG: names, values, errors, and that several settings change together or not at all."""
+"""CONFIG: names, values, errors, and atomic changes of several settings."""
 
 from tests.differential.compare import Call, as_pairs, redis_way
 
@@ -6,7 +6,7 @@ Script = list[tuple[str | bytes | int | float, ...] | Call]
 
 
 def _set(name: str, *values: str | int) -> Script:
-    """Each value in turn, and what is shown afterwards."""
+    """Set each value in turn, reading the setting after each."""
     script: Script = []
     for value in values:
         script += [("CONFIG", "SET", name, value), ("CONFIG", "GET", name)]

@@ -103,7 +103,7 @@ DIGESTS: Script = [
     ("DEBUG", "DIGEST-VALUE", "s"),
     ("DEBUG", "DIGEST"),
 ]
-# Valkey prints these scores in another way before it mixes them in.
+# Valkey formats these scores differently before it adds them to the digest.
 SCORES: Script = [
     ("ZADD", "z", "3.0000000000000004", "b", "1e300", "d", "-0", "e", 0.1, "f"),
     redis_way("DEBUG", "DIGEST-VALUE", "z"),

@@ -1,4 +1,4 @@
-"""SLOWLOG, LATENCY and MEMORY: errors, and what does not depend on the machine."""
+"""SLOWLOG, LATENCY and MEMORY: errors, and replies that do not depend on the machine."""
 
 from tests.differential.compare import Call, loosely
 

@@ -1,8 +1,8 @@
-"""DUMP and RESTORE: options, refusals and payloads that are the same everywhere."""
+"""DUMP and RESTORE: options, errors, and payloads that all servers read."""
 
 Script = list[tuple[str | bytes | int | float, ...]]
 
-# The string "1", in the version that all of the servers read.
+# The string "1" in a version of the format that all servers read.
 ONE = b"\x00\xc0\x01\n\x00&x\xe7\xb6\xd1\x01\x11\xfc"
 
 

@@ -1,4 +1,4 @@
-"""Deadlines of keys: giving them under conditions, reading and losing them."""
+"""Expiry of keys: setting it under conditions, reading and removing it."""
 
 from itertools import product
 

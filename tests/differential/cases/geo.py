@@ -1,4 +1,4 @@
-"""Places: adding, measuring, and searching circles and boxes."""
+"""Geospatial sets: adding, distances, and searches by radius and box."""
 
 from tests.differential.compare import Call, same_changes
 

@@ -1,6 +1,6 @@
-"""Deadlines of hash fields, where Valkey and Redis agree.
+"""Expiry of hash fields, where Valkey and Redis agree.
 
-The encoding of a hash with deadlines is not among that, so none is left at the end.
+They do not agree on the encoding of a hash with deadlines, so no case leaves one at the end.
 """
 
 from tests.differential.compare import Call, same_changes

@@ -1,4 +1,4 @@
-"""Hashes: encodings, numbers, scans, and the order in which errors are found."""
+"""Hashes: encodings, numbers, scans, and the order in which errors are detected."""
 
 from tests.differential.compare import Call
 

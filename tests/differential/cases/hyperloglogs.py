@@ -1,4 +1,4 @@
-"""HyperLogLogs: counts, and every byte of what is stored."""
+"""HyperLogLogs: counts, and every byte of the stored strings."""
 
 from tests.differential.compare import Call, same_changes
 
@@ -10,7 +10,7 @@ HEADER = b"HYLL\x01" + bytes(10) + b"\x80"
 
 
 def added(key: str, start: int, count: int, step: int) -> list[Words]:
-    """PFADDs of `step` elements each, and a look at the bytes now and then."""
+    """Return PFADDs of `step` elements each, reading the bytes after each."""
     return [
         words
         for at in range(start, start + count, step)

@@ -1,4 +1,4 @@
-"""COMMAND: shapes and errors. What is declared is compared in tests/test_completeness.py."""
+"""COMMAND: shapes and errors. tests/test_completeness.py compares the declarations."""
 
 from tests.differential.compare import Call, as_set
 
@@ -71,6 +71,6 @@ FEW_WORDS: Script = [
     ("COMMAND", "GETKEYS", "ping"),
 ]
 
-# Redis 7.2 and Valkey look into requests of one word, which Redis 7.0 refuses.
+# Redis 7.2 and Valkey accept requests of one word, which Redis 7.0 rejects.
 LATER_THAN_REDIS_7_0 = ["few words"]
 CASES: dict[str, Script] = {"info": INFO, "list": LIST, "keys": KEYS, "few words": FEW_WORDS}

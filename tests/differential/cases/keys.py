@@ -1,4 +1,4 @@
-"""Keys whatever they hold: removing, renaming, copying, describing, walking over them."""
+"""Keys of any type: removing, renaming, moving, copying, describing and scanning."""
 
 from tests.differential.compare import Call, loosely, redis_way, same_changes
 

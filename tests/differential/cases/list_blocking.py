@@ -1,4 +1,4 @@
-"""Lists for those who can wait, where they need not; and what they may not ask."""
+"""Blocking list commands that do not block or time out at once, and their errors."""
 
 from __future__ import annotations
 

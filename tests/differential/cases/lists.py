@@ -1,4 +1,4 @@
-"""Lists: both ends, the middle, moving, and when the encoding changes."""
+"""Lists: pushing, popping, indexes, moving, and changes of the encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NO_INTEGERS = ["", "x", "1.0", " 1", "+1", "01", 2**63, -(2**63) - 1]
 def _around(
     *steps: tuple[str | bytes | int | float, ...],
 ) -> list[tuple[str | bytes | int | float, ...]]:
-    """The steps, each followed by a look at the list `l`."""
+    """Return the steps, reading the list `l` after each."""
     look = [("LRANGE", "l", 0, -1), ("OBJECT", "ENCODING", "l")]
     return list(chain.from_iterable([step, *look] for step in steps))
 

@@ -1,4 +1,4 @@
-"""Saving and loading as clients meet it."""
+"""Commands that save and load data."""
 
 from __future__ import annotations
 

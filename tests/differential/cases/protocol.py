@@ -1,4 +1,4 @@
-"""The frame around all commands: names, arities, casing, and what no command is."""
+"""Requests of any command: unknown names, arity, and upper and lower case."""
 
 from tests.differential.compare import Call
 

@@ -1,4 +1,4 @@
-"""Subscribing and its confirmations, sending, and asking who listens."""
+"""Subscribing and its confirmations, publishing, and PUBSUB."""
 
 from __future__ import annotations
 

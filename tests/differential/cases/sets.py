@@ -1,4 +1,4 @@
-"""Sets: encodings, what combines several, and the order in which errors are found."""
+"""Sets: encodings, set algebra, and the order in which errors are detected."""
 
 from tests.differential.compare import Call
 

@@ -1,4 +1,4 @@
-"""SORT: numbers and texts, by and into other keys."""
+"""SORT: numbers and texts, BY, GET and STORE."""
 
 from itertools import product
 

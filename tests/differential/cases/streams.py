@@ -1,4 +1,4 @@
-"""Streams, their consumer groups, and what XINFO tells of both."""
+"""Streams, their consumer groups, and XINFO."""
 
 from tests.differential.compare import Call, loosely, redis_way, rounded_ms
 
@@ -6,7 +6,7 @@ Script = list[tuple[str | bytes | int | float, ...] | Call]
 
 
 def script(text: str) -> Script:
-    """A command per line, its words separated by spaces."""
+    """Parse one command per line, its words separated by spaces."""
     return [tuple(line.split()) for line in text.strip().splitlines()]
 
 
@@ -463,14 +463,14 @@ CASES: dict[str, Script] = {
         XDEL s 3-5 10-0
         XINFO GROUPS s
     """),
-    # A group that stands before a deleted entry, and all of the stream behind both.
+    # A group positioned before a deleted entry, with the rest of the stream after both.
     "lag past what was deleted": [
         *entries("s", "1-0", "2-0", "3-0"),
         ("XGROUP", "CREATE", "s", "g", "0"),
         ("XDEL", "s", "1-0"),
         redis_way("XINFO", "GROUPS", "s"),
     ],
-    # Redis counted entries here that were gone, until 7.2.7: Valkey is asked.
+    # Before 7.2.7, Redis counted deleted entries here: compare with Valkey.
     "lag across what was deleted": script("""
         XADD s 5-0 a b
         XDEL s 5-0
@@ -487,7 +487,7 @@ CASES: dict[str, Script] = {
         XREADGROUP GROUP unknown alice STREAMS s >
         XINFO GROUPS s
     """),
-    # Approximate trims take whole nodes, which are full after so many entries or bytes.
+    # Approximate trimming removes whole nodes, limited to this many entries or bytes.
     "nodes by entries": [
         ("CONFIG", "SET", "stream-node-max-entries", 3),
         *entries("s", *(f"{at}-0" for at in range(1, 21))),

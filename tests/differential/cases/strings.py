@@ -1,4 +1,4 @@
-"""Strings: values, options, conditions, deadlines, numbers and parts."""
+"""Strings: values, options, conditions, expiry, numbers and ranges."""
 
 from tests.differential.compare import Call, redis_way
 

@@ -1,4 +1,4 @@
-"""MULTI and what follows: queueing, refusing, running, watching one's own keys."""
+"""MULTI, EXEC, DISCARD and WATCH: queueing, rejecting and running requests."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
         ("SET", "k", "w"),
         ("EXEC",),
         ("GET", "k"),
-        # What failed is forgotten.
+        # A failed transaction leaves nothing behind.
         ("MULTI",),
         ("GET", "k"),
         ("EXEC",),
