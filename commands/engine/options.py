@@ -124,9 +124,10 @@ class _RedisErrors:
         return CommandError(SYNTAX)
 
     def integer(self, argument: Argument, word: bytes) -> int:
-        number = parse_integer(word, argument.message or NOT_AN_INTEGER)
+        message = argument.message or NOT_AN_INTEGER
+        number = parse_integer(word, message)
         if not argument.low <= number <= argument.high:
-            raise CommandError(argument.message or NOT_AN_INTEGER)
+            raise CommandError(argument.range_message or message)
         return number
 
 
