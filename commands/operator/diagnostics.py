@@ -153,7 +153,7 @@ def _entries(log: SlowLog, count: int) -> Reply:
         entries = entries[:count]
     return [
         [
-            entry.ident,
+            entry.id,
             entry.at_seconds,
             entry.microseconds,
             list(entry.argv),
