@@ -49,7 +49,7 @@ container(
     group="connection",
     since="5.0.0",
     flags="noscript loading stale allow_busy",
-    summary="Returns the ID of the connection.",
+    summary="Returns the number that identifies the connection in CLIENT LIST.",
 )
 def client_id(ctx: Context, argv: list[bytes]) -> Reply:
     return ctx.client.id
@@ -72,7 +72,7 @@ def client_info(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="2.6.9",
     flags="noscript loading stale allow_busy",
-    summary="Returns the name of the connection.",
+    summary="Returns the name set for the connection, or nil if it has none.",
 )
 def client_getname(ctx: Context, argv: list[bytes]) -> Reply:
     return ctx.client.name or None

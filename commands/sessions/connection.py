@@ -119,7 +119,7 @@ def reset(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.0.0",
     flags="noscript loading stale fast no_auth allow_busy",
     complexity="O(N) for N passwords of the user.",
-    summary="Authenticates the connection with a password.",
+    summary="Logs the connection in with a password, and optionally a user name.",
     arguments=[String("username", optional=True, since="6.0.0"), String("password")],
     history=[("6.0.0", "Accepts a user name.")],
 )

@@ -157,7 +157,7 @@ def _count_shard_subscriptions(client: Client) -> int:
     since="2.0.0",
     flags="pubsub loading stale fast",
     complexity="O(N+M) for N subscribers and M patterns.",
-    summary="Sends a message to a channel.",
+    summary="Delivers a message to the subscribers of a channel and of matching patterns.",
     arguments=[String("channel"), String("message")],
 )
 def publish(ctx: Context, argv: list[bytes]) -> Reply:
@@ -170,7 +170,7 @@ def publish(ctx: Context, argv: list[bytes]) -> Reply:
     since="7.0.0",
     flags="pubsub loading stale fast",
     complexity="O(N) for N subscribers.",
-    summary="Sends a message to a shard channel.",
+    summary="Delivers a message to the subscribers of a shard channel.",
     arguments=[String("shardchannel"), String("message")],
     keys=[KeySpec("not_key", index=1)],
 )
@@ -196,7 +196,7 @@ container(
     since="2.8.0",
     flags="pubsub loading stale",
     complexity="O(N) for N channels with subscribers.",
-    summary="Returns the channels with subscribers, optionally those matching a pattern.",
+    summary="Returns channels with subscribers, optionally those matching a pattern.",
     arguments=[Pattern("pattern", optional=True)],
 )
 def pubsub_channels(ctx: Context, argv: list[bytes]) -> Reply:
@@ -209,7 +209,7 @@ def pubsub_channels(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.0",
     flags="pubsub loading stale",
     complexity="O(N) for N channels requested.",
-    summary="Returns the number of subscribers of channels, without those of patterns.",
+    summary="Counts the subscribers of each channel given, without those of patterns.",
     arguments=[String("channel", optional=True, multiple=True)],
 )
 def pubsub_numsub(ctx: Context, argv: list[bytes]) -> Reply:
@@ -222,7 +222,7 @@ def pubsub_numsub(ctx: Context, argv: list[bytes]) -> Reply:
     group="pubsub",
     since="2.8.0",
     flags="pubsub loading stale",
-    summary="Returns the number of patterns with subscribers.",
+    summary="Counts the patterns that have subscribers.",
 )
 def pubsub_numpat(ctx: Context, argv: list[bytes]) -> Reply:
     return len(ctx.instance.pubsub.patterns)
@@ -234,7 +234,7 @@ def pubsub_numpat(ctx: Context, argv: list[bytes]) -> Reply:
     since="7.0.0",
     flags="pubsub loading stale",
     complexity="O(N) for N shard channels with subscribers.",
-    summary="Returns the shard channels with subscribers, optionally those matching a pattern.",
+    summary="Returns shard channels with subscribers, optionally those matching a pattern.",
     arguments=[Pattern("pattern", optional=True)],
 )
 def pubsub_shardchannels(ctx: Context, argv: list[bytes]) -> Reply:
@@ -247,7 +247,7 @@ def pubsub_shardchannels(ctx: Context, argv: list[bytes]) -> Reply:
     since="7.0.0",
     flags="pubsub loading stale",
     complexity="O(N) for N shard channels requested.",
-    summary="Returns the number of subscribers of shard channels.",
+    summary="Counts the subscribers of each shard channel given.",
     arguments=[String("shardchannel", optional=True, multiple=True)],
 )
 def pubsub_shardnumsub(ctx: Context, argv: list[bytes]) -> Reply:

@@ -191,7 +191,7 @@ _DIFF_COMPLEXITY = (
     since="6.2.0",
     flags="readonly",
     complexity=_UNION_COMPLEXITY,
-    summary="Returns the union of several sorted sets.",
+    summary="Computes the union of sorted sets and returns it.",
     arguments=[*_KEYS, *_WEIGHING, _SCORES],
 )
 def zunion(ctx: Context, argv: list[bytes]) -> Reply:
@@ -205,7 +205,7 @@ def zunion(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="readonly",
     complexity=_INTER_COMPLEXITY,
-    summary="Returns the intersection of several sorted sets.",
+    summary="Computes the intersection of sorted sets and returns it.",
     arguments=[*_KEYS, *_WEIGHING, _SCORES],
 )
 def zinter(ctx: Context, argv: list[bytes]) -> Reply:
@@ -219,7 +219,7 @@ def zinter(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="readonly",
     complexity=_DIFF_COMPLEXITY,
-    summary="Returns the members of a sorted set that are not in any of the others.",
+    summary="Computes the difference of a sorted set and others and returns it.",
     arguments=[*_KEYS, _SCORES],
 )
 def zdiff(ctx: Context, argv: list[bytes]) -> Reply:
@@ -233,7 +233,7 @@ def zdiff(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.0.0",
     flags="write denyoom",
     complexity=_UNION_COMPLEXITY,
-    summary="Stores the union of several sorted sets in a key.",
+    summary="Computes the union of sorted sets and stores it.",
     arguments=[_DESTINATION, *_KEYS, *_WEIGHING],
     keys=_STORE_KEYS,
 )
@@ -248,7 +248,7 @@ def zunionstore(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.0.0",
     flags="write denyoom",
     complexity=_INTER_COMPLEXITY,
-    summary="Stores the intersection of several sorted sets in a key.",
+    summary="Computes the intersection of sorted sets and stores it.",
     arguments=[_DESTINATION, *_KEYS, *_WEIGHING],
     keys=_STORE_KEYS,
 )
@@ -263,7 +263,7 @@ def zinterstore(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="write denyoom",
     complexity=_DIFF_COMPLEXITY,
-    summary="Stores the difference of several sorted sets in a key.",
+    summary="Computes the difference of a sorted set and others and stores it.",
     arguments=[_DESTINATION, *_KEYS],
     keys=_STORE_KEYS,
 )
@@ -278,7 +278,7 @@ def zdiffstore(ctx: Context, argv: list[bytes]) -> Reply:
     since="7.0.0",
     flags="readonly",
     complexity="O(N*K) in the worst case, for K inputs and N members in the smallest of them.",
-    summary="Returns the size of the intersection of several sorted sets.",
+    summary="Counts the members that are in all of the sorted sets.",
     arguments=[*_KEYS, Integer("limit", "LIMIT", optional=True)],
 )
 def zintercard(ctx: Context, argv: list[bytes]) -> Reply:

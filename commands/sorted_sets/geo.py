@@ -88,7 +88,7 @@ def geoadd(ctx: Context, argv: list[bytes]) -> Reply:
     group="geo",
     since="3.2.0",
     flags="readonly",
-    summary="Returns the distance between two members.",
+    summary="Computes how far apart two members are.",
     arguments=[
         Key("key", "RO access"),
         String("member1"),

@@ -197,7 +197,7 @@ def zrevrange(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.0.5",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Returns the members whose scores are in a range.",
+    summary="Returns the members whose scores are between two bounds.",
     arguments=[
         _READ,
         Double("min"),
@@ -218,7 +218,7 @@ def zrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.2.0",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Returns the members whose scores are in a range, highest score first.",
+    summary="Returns the members whose scores are between two bounds, highest first.",
     arguments=[_READ, Double("max"), Double("min"), _WITH_SCORES, _LIMIT],
     history=[("2.1.6", "Accepts bounds that exclude `min` and `max`.")],
     deprecated=("6.2.0", "`ZRANGE` with `REV` and `BYSCORE`"),
@@ -233,7 +233,7 @@ def zrevrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.9",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Returns the members in a lexicographical range.",
+    summary="Returns the members whose names are between two bounds.",
     arguments=[_READ, String("min"), String("max"), _LIMIT],
     deprecated=("6.2.0", "`ZRANGE` with `BYLEX`"),
 )
@@ -247,7 +247,7 @@ def zrangebylex(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.9",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Returns the members in a lexicographical range, last member first.",
+    summary="Returns the members whose names are between two bounds, last name first.",
     arguments=[_READ, String("max"), String("min"), _LIMIT],
     deprecated=("6.2.0", "`ZRANGE` with `REV` and `BYLEX`"),
 )
@@ -261,7 +261,7 @@ def zrevrangebylex(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="write denyoom",
     complexity="O(log(N)+M) for M of N members stored.",
-    summary="Stores a range of members of a sorted set in another key.",
+    summary="Copies a range of a sorted set, by rank, score or name, to another key.",
     arguments=[
         Key("dst", "OW update"),
         Key("src", "RO access"),
@@ -318,7 +318,7 @@ class RemoveByRank:
     since="2.0.0",
     flags="write",
     complexity="O(log(N)+M) for M of N members removed.",
-    summary="Removes the members in a range of ranks.",
+    summary="Removes the members whose ranks are between two bounds.",
     arguments=[Key("key", "RW delete"), Integer("start"), Integer("stop")],
     request=RemoveByRank,
 )
@@ -336,7 +336,7 @@ def zremrangebyrank(ctx: Context, request: RemoveByRank) -> Reply:
     since="1.2.0",
     flags="write",
     complexity="O(log(N)+M) for M of N members removed.",
-    summary="Removes the members whose scores are in a range.",
+    summary="Removes the members whose scores are between two bounds.",
     arguments=[Key("key", "RW delete"), Double("min"), Double("max")],
 )
 def zremrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -353,7 +353,7 @@ def zremrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.9",
     flags="write",
     complexity="O(log(N)+M) for M of N members removed.",
-    summary="Removes the members in a lexicographical range.",
+    summary="Removes the members whose names are between two bounds.",
     arguments=[Key("key", "RW delete"), String("min"), String("max")],
 )
 def zremrangebylex(ctx: Context, argv: list[bytes]) -> Reply:

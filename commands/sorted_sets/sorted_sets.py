@@ -58,7 +58,7 @@ _ADD_OPTIONS = {
     since="1.2.0",
     flags="write denyoom fast",
     complexity="O(log(N)) for each member added, for N members in the sorted set.",
-    summary="Adds members to a sorted set, or updates their scores.",
+    summary="Sets the scores of members, adding those that are new.",
     arguments=[
         Key("key", "RW update"),
         OneOf("condition", Token("NX"), Token("XX"), optional=True, since="3.0.2"),
@@ -173,7 +173,7 @@ def _new_score(before: float | None, given: float, options: AddOptions) -> float
     since="1.2.0",
     flags="write denyoom fast",
     complexity="O(log(N)) for N members.",
-    summary="Increments the score of a member.",
+    summary="Adds a number to the score of a member.",
     arguments=[Key("key", "RW access update"), Integer("increment"), String("member")],
 )
 def zincrby(ctx: Context, argv: list[bytes]) -> Reply:
@@ -187,7 +187,7 @@ def zincrby(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.2.0",
     flags="write fast",
     complexity="O(M*log(N)) for M of N members removed.",
-    summary="Removes members from a sorted set.",
+    summary="Deletes members and returns how many of them existed.",
     arguments=[Key("key", "RW delete"), String("member", multiple=True)],
     history=[("2.4.0", "Accepts several members.")],
 )
@@ -209,7 +209,7 @@ def zrem(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="1.2.0",
     flags="readonly fast",
-    summary="Returns the number of members of a sorted set.",
+    summary="Counts the members of a sorted set; zero if the key does not exist.",
     arguments=[Key("key", "RO")],
 )
 def zcard(ctx: Context, argv: list[bytes]) -> Reply:
@@ -222,7 +222,7 @@ def zcard(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="1.2.0",
     flags="readonly fast",
-    summary="Returns the score of a member.",
+    summary="Looks up the score of a member.",
     arguments=[Key("key", "RO access"), String("member")],
 )
 def zscore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -236,7 +236,7 @@ def zscore(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="readonly fast",
     complexity="O(N) for N members requested.",
-    summary="Returns the scores of several members.",
+    summary="Looks up the scores of several members.",
     arguments=[Key("key", "RO access"), String("member", multiple=True)],
 )
 def zmscore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -304,7 +304,7 @@ def zrevrank(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.0.0",
     flags="readonly fast",
     complexity="O(log(N)) for N members.",
-    summary="Returns the number of members whose scores are in a range.",
+    summary="Counts the members whose scores are between two bounds.",
     arguments=[Key("key", "RO access"), Double("min"), Double("max")],
 )
 def zcount(ctx: Context, argv: list[bytes]) -> Reply:
@@ -322,7 +322,7 @@ def zcount(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.9",
     flags="readonly fast",
     complexity="O(log(N)) for N members.",
-    summary="Returns the number of members in a lexicographical range.",
+    summary="Counts the members whose names are between two bounds.",
     arguments=[Key("key", "RO access"), String("min"), String("max")],
 )
 def zlexcount(ctx: Context, argv: list[bytes]) -> Reply:
@@ -403,7 +403,7 @@ def zpopmax(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="readonly",
     complexity="O(N) for N members returned.",
-    summary="Returns random members of a sorted set.",
+    summary="Picks members at random, with or without repetition.",
     arguments=[
         Key("key", "RO access"),
         ArgumentGroup(
@@ -458,7 +458,7 @@ def _random_options(argv: list[bytes]) -> tuple[int, bool]:
     since="2.8.0",
     flags="readonly",
     complexity="O(1) for each call, O(N) for a complete iteration over N members.",
-    summary="Iterates over the members and scores of a sorted set.",
+    summary="Returns some members with their scores, and a cursor for the next call.",
     arguments=[
         Key("key", "RO access"),
         Integer("cursor"),

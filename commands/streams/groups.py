@@ -206,7 +206,7 @@ def xgroup_destroy(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="6.2.0",
     flags="write denyoom",
-    summary="Creates a consumer in a group unless it exists.",
+    summary="Adds a consumer without pending entries to a group, unless it exists.",
     arguments=_group_arguments("RW insert", String("consumer")),
 )
 def xgroup_createconsumer(ctx: Context, argv: list[bytes]) -> Reply:

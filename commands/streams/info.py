@@ -137,7 +137,7 @@ def _full_consumer(consumer: Consumer, limit: int | None) -> Reply:
     group="stream",
     since="5.0.0",
     flags="readonly",
-    summary="Describes the consumer groups of a stream.",
+    summary="Describes each group of a stream: its size, its position and its lag.",
     arguments=[Key("key", "RO access")],
     history=[("7.0.0", "Returns `entries-read` and `lag`.")],
 )
@@ -161,7 +161,7 @@ def xinfo_groups(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="readonly",
-    summary="Describes the consumers of a group.",
+    summary="Describes each consumer of a group: its pending entries and idle time.",
     arguments=[Key("key", "RO access"), String("group")],
     tips=["nondeterministic_output"],
     history=[("7.2.0", "Returns `inactive`; `idle` counts from the last attempt.")],

@@ -122,7 +122,7 @@ def _read_arguments(*options: Argument) -> list[Argument]:
     since="5.0.0",
     flags="readonly blocking",
     complexity="O(M) for M entries returned.",
-    summary="Returns the entries of streams after given IDs, optionally blocking for new ones.",
+    summary="Returns entries of streams after given IDs, optionally blocking for new ones.",
     arguments=_read_arguments(
         Integer("count", "COUNT", optional=True),
         Integer("milliseconds", "BLOCK", optional=True),

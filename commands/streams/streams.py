@@ -159,7 +159,7 @@ def _parse_trim(option: bytes, approximate: bool, text: bytes) -> _Trim:
     since="5.0.0",
     flags="write denyoom fast",
     complexity="O(1) for the new entry, and O(N) for N entries trimmed.",
-    summary="Appends an entry to a stream, creating the stream if needed.",
+    summary="Adds an entry at the end of a stream, creating the stream if needed.",
     arguments=[
         Key("key", "RW update"),
         Token("NOMKSTREAM", optional=True, since="6.2.0"),
@@ -315,7 +315,7 @@ def xsetid(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="readonly fast",
-    summary="Returns the number of entries of a stream.",
+    summary="Counts the entries of a stream; zero if the key does not exist.",
     arguments=[Key("key", "RO")],
 )
 def xlen(ctx: Context, argv: list[bytes]) -> Reply:
