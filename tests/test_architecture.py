@@ -140,7 +140,7 @@ FILLED_AT_IMPORT = frozenset(
         ("commands/engine/registry.py", "_own_groups"),
         ("commands/engine/key_layouts.py", "_declared"),
         ("commands/instance/group_reads.py", "_declared"),
-        ("commands/operator/debugging.py", "_WORDS"),
+        ("commands/operator/debugging.py", "_SUBCOMMANDS"),
         ("commands/instance/sweeps.py", "_declared"),
     }
 )

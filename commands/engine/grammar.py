@@ -33,12 +33,14 @@ class Argument:
     since: str | None = None
     access: str = ""
     parts: tuple[Argument, ...] = ()
-    # Of an integer: its range, what it counts (shown in help and errors), and the error text
-    # where Redis has one of its own.
+    # Of an integer: its range, what it counts (shown in help and errors), and Redis' error
+    # texts for a word that is not an integer and for a number out of range (by default, the
+    # same text).
     low: int = INT64_MIN
     high: int = INT64_MAX
     unit: str = ""
     message: str | None = None
+    range_message: str | None = None
     # Of a string or an integer: makes the value, or raises CommandError.
     convert: Callable[[bytes], object] | None = None
 
@@ -121,6 +123,7 @@ def Integer(  # noqa: N802
     high: int = INT64_MAX,
     unit: str = "",
     message: str | None = None,
+    range_message: str | None = None,
     convert: Callable[[bytes], object] | None = None,
 ) -> Argument:
     return Argument(
@@ -135,6 +138,7 @@ def Integer(  # noqa: N802
         high=high,
         unit=unit,
         message=message,
+        range_message=range_message,
         convert=convert,
     )
 

@@ -1,23 +1,23 @@
-"""The latency monitor: which kinds of work held the server up, when and for how long."""
+"""The latency monitor: when, for how long and by which kind of work the server was blocked."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
 
-_MOST_SAMPLES = 160
+_MAX_SAMPLES = 160
 
 
 @dataclass(slots=True)
 class LatencyEvent:
-    """One kind of work: its latest slow samples as (epoch seconds, ms), and its worst."""
+    """One kind of work: its latest samples as (epoch seconds, ms), and the worst."""
 
-    samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=_MOST_SAMPLES))
+    samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
     worst_ms: int = 0
 
 
 class LatencyMonitor:
-    """Events by name. Off while the threshold is zero."""
+    """Events by name. The monitor is off while the threshold is zero."""
 
     def __init__(self) -> None:
         self.events: dict[str, LatencyEvent] = {}
@@ -27,9 +27,9 @@ class LatencyMonitor:
         self.threshold_ms = milliseconds
 
     def record(self, name: str, milliseconds: int, now_seconds: int) -> None:
-        """Note work that took `milliseconds`, if that is slow enough to be of interest.
+        """Record work that took `milliseconds`, if the threshold is reached.
 
-        Of several samples within a second only the worst is kept.
+        Of several samples within a second, only the worst is kept.
         """
         if not self.threshold_ms or milliseconds < self.threshold_ms:
             return
@@ -42,6 +42,6 @@ class LatencyMonitor:
             samples.append((now_seconds, milliseconds))
 
     def reset(self, names: list[str] | None = None) -> int:
-        """Forget the named events, or all; how many there were."""
-        chosen = list(self.events) if names is None else names
-        return sum(self.events.pop(name, None) is not None for name in chosen)
+        """Remove the named events, or all, and return the number removed."""
+        selected = list(self.events) if names is None else names
+        return sum(self.events.pop(name, None) is not None for name in selected)

@@ -1,4 +1,4 @@
-"""What the operating system says about this process."""
+"""Memory use of this process and of the machine, as the operating system reports it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def memory_use() -> int:
-    """Bytes of memory that the process occupies now."""
+    """Return the resident memory of the process in bytes."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * _PAGE
@@ -19,12 +19,12 @@ def memory_use() -> int:
 
 
 def peak_memory() -> int:
-    """Bytes it has occupied at most."""
+    """Return the peak of the resident memory of the process in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts kilobytes here, macOS bytes.
+    # Linux reports kilobytes, macOS bytes.
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def machine_memory() -> int:
-    """Bytes of memory that the machine has."""
+    """Return the memory of the machine in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * _PAGE

@@ -1,4 +1,4 @@
-"""Who listens to what."""
+"""The subscriptions of all clients, and the delivery of messages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from commands.instance.client import Client
 
 
 class PubSub:
-    """Channels, patterns and shard channels, each with its subscribers in order."""
+    """Channels, patterns and shard channels with their subscribers."""
 
     def __init__(self) -> None:
-        # Dicts as ordered sets: messages go out in the order of subscription.
+        # Dicts serve as ordered sets: messages are delivered in the order of subscription.
         self.channels: dict[bytes, dict[Client, None]] = {}
         self.patterns: dict[bytes, dict[Client, None]] = {}
         self.shard_channels: dict[bytes, dict[Client, None]] = {}
@@ -26,7 +26,7 @@ class PubSub:
 
     def unsubscribe(self, client: Client, channel: bytes) -> None:
         client.channels.pop(channel, None)
-        _leave(self.channels, channel, client)
+        _remove(self.channels, channel, client)
         client.subscriptions_changed()
 
     def subscribe_pattern(self, client: Client, pattern: bytes) -> None:
@@ -37,7 +37,7 @@ class PubSub:
 
     def unsubscribe_pattern(self, client: Client, pattern: bytes) -> None:
         client.patterns.pop(pattern, None)
-        _leave(self.patterns, pattern, client)
+        _remove(self.patterns, pattern, client)
         if pattern not in self.patterns:
             self._matchers.pop(pattern, None)
         client.subscriptions_changed()
@@ -49,11 +49,11 @@ class PubSub:
 
     def unsubscribe_shard(self, client: Client, channel: bytes) -> None:
         client.shard_channels.pop(channel, None)
-        _leave(self.shard_channels, channel, client)
+        _remove(self.shard_channels, channel, client)
         client.subscriptions_changed()
 
     def leave(self, client: Client) -> None:
-        """The client is gone, or RESET itself."""
+        """Remove all subscriptions of a client that disconnects or sends RESET."""
         for channel in list(client.channels):
             self.unsubscribe(client, channel)
         for pattern in list(client.patterns):
@@ -62,7 +62,7 @@ class PubSub:
             self.unsubscribe_shard(client, channel)
 
     def publish(self, channel: bytes, message: bytes) -> int:
-        """Deliver to everybody who listens; how many deliveries that was."""
+        """Deliver a message, and return the number of deliveries."""
         receivers = 0
         subscribers = self.channels.get(channel)
         if subscribers:
@@ -88,7 +88,7 @@ class PubSub:
         return len(subscribers)
 
 
-def _leave(table: dict[bytes, dict[Client, None]], name: bytes, client: Client) -> None:
+def _remove(table: dict[bytes, dict[Client, None]], name: bytes, client: Client) -> None:
     subscribers = table.get(name)
     if subscribers is not None:
         subscribers.pop(client, None)

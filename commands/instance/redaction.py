@@ -1,4 +1,4 @@
-"""Requests as they may be shown to others: passwords and names of users blotted out."""
+"""Removing passwords and user names from requests shown in the slow log and to monitors."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable
 
 from commands.settings.settings import Settings
 
-_BLOT = b"(redacted)"
+_REDACTED = b"(redacted)"
 
 
 def redacted(argv: list[bytes]) -> list[bytes]:
-    """The request for the slow log and monitors; the very same list if it has no secret."""
+    """Return the request without its secrets; the same list if it cannot contain any."""
     find = _FINDERS.get(argv[0].upper())
     if find is None:
         return argv
     secret = {place for place in find(argv) if place < len(argv)}
-    return [_BLOT if place in secret else word for place, word in enumerate(argv)]
+    return [_REDACTED if place in secret else word for place, word in enumerate(argv)]
 
 
 def _of_auth(argv: list[bytes]) -> Iterable[int]:

@@ -1,17 +1,17 @@
-"""The slow log: the latest commands that took longer than a threshold."""
+"""The slow log: the latest requests that exceeded a threshold."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
 
-_MOST_WORDS = 32
-_MOST_BYTES = 128
+_MAX_WORDS = 32
+_MAX_WORD_BYTES = 128
 
 
 @dataclass(slots=True)
 class SlowEntry:
-    ident: int
+    id: int
     at_seconds: int
     microseconds: int
     argv: list[bytes]
@@ -20,7 +20,7 @@ class SlowEntry:
 
 
 class SlowLog:
-    """A ring of `SlowEntry`, newest first."""
+    """The latest entries, newest first."""
 
     def __init__(self) -> None:
         self.entries: deque[SlowEntry] = deque()
@@ -49,13 +49,13 @@ class SlowLog:
 
 
 def _trim(argv: list[bytes]) -> list[bytes]:
-    """The request with its long and many words cut, each cut saying what it dropped."""
-    words = argv if len(argv) <= _MOST_WORDS else argv[: _MOST_WORDS - 1]
+    """Shorten a request with long or many words, noting how much was cut."""
+    words = argv if len(argv) <= _MAX_WORDS else argv[: _MAX_WORDS - 1]
     trimmed = []
     for word in words:
-        if len(word) > _MOST_BYTES:
-            word = word[:_MOST_BYTES] + b"... (%d more bytes)" % (len(word) - _MOST_BYTES)
+        if len(word) > _MAX_WORD_BYTES:
+            word = word[:_MAX_WORD_BYTES] + b"... (%d more bytes)" % (len(word) - _MAX_WORD_BYTES)
         trimmed.append(word)
-    if len(argv) > _MOST_WORDS:
-        trimmed.append(b"... (%d more arguments)" % (len(argv) - _MOST_WORDS + 1))
+    if len(argv) > _MAX_WORDS:
+        trimmed.append(b"... (%d more arguments)" % (len(argv) - _MAX_WORDS + 1))
     return trimmed

@@ -1,1 +1,1 @@
-"""Commands for whoever runs the server: INFO, CONFIG, DEBUG, MEMORY, LATENCY, COMMAND."""
+"""Commands for operating the server: INFO, CONFIG, DEBUG, MEMORY, LATENCY, COMMAND."""

@@ -1,4 +1,4 @@
-"""SHUTDOWN, MONITOR, TIME, ROLE and what else an operator asks of a server."""
+"""SHUTDOWN, MONITOR, TIME, LOLWUT, and the commands for replication and modules."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from commands.instance.instance import COMPATIBLE_VERSION
     group="server",
     since="1.0.0",
     flags="admin noscript loading stale no_multi allow_busy",
-    complexity="O(N) where N is the number of keys when they are saved, otherwise O(1)",
-    summary="Ends the server, saving its data first where that is configured or asked for.",
+    complexity="O(N) for N keys if a snapshot is saved, otherwise O(1)",
+    summary="Stops the server, saving a snapshot first if configured or requested.",
     arguments=[
         OneOf(
             "abort-selector",
@@ -42,13 +42,13 @@ from commands.instance.instance import COMPATIBLE_VERSION
 def shutdown(ctx: Context, argv: list[bytes]) -> Outcome:
     words = [word.upper() for word in argv[1:]]
     if words == [b"ABORT"]:
-        # Redis shuts down over several turns only while it waits for replicas.
+        # A shutdown can only be aborted while it waits for replicas, and there are none.
         raise CommandError("ERR No shutdown in progress.")
-    chosen = set(words)
-    if chosen - {b"SAVE", b"NOSAVE", b"NOW", b"FORCE", b"SAFE"} or {b"SAVE", b"NOSAVE"} <= chosen:
+    options = set(words)
+    if options - {b"SAVE", b"NOSAVE", b"NOW", b"FORCE", b"SAFE"} or {b"SAVE", b"NOSAVE"} <= options:
         raise CommandError(SYNTAX)
-    save = True if b"SAVE" in chosen else False if b"NOSAVE" in chosen else None
-    return Shutdown(save=save, now=b"NOW" in chosen, force=b"FORCE" in chosen)
+    save = True if b"SAVE" in options else False if b"NOSAVE" in options else None
+    return Shutdown(save=save, now=b"NOW" in options, force=b"FORCE" in options)
 
 
 @command(
@@ -56,7 +56,7 @@ def shutdown(ctx: Context, argv: list[bytes]) -> Outcome:
     group="server",
     since="2.6.0",
     flags="loading stale fast",
-    summary="Tells the server's time in seconds and microseconds.",
+    summary="Returns the time of the server in seconds and microseconds.",
     tips=["nondeterministic_output"],
 )
 def time(ctx: Context, argv: list[bytes]) -> Reply:
@@ -70,7 +70,7 @@ def time(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.0.0",
     flags="admin noscript loading stale",
     complexity="O(1)",
-    summary="Shows every request from now on to this client.",
+    summary="Streams all requests that the server runs to this connection.",
 )
 def monitor(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.instance.monitor(ctx.client)
@@ -82,8 +82,8 @@ def monitor(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="5.0.0",
     flags="readonly fast",
-    complexity="O(N) where N is the size of the picture",
-    summary="Draws something, and tells the version.",
+    complexity="O(N) for a picture of size N",
+    summary="Draws a random picture and shows the version.",
     arguments=[Integer("version", "VERSION", optional=True)],
 )
 def lolwut(ctx: Context, argv: list[bytes]) -> Reply:
@@ -97,11 +97,11 @@ def lolwut(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _maze(rng: Random, width: int, height: int) -> str:
-    """Slashes leaning at random, which the eye joins into paths."""
+    """Return rows of random diagonal strokes, which form a maze."""
     return "\n".join("".join(rng.choices("\u2571\u2572", k=width)) for _ in range(height))
 
 
-# --- replication: a server alone -----------------------------------------------------------
+# --- replication (not supported) -----------------------------------------------------------
 
 
 @command(
@@ -109,7 +109,7 @@ def _maze(rng: Random, width: int, height: int) -> str:
     group="server",
     since="2.8.12",
     flags="noscript loading stale fast",
-    summary="Tells the role in replication: always a master's, without replicas.",
+    summary="Returns the role in replication: always a master without replicas.",
     categories="admin dangerous",
 )
 def role(ctx: Context, argv: list[bytes]) -> Reply:
@@ -128,7 +128,7 @@ _MASTER = OneOf(
     group="server",
     since="5.0.0",
     flags="admin noscript stale no_async_loading",
-    summary="Names the master to follow; only that there is none can be said here.",
+    summary="Accepts only NO ONE, because replication is not supported.",
     arguments=[_MASTER],
 )
 def replicaof(ctx: Context, argv: list[bytes]) -> Reply:
@@ -145,7 +145,7 @@ def replicaof(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="1.0.0",
     flags="admin noscript stale no_async_loading",
-    summary="The older name of REPLICAOF.",
+    summary="Accepts only NO ONE, as REPLICAOF does.",
     arguments=[_MASTER],
     deprecated=("5.0.0", "`REPLICAOF`"),
 )
@@ -158,7 +158,7 @@ def slaveof(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="6.2.0",
     flags="admin noscript stale",
-    summary="Hands over to a replica; there is none, so it always fails.",
+    summary="Fails, because there is no replica to fail over to.",
     arguments=[
         ArgumentGroup(
             "target",
@@ -193,9 +193,14 @@ def failover(ctx: Context, argv: list[bytes]) -> Reply:
     raise CommandError("ERR FAILOVER requires connected replicas.")
 
 
-# --- modules: none -------------------------------------------------------------------------
+# --- modules (not supported) ---------------------------------------------------------------
 
-container("MODULE", group="server", since="4.0.0", summary="Modules, of which there are none.")
+container(
+    "MODULE",
+    group="server",
+    since="4.0.0",
+    summary="Contains commands for modules, which are not supported.",
+)
 
 
 @command(
@@ -203,8 +208,8 @@ container("MODULE", group="server", since="4.0.0", summary="Modules, of which th
     group="server",
     since="4.0.0",
     flags="admin noscript",
-    complexity="O(N) where N is the number of modules",
-    summary="Lists the modules: none.",
+    complexity="O(N) for N modules",
+    summary="Returns an empty list, because modules are not supported.",
     tips=["nondeterministic_output_order"],
 )
 def module_list(ctx: Context, argv: list[bytes]) -> Reply:
@@ -219,7 +224,7 @@ _LOADS = "admin noscript no_async_loading"
     group="server",
     since="4.0.0",
     flags=_LOADS,
-    summary="Fails: modules are native code for another server.",
+    summary="Fails, because modules are not supported.",
     arguments=[String("path"), String("arg", optional=True, multiple=True)],
 )
 @command(
@@ -227,7 +232,7 @@ _LOADS = "admin noscript no_async_loading"
     group="server",
     since="7.0.0",
     flags=_LOADS,
-    summary="Fails, as MODULE LOAD does.",
+    summary="Fails, because modules are not supported.",
     arguments=[
         String("path"),
         ArgumentGroup(
@@ -252,7 +257,7 @@ def module_load(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="4.0.0",
     flags=_LOADS,
-    summary="Fails: there is no module to unload.",
+    summary="Fails, because no module is loaded.",
     arguments=[String("name")],
 )
 def module_unload(ctx: Context, argv: list[bytes]) -> Reply:

@@ -1,7 +1,7 @@
-"""CLUSTER and its companions, as a server answers them that is not part of a cluster.
+"""CLUSTER, ASKING, READONLY and READWRITE on a server without cluster support.
 
-All are declared, because clients ask COMMAND for them, and all say the same: there is no
-cluster. Only a key's slot can be told all the same.
+All commands are declared, because clients look them up with COMMAND. All return the error
+that cluster support is disabled, except CLUSTER KEYSLOT, which needs no cluster.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ _SLOTS = 16384
 _DISABLED = "ERR This instance has cluster support disabled"
 
 
-def no_cluster(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_disabled(ctx: Context, argv: list[bytes]) -> Reply:
     raise CommandError(_DISABLED)
 
 
-container("CLUSTER", group="cluster", since="3.0.0", summary="Commands for nodes of a cluster.")
+container(
+    "CLUSTER",
+    group="cluster",
+    since="3.0.0",
+    summary="Contains commands for cluster nodes; cluster support is disabled.",
+)
 
 _READS = "stale"
 _SERVES = "loading stale"
@@ -55,49 +60,49 @@ def _declare(
         arguments=arguments,
         tips=tips,
         deprecated=deprecated,
-    )(no_cluster)
+    )(cluster_disabled)
 
 
-_PER_SLOT = "O(N) where N is the number of slots given"
-_PER_NODE = "O(N) where N is the number of nodes"
-_PER_REPLICA = "O(N) where N is the number of replicas"
+_PER_SLOT = "O(N) for N slots given"
+_PER_NODE = "O(N) for N nodes"
+_PER_REPLICA = "O(N) for N replicas"
 
 _declare(
     "ADDSLOTS",
     _CHANGES,
-    "Gives slots to this node.",
+    "Makes this node serve slots.",
     Integer("slot", multiple=True),
     complexity=_PER_SLOT,
 )
 _declare(
     "ADDSLOTSRANGE",
     _CHANGES,
-    "Gives ranges of slots to this node.",
+    "Makes this node serve ranges of slots.",
     _RANGES,
     since="7.0.0",
     complexity=_PER_SLOT,
 )
-_declare("BUMPEPOCH", _CHANGES, "Raises the configuration epoch.", tips=_UNSTEADY)
+_declare("BUMPEPOCH", _CHANGES, "Increments the configuration epoch.", tips=_UNSTEADY)
 _declare(
     "COUNT-FAILURE-REPORTS",
     _SEES,
-    "Counts who reports a node as failing.",
+    "Counts the nodes that report another node as failing.",
     _NODE,
-    complexity="O(N) where N is the number of reports",
+    complexity="O(N) for N reports",
     tips=_UNSTEADY,
 )
-_declare("COUNTKEYSINSLOT", _READS, "Counts the keys of a slot.", Integer("slot"))
+_declare("COUNTKEYSINSLOT", _READS, "Counts the keys whose slot is this one.", Integer("slot"))
 _declare(
     "DELSLOTS",
     _CHANGES,
-    "Takes slots from a node.",
+    "Removes slots from a node.",
     Integer("slot", multiple=True),
     complexity=_PER_SLOT,
 )
 _declare(
     "DELSLOTSRANGE",
     _CHANGES,
-    "Takes ranges of slots from a node.",
+    "Removes ranges of slots from a node.",
     _RANGES,
     since="7.0.0",
     complexity=_PER_SLOT,
@@ -105,25 +110,25 @@ _declare(
 _declare(
     "FAILOVER",
     _CHANGES,
-    "Lets a replica take its master's place.",
+    "Promotes a replica to replace its master.",
     OneOf("options", Token("FORCE"), Token("TAKEOVER"), optional=True),
 )
-_declare("FLUSHSLOTS", _CHANGES, "Takes all slots from this node.")
-_declare("FORGET", _CHANGES, "Removes a node from the table of nodes.", _NODE)
+_declare("FLUSHSLOTS", _CHANGES, "Makes this node serve no slots.")
+_declare("FORGET", _CHANGES, "Makes this node drop what it knows about another node.", _NODE)
 _declare(
     "GETKEYSINSLOT",
     _READS,
-    "Names keys of a slot.",
+    "Returns keys in a slot.",
     Integer("slot"),
     Integer("count"),
-    complexity="O(N) where N is the number of keys asked for",
+    complexity="O(N) for N keys requested",
     tips=_UNSTEADY,
 )
-_declare("INFO", _SERVES, "Tells how the cluster is.", tips=_UNSTEADY)
+_declare("INFO", _SERVES, "Describes the state of the cluster.", tips=_UNSTEADY)
 _declare(
     "LINKS",
     _READS,
-    "Lists the connections between nodes.",
+    "Returns the connections between nodes.",
     since="7.0.0",
     complexity=_PER_NODE,
     tips=_UNSTEADY,
@@ -131,42 +136,50 @@ _declare(
 _declare(
     "MEET",
     _CHANGES,
-    "Introduces this node to another.",
+    "Introduces this node to another one, to form a cluster with it.",
     String("ip"),
     Integer("port"),
     Integer("cluster-bus-port", optional=True, since="4.0.0"),
 )
-_declare("MYID", _SERVES, "Tells this node's id.")
-_declare("MYSHARDID", _SERVES, "Tells the id of this node's shard.", since="7.2.0", tips=_UNSTEADY)
-_declare("NODES", _SERVES, "Lists the nodes.", complexity=_PER_NODE, tips=_UNSTEADY)
+_declare("MYID", _SERVES, "Returns the ID under which other nodes know this one.")
+_declare(
+    "MYSHARDID",
+    _SERVES,
+    "Returns the ID of the shard to which this node belongs.",
+    since="7.2.0",
+    tips=_UNSTEADY,
+)
+_declare(
+    "NODES", _SERVES, "Returns the nodes of the cluster.", complexity=_PER_NODE, tips=_UNSTEADY
+)
 _declare(
     "REPLICAS",
     _SEES,
-    "Lists a master's replicas.",
+    "Returns the replicas of a master.",
     _NODE,
     since="5.0.0",
     complexity=_PER_REPLICA,
     tips=_UNSTEADY,
 )
-_declare("REPLICATE", _CHANGES, "Makes this node a replica of another.", _NODE)
+_declare("REPLICATE", _CHANGES, "Makes this node a replica of another node.", _NODE)
 _declare(
     "RESET",
     "admin noscript stale",
-    "Makes this node forget the cluster.",
+    "Removes this node from its cluster.",
     OneOf("reset-type", Token("HARD"), Token("SOFT"), optional=True),
-    complexity="O(N) where N is the number of nodes known",
+    complexity="O(N) for N known nodes",
 )
-_declare("SAVECONFIG", _CHANGES, "Writes the node's file.")
+_declare("SAVECONFIG", _CHANGES, "Saves the configuration file of the node.")
 _declare(
     "SET-CONFIG-EPOCH",
     _CHANGES,
-    "Sets the configuration epoch of a new node.",
+    "Gives a node without an epoch its first one.",
     Integer("config-epoch"),
 )
 _declare(
     "SETSLOT",
     _CHANGES,
-    "Says where a slot belongs or moves to.",
+    "Assigns a slot to a node, or starts or ends its migration.",
     Integer("slot"),
     OneOf(
         "subcommand",
@@ -180,7 +193,7 @@ _declare(
 _declare(
     "SHARDS",
     _SERVES,
-    "Maps slots to shards.",
+    "Returns the slots and nodes of each shard.",
     since="7.0.0",
     complexity=_PER_NODE,
     tips=_UNSTEADY,
@@ -188,7 +201,7 @@ _declare(
 _declare(
     "SLAVES",
     _SEES,
-    "The older name of CLUSTER REPLICAS.",
+    "Returns the replicas of a master, as CLUSTER REPLICAS does.",
     _NODE,
     complexity=_PER_REPLICA,
     tips=_UNSTEADY,
@@ -197,7 +210,7 @@ _declare(
 _declare(
     "SLOTS",
     _SERVES,
-    "Maps slots to nodes.",
+    "Returns the nodes of each range of slots.",
     complexity=_PER_NODE,
     tips=_UNSTEADY,
 )
@@ -208,8 +221,8 @@ _declare(
     group="cluster",
     since="3.0.0",
     flags=_READS,
-    complexity="O(N) where N is the length of the key",
-    summary="Tells which slot a key belongs to.",
+    complexity="O(N) for a key of length N",
+    summary="Computes the slot to which a key belongs.",
     arguments=[String("key")],
 )
 def cluster_keyslot(ctx: Context, argv: list[bytes]) -> Reply:
@@ -217,7 +230,7 @@ def cluster_keyslot(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _hashed_part(key: bytes) -> bytes:
-    """What stands in the key's first braces, if they are closed and not empty."""
+    """Return the hash tag: the text in the first pair of braces, unless it is empty."""
     _, opened, rest = key.partition(b"{")
     tag, closed, _ = rest.partition(b"}")
     return tag if opened and closed and tag else key
@@ -228,22 +241,22 @@ command(
     group="cluster",
     since="3.0.0",
     flags="fast",
-    summary="Follows a redirection while a slot is on the move.",
+    summary="Accepts a redirected request for a slot that is being imported.",
     categories="connection",
-)(no_cluster)
+)(cluster_disabled)
 command(
     "READONLY",
     group="cluster",
     since="3.0.0",
     flags="loading stale fast",
-    summary="Lets this connection read from a replica.",
+    summary="Allows the connection to read from a replica.",
     categories="connection",
-)(no_cluster)
+)(cluster_disabled)
 command(
     "READWRITE",
     group="cluster",
     since="3.0.0",
     flags="loading stale fast",
-    summary="Takes READONLY back.",
+    summary="Cancels READONLY for the connection.",
     categories="connection",
-)(no_cluster)
+)(cluster_disabled)

@@ -1,4 +1,4 @@
-"""CONFIG: looking at settings and changing them while the server runs."""
+"""CONFIG: reading and changing settings at run time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ container(
     "CONFIG",
     group="server",
     since="2.0.0",
-    summary="Commands for the settings of the server.",
+    summary="Contains commands for the settings of the server.",
 )
 
 
@@ -31,24 +31,24 @@ container(
     group="server",
     since="2.0.0",
     flags="admin noscript loading stale",
-    complexity="O(N) where N is the number of settings asked for",
-    summary="Shows the settings whose names match.",
+    complexity="O(N) for N settings requested",
+    summary="Returns the settings whose names match.",
     arguments=[String("parameter", multiple=True)],
 )
 def config_get(ctx: Context, argv: list[bytes]) -> Reply:
     settings = ctx.instance.settings
-    shown: dict[bytes, bytes] = {}
+    values: dict[bytes, bytes] = {}
     for pattern in argv[2:]:
         if has_glob(pattern):
             matches = glob_matcher(pattern, ignore_case=True)
             for name, setting in _listed():
                 if matches(name.encode()):
-                    shown[name.encode()] = _text(settings, setting)
+                    values[name.encode()] = _text(settings, setting)
             continue
         found = settings.find(_decode(pattern))
-        if found is not None and pattern.lower() not in {name.lower() for name in shown}:
-            shown[pattern] = _text(settings, found)
-    return shown
+        if found is not None and pattern.lower() not in {name.lower() for name in values}:
+            values[pattern] = _text(settings, found)
+    return values
 
 
 def _listed() -> list[tuple[str, Setting[Any]]]:
@@ -70,8 +70,8 @@ def _decode(word: bytes) -> str:
     group="server",
     since="2.0.0",
     flags="admin noscript loading stale",
-    complexity="O(N) where N is the number of settings given",
-    summary="Changes settings, all of them or, if one is refused, none.",
+    complexity="O(N) for N settings given",
+    summary="Changes settings: all of them, or none if one is rejected.",
     arguments=[ArgumentGroup("data", String("parameter"), String("value"), multiple=True)],
     tips=_TO_ALL_NODES,
 )
@@ -80,40 +80,40 @@ def config_set(ctx: Context, argv: list[bytes]) -> Reply:
         raise CommandError(SYNTAX)
     settings = ctx.instance.settings
     named: dict[str, tuple[Setting[Any], str]] = {}
-    refusal: CommandError | None = None
+    rejection: CommandError | None = None
     for at in range(2, len(argv), 2):
-        spelled = _decode(argv[at])
-        name = spelled.lower()
+        given_name = _decode(argv[at])
+        name = given_name.lower()
         setting = settings.find(name)
         if setting is None:
-            # Values are looked at only once all names are known to be good.
-            raise refusal or CommandError(
+            # Redis checks all names before any value.
+            raise rejection or CommandError(
                 b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % argv[at]
             )
-        if refusal is None:
+        if rejection is None:
             if not setting.mutable:
-                refusal = _refused(spelled, "can't set immutable config")
+                rejection = _rejected(given_name, "can't set immutable config")
             elif setting.protected and not _may_change_protected(ctx):
-                refusal = _refused(spelled, "can't set protected config")
+                rejection = _rejected(given_name, "can't set protected config")
             elif name in named:
-                refusal = _refused(spelled, "duplicate parameter")
+                rejection = _rejected(given_name, "duplicate parameter")
         named[name] = (setting, _decode(argv[at + 1]))
-    if refusal is not None:
-        raise refusal
+    if rejection is not None:
+        raise rejection
     changes: list[tuple[Setting[Any], Any]] = []
     for name, (setting, text) in named.items():
         try:
             changes.append((setting, settings.parse(setting, text)))
         except SettingError as error:
-            raise _refused(name, str(error)) from None
+            raise _rejected(name, str(error)) from None
     try:
         settings.set_all(changes)
     except ChangeRefused as refused:
-        raise _refused(refused.setting.name, refused.reason) from None
+        raise _rejected(refused.setting.name, refused.reason) from None
     return OK
 
 
-def _refused(name: str, reason: str) -> CommandError:
+def _rejected(name: str, reason: str) -> CommandError:
     return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 
 
@@ -127,7 +127,7 @@ def _may_change_protected(ctx: Context) -> bool:
     group="server",
     since="2.8.0",
     flags="admin noscript loading stale",
-    summary="Writes the settings into the file they came from.",
+    summary="Writes the current settings to the configuration file.",
     tips=_TO_ALL_NODES,
 )
 def config_rewrite(ctx: Context, argv: list[bytes]) -> Reply:
@@ -146,7 +146,7 @@ def config_rewrite(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="2.0.0",
     flags="admin noscript loading stale",
-    summary="Starts the counters of INFO from zero.",
+    summary="Resets the statistics shown by INFO.",
     tips=_TO_ALL_NODES,
 )
 def config_resetstat(ctx: Context, argv: list[bytes]) -> Reply:

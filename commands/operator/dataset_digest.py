@@ -1,8 +1,8 @@
-"""DEBUG DIGEST: one number for all data, the same in every Redis that holds the same.
+"""DEBUG DIGEST: a digest of all data, the same for every server with the same data.
 
-The digest does not depend on the order of what has none (keys, members of sets, fields of
-hashes): there the parts are combined by exclusive or. What is ordered (items of lists,
-entries of streams) is mixed in one after the other.
+The digest is compatible with that of Redis. Unordered parts (keys, members of sets, fields of
+hashes) are combined with exclusive or, so their order does not matter. Ordered parts (items
+of lists, entries of streams) are mixed in one after the other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from storage.values.types import type_name
 
 _SIZE = 20
 _EMPTY = bytes(_SIZE)
-# Redis' numbers of the types.
+# The number of each type in Redis.
 _TYPE_NUMBERS = {"string": 0, "list": 1, "set": 2, "zset": 3, "hash": 4, "stream": 6}
 
 
@@ -35,12 +35,12 @@ def _combined(digest: bytes, other: bytes) -> bytes:
 
 
 def _added(digest: bytes, data: bytes | bytearray) -> bytes:
-    """The digest with data whose place does not matter."""
+    """Add data to the digest whose order does not matter."""
     return _combined(digest, _sha1(data))
 
 
 def _mixed(digest: bytes, *parts: bytes | bytearray) -> bytes:
-    """The digest with data whose order matters."""
+    """Add data to the digest whose order matters."""
     for data in parts:
         digest = _sha1(_added(digest, data))
     return digest
@@ -57,7 +57,7 @@ def keyspace_digest(keyspace: Keyspace) -> bytes:
 
 
 def value_digest(database: Database, key: bytes) -> bytes:
-    """Of the value alone, whatever its key is called; zeros if there is none."""
+    """Return the digest of a value, independent of its key; zeros if the key is missing."""
     return _value_digest(database, key, _EMPTY) if key in database.data else _EMPTY
 
 

@@ -1,8 +1,9 @@
-"""DEBUG: what test suites need to look at a server's insides, or to make it misbehave.
+"""DEBUG: inspecting the internals of the server and provoking faults, for test suites.
 
-Only where `enable-debug-command` allows it. Redis' way of ending the process (SEGFAULT,
-PANIC, OOM and the like) is left out, and so are the switches of machinery that is not
-here. In Redis this is one command and not a container, so its words are a table here.
+The setting `enable-debug-command` must allow it. Subcommands that crash the process (SEGFAULT,
+PANIC, OOM and similar) are not implemented, nor are switches of features that Redkeep does
+not have. In Redis, DEBUG is a single command and not a container, so its subcommands are not
+in the registry but in a table of this module.
 """
 
 from __future__ import annotations
@@ -49,37 +50,37 @@ _NOT_ALLOWED = (
     "can run it from a local connection, otherwise you need to set this option in the "
     "configuration file, and then restart the server."
 )
-# A sleep holds everybody up, so one slip of a finger should not do so for ever.
-_LONGEST_SLEEP = 3600.0
+# A sleep blocks all clients, so a mistyped duration must not do so for ever.
+_MAX_SLEEP_SECONDS = 3600.0
 # Bytes of a score in a snapshot.
 _SCORE_SIZE = 8
 
 
-Subcommand = Callable[[Context, list[bytes]], Outcome]
+SubcommandHandler = Callable[[Context, list[bytes]], Outcome]
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A subcommand: its handler, how many words may follow it, and its line of help."""
+class Subcommand:
+    """A subcommand: its handler, how many arguments it takes, and its help."""
 
-    run: Subcommand
-    least: int
-    most: int
+    run: SubcommandHandler
+    min_arguments: int
+    max_arguments: int
     syntax: str
     help: str
 
 
-_WORDS: dict[bytes, Word] = {}
+_SUBCOMMANDS: dict[bytes, Subcommand] = {}
 
 
-def _word(
-    syntax: str, least: int, most: int | None = None, *, help: str
-) -> Callable[[Subcommand], Subcommand]:
-    def declare(
-        run: Subcommand,
-    ) -> Subcommand:
+def _subcommand(
+    syntax: str, min_arguments: int, max_arguments: int | None = None, *, help: str
+) -> Callable[[SubcommandHandler], SubcommandHandler]:
+    most = min_arguments if max_arguments is None else max_arguments
+
+    def declare(run: SubcommandHandler) -> SubcommandHandler:
         name = syntax.split(" ", 1)[0].encode()
-        _WORDS[name] = Word(run, least, least if most is None else most, syntax, help)
+        _SUBCOMMANDS[name] = Subcommand(run, min_arguments, most, syntax, help)
         return run
 
     return declare
@@ -91,17 +92,20 @@ def _word(
     since="1.0.0",
     flags="admin noscript loading stale",
     complexity="Depends on subcommand.",
-    summary="Looks into the server, or makes it misbehave, for tests.",
+    summary="Inspects the internals of the server and provokes faults, for tests.",
     arity=-2,
 )
 def debug(ctx: Context, argv: list[bytes]) -> Outcome:
     allowed = ctx.instance.settings.enable_debug_command
     if allowed != "yes" and not (allowed == "local" and ctx.client.is_local):
         raise CommandError(_NOT_ALLOWED)
-    word = _WORDS.get(argv[1].upper())
-    if word is None or not word.least <= len(argv) - 2 <= word.most:
+    subcommand = _SUBCOMMANDS.get(argv[1].upper())
+    if (
+        subcommand is None
+        or not subcommand.min_arguments <= len(argv) - 2 <= subcommand.max_arguments
+    ):
         raise _unknown(argv)
-    return word.run(ctx, argv)
+    return subcommand.run(ctx, argv)
 
 
 def _unknown(argv: list[bytes]) -> CommandError:
@@ -111,33 +115,33 @@ def _unknown(argv: list[bytes]) -> CommandError:
     )
 
 
-@_word("HELP", 0, help="Lists these words.")
+@_subcommand("HELP", 0, help="Lists the subcommands.")
 def debug_help(ctx: Context, argv: list[bytes]) -> Reply:
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-    for word in _WORDS.values():
-        lines.append(word.syntax)
-        lines += wrap(word.help, 79, initial_indent="    ", subsequent_indent="    ")
+    for subcommand in _SUBCOMMANDS.values():
+        lines.append(subcommand.syntax)
+        lines += wrap(subcommand.help, 79, initial_indent="    ", subsequent_indent="    ")
     return lines
 
 
 # --- data --------------------------------------------------------------------------------
 
 
-@_word("DIGEST", 0, help="A number that two servers share if they hold the same data.")
+@_subcommand("DIGEST", 0, help="Returns a digest of all data.")
 def debug_digest(ctx: Context, argv: list[bytes]) -> Reply:
     return keyspace_digest(ctx.keyspace).hex()
 
 
-@_word("DIGEST-VALUE [<key> ...]", 0, 1 << 30, help="The same for each of these keys' values.")
+@_subcommand("DIGEST-VALUE [<key> ...]", 0, 1 << 30, help="Returns the digest of each value.")
 def debug_digest_value(ctx: Context, argv: list[bytes]) -> Reply:
     return [value_digest(ctx.db, key).hex() for key in argv[2:]]
 
 
-@_word(
+@_subcommand(
     "POPULATE <count> [<prefix>] [<size>]",
     1,
     3,
-    help="Makes strings under key:<number>, or under another prefix. Existing keys stay.",
+    help="Creates <count> strings named key:<number>, or with another prefix. Keeps existing keys.",
 )
 def debug_populate(ctx: Context, argv: list[bytes]) -> Reply:
     count = _positive(argv[2])
@@ -161,17 +165,19 @@ def _positive(text: bytes) -> int:
     return number
 
 
-def _existing(db: Database, key: bytes) -> Value:
-    """A value that may even have run out: looking into it must not remove it."""
+def _stored_value(db: Database, key: bytes) -> Value:
+    """Return a value even if it has expired: inspecting a key must not delete it."""
     value = db.data.get(key)
     if value is None:
         raise CommandError(NO_SUCH_KEY)
     return value
 
 
-@_word("OBJECT <key> [fast]", 1, 2, help="Where a value lies and how it is encoded.")
+@_subcommand(
+    "OBJECT <key> [fast]", 1, 2, help="Shows the address, the encoding and the size of a value."
+)
 def debug_object(ctx: Context, argv: list[bytes]) -> Reply:
-    value = _existing(ctx.db, argv[2])
+    value = _stored_value(ctx.db, argv[2])
     touched = ctx.db.accessed.get(argv[2], ctx.now)
     length = "" if len(argv) > 3 else f" serializedlength:{_payload_size(value)}"
     line = (
@@ -189,7 +195,7 @@ def debug_object(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _payload_size(value: Value) -> int:
-    """About what the value takes in a snapshot: its bytes, and a length before each."""
+    """Estimate the size of a value in a snapshot: its bytes, and a length for each part."""
     match value:
         case bytes() | bytearray():
             return len(value) + 1
@@ -202,9 +208,9 @@ def _payload_size(value: Value) -> int:
     return sum(len(item) + 1 for item in value)
 
 
-@_word("SDSLEN <key>", 1, help="Lengths of a key and of the string under it.")
+@_subcommand("SDSLEN <key>", 1, help="Shows the lengths of a key and its string value.")
 def debug_sdslen(ctx: Context, argv: list[bytes]) -> Reply:
-    value = _existing(ctx.db, argv[2])
+    value = _stored_value(ctx.db, argv[2])
     if not isinstance(value, (bytes, bytearray)):
         raise CommandError("ERR Not an sds encoded string.")
     key_memory, memory = size_of(argv[2]), size_of(value)
@@ -214,25 +220,25 @@ def debug_sdslen(ctx: Context, argv: list[bytes]) -> Reply:
     )
 
 
-@_word("LISTPACK <key>", 1, help="Writes a compact value's items to the log.")
+@_subcommand("LISTPACK <key>", 1, help="Writes the items of a compact value to the server log.")
 def debug_listpack(ctx: Context, argv: list[bytes]) -> Reply:
-    value = _existing(ctx.db, argv[2])
+    value = _stored_value(ctx.db, argv[2])
     if isinstance(value, (bytes, bytearray, Stream)) or value.encoding != b"listpack":
         raise CommandError("ERR Not a listpack encoded object.")
     logger.info("Listpack under %r: %r", argv[2], list(value))
     return "Listpack structure printed on stdout"
 
 
-@_word("QUICKLIST <key> [<0|1>]", 1, 2, help="Writes a list's items to the log.")
+@_subcommand("QUICKLIST <key> [<0|1>]", 1, 2, help="Writes the items of a list to the server log.")
 def debug_quicklist(ctx: Context, argv: list[bytes]) -> Reply:
-    value = _existing(ctx.db, argv[2])
+    value = _stored_value(ctx.db, argv[2])
     if not isinstance(value, List) or value.encoding != b"quicklist":
         raise CommandError("ERR Not a quicklist encoded object.")
     logger.info("List under %r: %r", argv[2], list(value))
     return "Quicklist structure printed on stdout"
 
 
-@_word("HTSTATS <dbid> [full]", 1, 2, help="Statistics of a database's tables.")
+@_subcommand("HTSTATS <dbid> [full]", 1, 2, help="Shows statistics of the tables of a database.")
 def debug_htstats(ctx: Context, argv: list[bytes]) -> Reply:
     index = parse_integer(argv[2])
     if not 0 <= index < len(ctx.keyspace.databases):
@@ -242,9 +248,9 @@ def debug_htstats(ctx: Context, argv: list[bytes]) -> Reply:
     return Verbatim(text.encode())
 
 
-@_word("HTSTATS-KEY <key> [full]", 1, 2, help="Statistics of the table that a value is.")
+@_subcommand("HTSTATS-KEY <key> [full]", 1, 2, help="Shows statistics of the table of a value.")
 def debug_htstats_key(ctx: Context, argv: list[bytes]) -> Reply:
-    value = _existing(ctx.db, argv[2])
+    value = _stored_value(ctx.db, argv[2])
     if encoding_of(value) not in (b"hashtable", b"skiplist"):
         raise CommandError(
             "ERR The value stored at the specified key is not represented using an hash table"
@@ -256,32 +262,32 @@ def _table(entries: int) -> str:
     title = "Hash table 0 stats (main hash table):\n"
     if not entries:
         return title + "No stats available for empty dictionaries\n"
-    # The tables are Python's: kept at most two thirds full.
+    # Python keeps its dicts at most two thirds full.
     size = 8
     while size * 2 // 3 < entries:
         size *= 2
     return f"{title} table size: {size}\n number of elements: {entries}\n"
 
 
-@_word(
+@_subcommand(
     "RELOAD [option ...]",
     0,
     1 << 30,
     help=(
-        "Saves a snapshot, drops the data and reads it back. NOSAVE reads a snapshot that is "
-        "there; NOFLUSH keeps the data; MERGE lets keys of the snapshot replace those there are."
+        "Saves a snapshot, deletes all data and loads the snapshot. NOSAVE loads the existing "
+        "snapshot; NOFLUSH keeps the data; MERGE lets keys of the snapshot replace existing ones."
     ),
 )
 def debug_reload(ctx: Context, argv: list[bytes]) -> Outcome:
-    chosen = {word.upper() for word in argv[2:]}
-    if chosen - {b"NOSAVE", b"NOFLUSH", b"MERGE"}:
+    options = {word.upper() for word in argv[2:]}
+    if options - {b"NOSAVE", b"NOFLUSH", b"MERGE"}:
         raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     return Reload(
-        save=b"NOSAVE" not in chosen, flush=b"NOFLUSH" not in chosen, merge=b"MERGE" in chosen
+        save=b"NOSAVE" not in options, flush=b"NOFLUSH" not in options, merge=b"MERGE" in options
     )
 
 
-@_word("LOADAOF", 0, help="Drops the data and reads it back from the log.")
+@_subcommand("LOADAOF", 0, help="Deletes all data and loads it from the append-only file.")
 def debug_loadaof(ctx: Context, argv: list[bytes]) -> Outcome:
     return ReloadLog()
 
@@ -289,15 +295,15 @@ def debug_loadaof(ctx: Context, argv: list[bytes]) -> Outcome:
 # --- time and switches -------------------------------------------------------------------
 
 
-@_word("SLEEP <seconds>", 1, help="Stops the whole server, as a slow command would.")
+@_subcommand("SLEEP <seconds>", 1, help="Blocks the whole server, as a slow command does.")
 def debug_sleep(ctx: Context, argv: list[bytes]) -> Reply:
-    # In earnest: that nobody is served meanwhile is what this is for.
-    time.sleep(min(_LONGEST_SLEEP, max(0.0, _leading_number(argv[2]))))
+    # Blocks the thread on purpose: the command simulates a slow one.
+    time.sleep(min(_MAX_SLEEP_SECONDS, max(0.0, _leading_number(argv[2]))))
     return OK
 
 
 def _leading_number(text: bytes) -> float:
-    """The number a text begins with, as C's strtod reads it; 0 if there is none."""
+    """Read the number at the start of a text as C's strtod does; 0 if there is none."""
     found = re.match(rb"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", text)
     return float(found[0]) if found else 0.0
 
@@ -306,39 +312,45 @@ def _is_on(text: bytes) -> bool:
     return _leading_number(text) != 0
 
 
-@_word(
-    "SET-ACTIVE-EXPIRE <0|1>", 1, help="Whether keys that ran out go before somebody meets them."
+@_subcommand(
+    "SET-ACTIVE-EXPIRE <0|1>", 1, help="Turns the background deletion of expired keys off or on."
 )
 def debug_set_active_expire(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.instance.active_expire = _is_on(argv[2])
     return OK
 
 
-@_word("PAUSE-CRON <0|1>", 1, help="Stops the regular background work.")
+@_subcommand("PAUSE-CRON <0|1>", 1, help="Pauses or resumes periodic background work.")
 def debug_pause_cron(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.instance.background_paused = _is_on(argv[2])
     return OK
 
 
-@_word("SET-DISABLE-DENY-SCRIPTS <0|1>", 1, help="Lets scripts call what they may not.")
+@_subcommand(
+    "SET-DISABLE-DENY-SCRIPTS <0|1>",
+    1,
+    help="Allows scripts to call commands that are denied to them.",
+)
 def debug_set_disable_deny_scripts(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.instance.scripts_may_call_all = _is_on(argv[2])
     return OK
 
 
-@_word("SET-SKIP-CHECKSUM-VALIDATION <0|1>", 1, help="Believes payloads without checking them.")
+@_subcommand(
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>", 1, help="Skips the checksum validation of payloads."
+)
 def debug_set_skip_checksum_validation(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.instance.skip_checksums = _is_on(argv[2])
     return OK
 
 
-@_word("CHANGE-REPL-ID", 0, help="Gives the data a new replication id.")
+@_subcommand("CHANGE-REPL-ID", 0, help="Changes the replication ID.")
 def debug_change_repl_id(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.instance.replication_id = b"%040x" % ctx.rng.getrandbits(160)
     return OK
 
 
-@_word("QUICKLIST-PACKED-THRESHOLD <size>", 1, help="Checked, and without effect.")
+@_subcommand("QUICKLIST-PACKED-THRESHOLD <size>", 1, help="Checks its arguments and has no effect.")
 def debug_quicklist_packed_threshold(ctx: Context, argv: list[bytes]) -> Reply:
     try:
         Memory(0, (1 << 32) - 1).parse(argv[2].decode("latin-1"))
@@ -349,7 +361,11 @@ def debug_quicklist_packed_threshold(ctx: Context, argv: list[bytes]) -> Reply:
     return OK
 
 
-@_word("REPLYBUFFER <PEAK-RESET-TIME|RESIZING> <value>", 2, help="Checked, and without effect.")
+@_subcommand(
+    "REPLYBUFFER <PEAK-RESET-TIME|RESIZING> <value>",
+    2,
+    help="Checks its arguments and has no effect.",
+)
 def debug_replybuffer(ctx: Context, argv: list[bytes]) -> Reply:
     if argv[2].upper() == b"PEAK-RESET-TIME":
         if argv[3].upper() not in (b"NEVER", b"RESET"):
@@ -359,13 +375,13 @@ def debug_replybuffer(ctx: Context, argv: list[bytes]) -> Reply:
     return OK
 
 
-@_word("DICT-RESIZING <0|1>", 1, help="Without effect.")
-@_word("AOF-FLUSH-SLEEP <microsec>", 1, help="Without effect.")
+@_subcommand("DICT-RESIZING <0|1>", 1, help="Has no effect.")
+@_subcommand("AOF-FLUSH-SLEEP <microsec>", 1, help="Has no effect.")
 def debug_no_effect(ctx: Context, argv: list[bytes]) -> Reply:
     return OK
 
 
-@_word("CONFIG-REWRITE-FORCE-ALL", 0, help="CONFIG REWRITE with every setting there is.")
+@_subcommand("CONFIG-REWRITE-FORCE-ALL", 0, help="Runs CONFIG REWRITE for all settings.")
 def debug_config_rewrite_force_all(ctx: Context, argv: list[bytes]) -> Reply:
     settings = ctx.instance.settings
     try:
@@ -380,18 +396,18 @@ def debug_config_rewrite_force_all(ctx: Context, argv: list[bytes]) -> Reply:
 # --- replies -----------------------------------------------------------------------------
 
 
-@_word("ERROR <string>", 1, help="Answers this error.")
+@_subcommand("ERROR <string>", 1, help="Returns an error with this text.")
 def debug_error(ctx: Context, argv: list[bytes]) -> Reply:
     raise CommandError(argv[2])
 
 
-@_word("LOG <message>", 1, help="Writes to the log.")
+@_subcommand("LOG <message>", 1, help="Writes a message to the server log.")
 def debug_log(ctx: Context, argv: list[bytes]) -> Reply:
     logger.warning("DEBUG LOG: %s", argv[2].decode(errors="replace"))
     return OK
 
 
-@_word("STRINGMATCH-TEST", 0, help="Matches random patterns against random texts.")
+@_subcommand("STRINGMATCH-TEST", 0, help="Matches random patterns against random texts.")
 def debug_stringmatch_test(ctx: Context, argv: list[bytes]) -> Reply:
     for _ in range(1000):
         pattern, text = (
@@ -405,7 +421,7 @@ _BIG = b"1234567999999999999999999999999999999"
 _AFTER_PUSH = b"Some real reply following the push reply"
 
 
-@_word("PROTOCOL <type>", 1, help="Answers something of this type of reply.")
+@_subcommand("PROTOCOL <type>", 1, help="Returns a sample reply of this type.")
 def debug_protocol(ctx: Context, argv: list[bytes]) -> Reply:
     kind = argv[2].lower()
     if kind == b"push":

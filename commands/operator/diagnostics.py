@@ -1,4 +1,4 @@
-"""SLOWLOG, COMMANDLOG and LATENCY: what took long, or was large."""
+"""SLOWLOG, COMMANDLOG and LATENCY: slow commands, and large requests and replies."""
 
 from __future__ import annotations
 
@@ -21,9 +21,15 @@ _TO_ALL_NODES = ["request_policy:all_nodes", "response_policy:all_succeeded"]
 _SPECIAL = ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]
 
 
-# --- the logs of commands ---------------------------------------------------------------
+# --- SLOWLOG and COMMANDLOG -------------------------------------------------------------
 
-container("SLOWLOG", group="server", since="2.2.12", help_since="6.2.0", summary="The slow log.")
+container(
+    "SLOWLOG",
+    group="server",
+    since="2.2.12",
+    help_since="6.2.0",
+    summary="Contains commands for the slow log.",
+)
 
 
 @command(
@@ -31,8 +37,8 @@ container("SLOWLOG", group="server", since="2.2.12", help_since="6.2.0", summary
     group="server",
     since="2.2.12",
     flags=_ADMIN,
-    complexity="O(N) where N is the number of entries returned",
-    summary="Shows the latest slow commands.",
+    complexity="O(N) for N entries returned",
+    summary="Returns the latest entries of the slow log.",
     arguments=[Integer("count", optional=True)],
     tips=_ON_ALL_NODES,
 )
@@ -63,8 +69,8 @@ def slowlog_len(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="2.2.12",
     flags=_ADMIN,
-    complexity="O(N) where N is the number of entries",
-    summary="Empties the slow log.",
+    complexity="O(N) for N entries",
+    summary="Deletes what the slow log has recorded.",
     tips=_TO_ALL_NODES,
 )
 def slowlog_reset(ctx: Context, argv: list[bytes]) -> Reply:
@@ -76,7 +82,7 @@ container(
     "COMMANDLOG",
     group="server",
     since="8.1.0",
-    summary="The logs of slow commands, large requests and large replies.",
+    summary="Contains commands for the logs of slow commands and large messages.",
 )
 
 _LOG_TYPE = OneOf("type", Token("SLOW"), Token("LARGE-REQUEST"), Token("LARGE-REPLY"))
@@ -87,8 +93,8 @@ _LOG_TYPE = OneOf("type", Token("SLOW"), Token("LARGE-REQUEST"), Token("LARGE-RE
     group="server",
     since="8.1.0",
     flags=_ADMIN,
-    complexity="O(N) where N is the number of entries returned",
-    summary="Shows the latest entries of one of the logs.",
+    complexity="O(N) for N entries returned",
+    summary="Returns the latest entries of a log.",
     arguments=[Integer("count"), _LOG_TYPE],
     tips=_ON_ALL_NODES,
 )
@@ -115,8 +121,8 @@ def commandlog_len(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="8.1.0",
     flags=_ADMIN,
-    complexity="O(N) where N is the number of entries",
-    summary="Empties one of the logs.",
+    complexity="O(N) for N entries",
+    summary="Deletes what one of the logs has recorded.",
     arguments=[_LOG_TYPE],
     tips=_TO_ALL_NODES,
 )
@@ -153,7 +159,7 @@ def _entries(log: SlowLog, count: int) -> Reply:
         entries = entries[:count]
     return [
         [
-            entry.ident,
+            entry.id,
             entry.at_seconds,
             entry.microseconds,
             list(entry.argv),
@@ -164,11 +170,13 @@ def _entries(log: SlowLog, count: int) -> Reply:
     ]
 
 
-# --- the latency monitor ----------------------------------------------------------------
+# --- LATENCY ----------------------------------------------------------------------------
 
 _MONITORED = "admin noscript loading stale"
 
-container("LATENCY", group="server", since="2.8.13", summary="The latency monitor.")
+container(
+    "LATENCY", group="server", since="2.8.13", summary="Contains commands for the latency monitor."
+)
 
 
 @command(
@@ -176,7 +184,7 @@ container("LATENCY", group="server", since="2.8.13", summary="The latency monito
     group="server",
     since="2.8.13",
     flags=_MONITORED,
-    summary="Shows the latest and the worst sample of each event.",
+    summary="Returns the latest and the worst sample of each event.",
     tips=_SPECIAL,
 )
 def latency_latest(ctx: Context, argv: list[bytes]) -> Reply:
@@ -191,7 +199,7 @@ def latency_latest(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="2.8.13",
     flags=_MONITORED,
-    summary="Shows the samples of an event with their times.",
+    summary="Returns the samples of an event with their times.",
     arguments=[String("event")],
     tips=_SPECIAL,
 )
@@ -205,7 +213,7 @@ def latency_history(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="2.8.13",
     flags=_MONITORED,
-    summary="Forgets the samples of the named events, or of all.",
+    summary="Deletes the samples of the named events, or of all.",
     arguments=[String("event", optional=True, multiple=True)],
     tips=["request_policy:all_nodes", "response_policy:agg_sum"],
 )
@@ -219,7 +227,7 @@ def latency_reset(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="2.8.13",
     flags=_MONITORED,
-    summary="Draws the samples of an event.",
+    summary="Draws a graph of the samples of an event.",
     arguments=[String("event")],
     tips=_SPECIAL,
 )
@@ -237,7 +245,7 @@ def latency_graph(ctx: Context, argv: list[bytes]) -> Reply:
         event.worst_ms,
     )
     ages = [_age(ctx.now // 1000 - at) for at, _ in samples]
-    lines = [title, b"-" * _GRAPH_WIDTH, *_columns(times), *_upright(ages)]
+    lines = [title, b"-" * _GRAPH_WIDTH, *_columns(times), *_vertical_labels(ages)]
     return Verbatim(b"\n".join(lines) + b"\n")
 
 
@@ -246,7 +254,7 @@ def latency_graph(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="2.8.13",
     flags=_MONITORED,
-    summary="Explains the samples and what may be done about them.",
+    summary="Describes the samples and suggests remedies.",
     tips=_SPECIAL,
 )
 def latency_doctor(ctx: Context, argv: list[bytes]) -> Reply:
@@ -257,7 +265,7 @@ def latency_doctor(ctx: Context, argv: list[bytes]) -> Reply:
             "latency-monitor-threshold <milliseconds>.\n"
         )
     elif not latency.events:
-        text = f"Nothing has taken {latency.threshold_ms} ms or longer.\n"
+        text = f"No event took {latency.threshold_ms} ms or longer.\n"
     else:
         lines = [f"Events that took {latency.threshold_ms} ms or longer:", ""]
         for name, event in latency.events.items():
@@ -273,14 +281,14 @@ def latency_doctor(ctx: Context, argv: list[bytes]) -> Reply:
 
 _ADVICE = {
     "command": [
-        "  Commands whose cost grows with the data held everybody up. SLOWLOG GET names them;",
-        "  walk large keys in steps (SCAN and its kin) and ask for ranges instead of all.",
+        "  Slow commands blocked the server. SLOWLOG GET lists them. Iterate over large keys",
+        "  with SCAN, HSCAN, SSCAN or ZSCAN, and request ranges instead of whole values.",
     ],
     "fast-command": [
-        "  Even cheap commands took long: the process did not get the processor, or the",
-        "  garbage collector ran. Look for other load on the machine.",
+        "  Commands that are normally fast were slow. Either the process did not get enough",
+        "  CPU time, or the garbage collector ran. Check the machine for other load.",
     ],
-    "expire-cycle": ["  Many keys ran out at the same time. Give them deadlines that differ."],
+    "expire-cycle": ["  Many keys expired at the same time. Spread their expiration times."],
 }
 
 
@@ -293,7 +301,7 @@ _GRAPH_HEIGHT = 4
 
 
 def _columns(times: list[int]) -> list[bytes]:
-    """One column per time, scaled between the lowest and the highest."""
+    """Draw one column per time, scaled between the lowest and the highest."""
     low, high = min(times), max(times)
     span = high - low or 1
     heights = [1 + (time - low) * (_GRAPH_HEIGHT * 2 - 1) // span for time in times]
@@ -306,8 +314,8 @@ def _columns(times: list[int]) -> list[bytes]:
     ]
 
 
-def _upright(labels: list[str]) -> list[bytes]:
-    """A gap, then labels of one column each, read from the top down."""
+def _vertical_labels(labels: list[str]) -> list[bytes]:
+    """Return a blank line, then one column per label, read from the top down."""
     longest = max(map(len, labels))
     padded = [label.ljust(longest) for label in labels]
     lines = ["".join(label[place] for label in padded).encode() for place in range(longest)]
@@ -321,7 +329,7 @@ def _age(seconds: int) -> str:
     return f"{max(0, seconds)}s"
 
 
-# --- the distribution of every command's latencies --------------------------------------
+# --- LATENCY HISTOGRAM ------------------------------------------------------------------
 
 
 @command(
@@ -329,8 +337,8 @@ def _age(seconds: int) -> str:
     group="server",
     since="7.0.0",
     flags=_MONITORED,
-    complexity="O(N) where N is the number of commands that were run",
-    summary="Shows how the latencies of commands are distributed.",
+    complexity="O(N) for N commands that were called",
+    summary="Returns a histogram of execution times for each command.",
     arguments=[String("command", optional=True, multiple=True)],
     tips=_SPECIAL,
 )
@@ -340,7 +348,7 @@ def latency_histogram(ctx: Context, argv: list[bytes]) -> Reply:
     used = [bound for bound in ctx.instance.used_commands if bound.stats.calls]
     if len(argv) > 2:
         wanted = {name.lower().decode("latin-1") for name in argv[2:]}
-        # A container stands for its subcommands.
+        # The name of a container selects its subcommands.
         wanted |= {
             subcommand.wire_name
             for entry in commands().values()
@@ -358,10 +366,10 @@ def latency_histogram(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _cumulative(stats: CallStatistics) -> MapReply:
-    """Bucket limits in microseconds to the number of calls that took no longer.
+    """Map bucket limits in microseconds to the number of calls that took no longer.
 
-    Durations are counted by powers of two nanoseconds, so a limit of 2^n us is in truth
-    2^(n+10) ns, 2.4% more.
+    Durations are counted by powers of two nanoseconds, so a limit of 2^n microseconds
+    stands for 2^(n+10) nanoseconds, which is 2.4% more.
     """
     buckets: dict[int, int] = {}
     calls = 0

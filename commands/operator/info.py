@@ -1,8 +1,8 @@
 """INFO: the state of the server as lines of text, with the fields and the order of Redis 7.2.
 
-Every field of Redis is there, because dashboards and clients look for them. Those about
-machinery that Redkeep does not have say what is true of it: zero, or off. What is its own
-stands in a section at the end.
+Every field of Redis is present, because dashboards and clients look for them. Fields about
+features that Redkeep does not have are zero or off. Fields that only Redkeep has are in a
+section of their own at the end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from storage.database import Database
 
 Fields = Iterable[tuple[str, object]]
 
-# Deadlines looked at for the mean TTL of a database.
+# The number of deadlines sampled for the mean TTL of a database.
 _TTL_SAMPLES = 100
 
 
@@ -37,7 +37,7 @@ _TTL_SAMPLES = 100
     since="1.0.0",
     flags="loading stale",
     complexity="O(1)",
-    summary="Tells the state of the server, section by section.",
+    summary="Reports the state of the server as text, section by section.",
     arguments=[String("section", optional=True, multiple=True)],
     categories="dangerous",
     tips=["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
@@ -45,14 +45,14 @@ _TTL_SAMPLES = 100
 def info(ctx: Context, argv: list[bytes]) -> Reply:
     wanted = {word.lower().decode("latin-1") for word in argv[1:]} or {"default"}
     if wanted & {"all", "everything"}:
-        chosen = set(_SECTIONS)
+        selected = set(_SECTIONS)
     else:
-        chosen = wanted | (set(_SECTIONS) - _ON_REQUEST if "default" in wanted else set())
+        selected = wanted | (set(_SECTIONS) - _NOT_DEFAULT if "default" in wanted else set())
     if "module_list" in wanted:
-        chosen.add("modules")
+        selected.add("modules")
     sections = []
     for name, (title, fields) in _SECTIONS.items():
-        if name in chosen:
+        if name in selected:
             lines = [f"# {title}\r\n"]
             lines += (f"{field}:{value}\r\n" for field, value in fields(ctx.instance))
             sections.append("".join(lines))
@@ -108,7 +108,7 @@ def _clients(instance: Instance) -> Fields:
     yield "tracking_clients", 0
     yield "pubsub_clients", sum(c.subscriptions > 0 for c in instance.clients.values())
     yield "watching_clients", sum(bool(c.watching) for c in instance.clients.values())
-    yield "clients_in_timeout_table", _waiting_with_deadline(instance)
+    yield "clients_in_timeout_table", _blocked_with_timeout(instance)
     yield "total_watched_keys", sum(len(database.watched) for database in databases)
     yield "total_blocking_keys", sum(len(database.awaited) for database in databases)
     yield (
@@ -117,7 +117,7 @@ def _clients(instance: Instance) -> Fields:
     )
 
 
-def _waiting_with_deadline(instance: Instance) -> int:
+def _blocked_with_timeout(instance: Instance) -> int:
     return sum(
         client.waiting is not None and client.waiting.effect.deadline is not None
         for client in instance.blocked_clients
@@ -160,7 +160,7 @@ def _memory(instance: Instance) -> Fields:
     yield "used_memory_startup", startup
     yield "used_memory_dataset", data
     yield "used_memory_dataset_perc", f"{100 * data / max(1, used - startup):.2f}%"
-    # Python's allocator cannot be asked: what is in use is what is resident.
+    # Python's allocator has no such counters, so these equal the resident memory.
     yield "allocator_allocated", used
     yield "allocator_active", used
     yield "allocator_resident", used
@@ -369,7 +369,7 @@ def _commandstats(instance: Instance) -> Fields:
             )
 
 
-# What would break a line of fields apart.
+# Characters that would break the format of the lines.
 _UNSAFE = str.maketrans("#:\n\r", "____")
 
 
@@ -392,7 +392,7 @@ def _latencystats(instance: Instance) -> Fields:
 
 
 def _percentile(stats: CallStatistics, part: float) -> float:
-    """The microseconds within which so many percent of the calls were done."""
+    """Return the duration in microseconds that this percentage of the calls did not exceed."""
     needed = stats.calls * part / 100
     calls = 0
     for place, count in enumerate(stats.histogram):
@@ -429,13 +429,13 @@ def _redkeep(instance: Instance) -> Fields:
     yield "clock_frozen", int(instance.clock.frozen)
     yield "slow_log_entries", len(instance.slowlog.entries)
     yield "monitors", len(instance.monitors)
-    # Stored records of domain commands that could not be read, each time one was met.
+    # How often a stored record of a domain command could not be read.
     yield "bad_records", instance.statistics.bad_records
 
 
 @cache
 def _own_version() -> str:
-    # Imported here because it takes a fifth of the whole start-up.
+    # Imported late because this import takes a fifth of the start-up time.
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -460,5 +460,5 @@ _SECTIONS: dict[str, tuple[str, Callable[[Instance], Fields]]] = {
     "keyspace": ("Keyspace", _keyspace),
     "redkeep": ("Redkeep", _redkeep),
 }
-# Only where they are named, or everything is asked for.
-_ON_REQUEST = {"commandstats", "latencystats"}
+# Shown only if named, or with "all" or "everything".
+_NOT_DEFAULT = {"commandstats", "latencystats"}

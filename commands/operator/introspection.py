@@ -1,4 +1,4 @@
-"""COMMAND: what the server says about its own commands."""
+"""COMMAND: descriptions of the commands of the server."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _ACCESS_ORDER = _places("RO RW OW RM access update insert delete not_key incompl
     group="server",
     since="2.8.13",
     flags="loading stale",
-    complexity="O(N) where N is the number of commands",
-    summary="Describes every command.",
+    complexity="O(N) for N commands",
+    summary="Describes all commands.",
     arity=-1,
     categories="connection",
     tips=["nondeterministic_output_order"],
@@ -56,7 +56,7 @@ declare_help("COMMAND", group="server", since="5.0.0", categories="connection")
     group="server",
     since="2.8.13",
     flags="loading stale",
-    summary="Counts the commands.",
+    summary="Counts the commands, without subcommands.",
     categories="connection",
 )
 def command_count(ctx: Context, argv: list[bytes]) -> Reply:
@@ -68,8 +68,8 @@ def command_count(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="7.0.0",
     flags="loading stale",
-    complexity="O(N) where N is the number of commands",
-    summary="Lists the names of commands, of all or of those that a filter picks.",
+    complexity="O(N) for N commands",
+    summary="Returns the names of commands, optionally those selected by a filter.",
     arguments=[
         OneOf(
             "filterby",
@@ -92,20 +92,20 @@ def command_list(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _filtered(filter_name: bytes, text: bytes) -> Iterator[str]:
-    """Names of commands and subcommands that the filter picks."""
-    picks: Callable[[Command], bool]
+    """Return the names of the commands and subcommands that the filter selects."""
+    selects: Callable[[Command], bool]
     if filter_name == b"MODULE":
         return iter(())
     if filter_name == b"ACLCAT":
         category = text.lower().decode("latin-1")
 
-        def picks(entry: Command) -> bool:
+        def selects(entry: Command) -> bool:
             return category in entry.categories
 
     elif filter_name == b"PATTERN":
         matches = glob_matcher(text, ignore_case=True)
 
-        def picks(entry: Command) -> bool:
+        def selects(entry: Command) -> bool:
             return matches(entry.wire_name.encode())
 
     else:
@@ -114,7 +114,7 @@ def _filtered(filter_name: bytes, text: bytes) -> Iterator[str]:
         entry.wire_name
         for top in commands().values()
         for entry in (top, *top.subcommands.values())
-        if picks(entry)
+        if selects(entry)
     )
 
 
@@ -123,8 +123,8 @@ def _filtered(filter_name: bytes, text: bytes) -> Iterator[str]:
     group="server",
     since="2.8.13",
     flags="loading stale",
-    complexity="O(N) where N is the number of names",
-    summary="Describes the named commands, or every one.",
+    complexity="O(N) for N names",
+    summary="Describes the named commands, or all.",
     arguments=[String("command-name", optional=True, multiple=True)],
     categories="connection",
     tips=["nondeterministic_output_order"],
@@ -141,8 +141,8 @@ def command_info(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="7.0.0",
     flags="loading stale",
-    complexity="O(N) where N is the number of names",
-    summary="Documents the named commands, or every one.",
+    complexity="O(N) for N names",
+    summary="Returns the documentation of the named commands, or of all.",
     arguments=[String("command-name", optional=True, multiple=True)],
     categories="connection",
     tips=["nondeterministic_output_order"],
@@ -159,8 +159,8 @@ def command_docs(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="2.8.13",
     flags="loading stale",
-    complexity="O(N) where N is the number of words of the request",
-    summary="Picks the keys out of a request.",
+    complexity="O(N) for N words of the request",
+    summary="Returns the keys of a request.",
     arguments=[String("command"), String("arg", optional=True, multiple=True)],
     categories="connection",
 )
@@ -174,8 +174,8 @@ def command_getkeys(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="7.0.0",
     flags="loading stale",
-    complexity="O(N) where N is the number of words of the request",
-    summary="Picks the keys out of a request, and says how it uses each.",
+    complexity="O(N) for N words of the request",
+    summary="Returns the keys of a request and how the command uses each.",
     arguments=[String("command"), String("arg", optional=True, multiple=True)],
     categories="connection",
 )
@@ -208,12 +208,12 @@ def _access_of_bitfield(operations: list[bytes]) -> str:
         elif operations[at] == b"OVERFLOW" and left >= 1:
             at += 2
         else:
-            # A write, or nothing that can be told.
+            # A write, or an invalid operation.
             return "RW access update"
     return "RO access"
 
 
-# Of the commands whose options decide how they use their key.
+# Commands whose options determine how they use their key.
 _VARYING_ACCESS: dict[str, Callable[[list[bytes]], str]] = {
     "SET": _access_of_set,
     "BITFIELD": _access_of_bitfield,
@@ -221,7 +221,7 @@ _VARYING_ACCESS: dict[str, Callable[[list[bytes]], str]] = {
 
 
 def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
-    """Where the keys of a whole request stand; errors for what is not one."""
+    """Return the positions of the keys of a request; an error if the request is invalid."""
     bound = ctx.instance.find_command(request)
     if bound is None or (bound.command.subcommands and len(request) > 1):
         raise CommandError("ERR Invalid command specified")
@@ -234,7 +234,7 @@ def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
     if not entry.accepts(len(request)):
         raise CommandError("ERR Invalid number of arguments specified for command")
     places = entry.key_indexes(request)
-    # A keyword may be missing; what stands at a fixed place may not.
+    # Keys after a keyword are optional; keys at a fixed position are not.
     incomplete = any(
         spec.keyword is None and not spec.unknown and not spec.find(request) for spec in entry.keys
     )
@@ -244,13 +244,13 @@ def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
 
 
 def _access_by_place(entry: Command, request: list[bytes]) -> dict[int, str]:
-    """How each key is used. Of several specs that find a key, the first speaks."""
+    """Return how each key is used. If several specs find a key, the first one counts."""
     access: dict[int, str] = {}
     for spec in entry.keys:
         for place in spec.find(request):
             access.setdefault(place, spec.access)
     if entry.key_finder is not None:
-        # What only the finder finds is what the specs could not: their unknown ones.
+        # Keys that only the finder finds belong to the spec marked as unknown.
         unknown = [spec.access for spec in entry.keys if spec.unknown] or [""]
         for place in entry.key_finder(request):
             access.setdefault(place, unknown[-1])
@@ -258,7 +258,7 @@ def _access_by_place(entry: Command, request: list[bytes]) -> dict[int, str]:
 
 
 def _find_by_name(name: bytes) -> Command | None:
-    """A command by its name on the wire: `get`, `config|set`."""
+    """Find a command by its name in the protocol, such as `get` or `config|set`."""
     word, bar, rest = name.upper().decode("latin-1").partition("|")
     entry = commands().get(word)
     if entry is not None and bar:
@@ -311,7 +311,7 @@ def _key_spec(spec: KeySpec) -> Reply:
     }
 
 
-# Declarations do not change, and redis-cli asks for all of this whenever it starts.
+# Cached because declarations do not change, and redis-cli requests all of this at its start.
 @cache
 def _docs(entry: Command) -> dict[bytes, Reply]:
     docs: dict[bytes, Reply] = {
@@ -341,7 +341,7 @@ def _docs(entry: Command) -> dict[bytes, Reply]:
 
 
 def _argument(argument: Argument, specs: Iterator[int]) -> dict[bytes, Reply]:
-    """One argument; its keys take their places among the key specs in turn."""
+    """Describe an argument; its keys take the key specs in order."""
     docs: dict[bytes, Reply] = {
         b"name": argument.name.encode(),
         b"type": argument.kind.encode(),
@@ -358,12 +358,12 @@ def _argument(argument: Argument, specs: Iterator[int]) -> dict[bytes, Reply]:
         docs[b"since"] = argument.since.encode()
     flags = [
         flag
-        for flag, holds in (
+        for flag, is_set in (
             ("optional", argument.optional),
             ("multiple", argument.multiple),
             ("multiple_token", argument.multiple_token),
         )
-        if holds
+        if is_set
     ]
     if flags:
         docs[b"flags"] = SetReply(flags)

@@ -1,14 +1,14 @@
-"""MEMORY: what keys and the process take."""
+"""MEMORY: the memory used by keys and by the process."""
 
 from __future__ import annotations
 
 import gc
 import sys
-from typing import Any
+from collections.abc import Sized
+from dataclasses import dataclass
 
-from commands.engine.arguments import Arguments
 from commands.engine.containers import container
-from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.errors import SYNTAX
 from commands.engine.grammar import Integer, Key
 from commands.engine.key_specs import KeySpec
 from commands.engine.registry import command
@@ -21,7 +21,15 @@ from storage.memory_usage import size_of
 _SAMPLES = 5
 _SPECIAL = ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]
 
-container("MEMORY", group="server", since="4.0.0", summary="What the data takes.")
+container(
+    "MEMORY", group="server", since="4.0.0", summary="Contains commands that report memory use."
+)
+
+
+@dataclass(slots=True)
+class Usage:
+    key: bytes
+    samples: int = _SAMPLES
 
 
 @command(
@@ -29,35 +37,31 @@ container("MEMORY", group="server", since="4.0.0", summary="What the data takes.
     group="server",
     since="4.0.0",
     flags="readonly",
-    complexity="O(N) where N is the number of samples",
-    summary="Estimates the bytes that a key and its value take.",
-    arguments=[Key("key", "RO"), Integer("count", "SAMPLES", optional=True)],
+    complexity="O(N) for N samples",
+    summary="Estimates the memory used by a key and its value, in bytes.",
+    arguments=[
+        Key("key", "RO"),
+        Integer("count", "SAMPLES", optional=True, low=0, range_message=SYNTAX),
+    ],
     keys=[KeySpec("RO", index=2)],
+    request=Usage,
 )
-def memory_usage(ctx: Context, argv: list[bytes]) -> Reply:
-    options = Arguments(argv, 3)
-    samples = _SAMPLES
-    while options:
-        if not options.flag(b"SAMPLES"):
-            raise CommandError(SYNTAX)
-        samples = options.integer() if options else -1
-        if samples < 0:
-            raise CommandError(SYNTAX)
-    value = ctx.db.peek(argv[2])
+def memory_usage(ctx: Context, request: Usage) -> Reply:
+    value = ctx.db.peek(request.key)
     if value is None:
         return None
-    return _entry_size(ctx.db, argv[2]) + size_of(value, samples)
+    return _entry_size(ctx.db, request.key) + size_of(value, request.samples)
 
 
 def _entry_size(database: Database, key: bytes) -> int:
-    """The key, its share of the tables, and its deadline."""
+    """Return the size of the key, its share of the tables, and its deadline."""
     size = sys.getsizeof(key) + _slot_size(database.data) + _slot_size(database.accessed)
     if database.deadline(key) is not None:
         size += _slot_size(database.expires) + sys.getsizeof(database.deadline(key))
     return size
 
 
-def _slot_size(table: dict[bytes, Any]) -> int:
+def _slot_size(table: Sized) -> int:
     return sys.getsizeof(table) // max(1, len(table))
 
 
@@ -66,7 +70,7 @@ def _slot_size(table: dict[bytes, Any]) -> int:
     group="server",
     since="4.0.0",
     flags="",
-    summary="Breaks the process' memory down.",
+    summary="Returns a breakdown of the memory of the process.",
     tips=_SPECIAL,
 )
 def memory_stats(ctx: Context, argv: list[bytes]) -> Reply:
@@ -107,7 +111,7 @@ def memory_stats(ctx: Context, argv: list[bytes]) -> Reply:
         (b"dataset.bytes", data),
         (b"dataset.percentage", 100.0 * data / max(1, used - startup) if used > startup else 0.0),
         (b"peak.percentage", 100.0 * used / peak),
-        # There is no allocator of our own: what is in use is what is resident.
+        # Python's allocator has no such counters, so these equal the resident memory.
         (b"allocator.allocated", used),
         (b"allocator.active", used),
         (b"allocator.resident", used),
@@ -128,7 +132,7 @@ def memory_stats(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="4.0.0",
     flags="",
-    summary="Says whether something about the memory looks wrong.",
+    summary="Reports problems with memory use.",
     tips=_SPECIAL,
 )
 def memory_doctor(ctx: Context, argv: list[bytes]) -> Reply:
@@ -138,15 +142,17 @@ def memory_doctor(ctx: Context, argv: list[bytes]) -> Reply:
     findings = []
     if peak > used * 3 // 2:
         findings.append(
-            f"At its peak the process held {peak >> 20} MB, now {used >> 20} MB. Python keeps "
-            "memory for later use, so this need not go down again."
+            f"The process used {peak >> 20} MB at its peak and uses {used >> 20} MB now. Python "
+            "keeps freed memory for reuse, so memory use may not go back down."
         )
     if limit and used > limit:
-        findings.append(f"The process holds {used >> 20} MB and maxmemory is {limit >> 20} MB.")
+        findings.append(f"The process uses {used >> 20} MB and maxmemory is {limit >> 20} MB.")
     biggest = max((len(client.outbox) for client in ctx.instance.clients.values()), default=0)
     if biggest > 10000:
-        findings.append("A client does not read its replies. CLIENT LIST shows its omem.")
-    text = "\n".join(findings) or "Nothing about the memory looks wrong."
+        findings.append(
+            "A client does not read its replies. Find it in CLIENT LIST by a large omem."
+        )
+    text = "\n".join(findings) or "No memory problems found."
     return Verbatim(text.encode() + b"\n")
 
 
@@ -155,8 +161,8 @@ def memory_doctor(ctx: Context, argv: list[bytes]) -> Reply:
     group="server",
     since="4.0.0",
     flags="loading",
-    complexity="O(N) where N is the number of objects",
-    summary="Collects garbage.",
+    complexity="O(N) for N objects",
+    summary="Runs a garbage collection.",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
 )
 def memory_purge(ctx: Context, argv: list[bytes]) -> Reply:
@@ -170,7 +176,7 @@ def memory_purge(ctx: Context, argv: list[bytes]) -> Reply:
     since="4.0.0",
     flags="loading",
     complexity="O(1)",
-    summary="Shows the counters of Python's garbage collector.",
+    summary="Returns counters of Python's memory allocator and garbage collector.",
     tips=_SPECIAL,
 )
 def memory_malloc_stats(ctx: Context, argv: list[bytes]) -> Reply:

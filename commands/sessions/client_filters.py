@@ -1,4 +1,4 @@
-"""Which clients CLIENT LIST shows and CLIENT KILL closes, and how a client is described."""
+"""Describing clients, and the filters of CLIENT LIST and CLIENT KILL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from commands.instance.context import Context
 
 Filter = Callable[[Client], bool]
 
-# Every letter that Redis and Valkey may show for a client, so that any can be asked for.
+# Every letter that Redis or Valkey may show for a client: all are valid in a filter.
 _FLAGS = frozenset(b"NSMPxbtRBdcuAUreTIiEO")
 _CAPABILITIES = frozenset(b"r")
 _KINDS = {
@@ -27,40 +27,40 @@ _KINDS = {
 _BAD_ID = "ERR client-id should be greater than 0"
 
 
-# --- what is known of a client --------------------------------------------------------------
+# --- describing clients ----------------------------------------------------------------------
 
 
 def client_kind(client: Client) -> str:
-    """The class of the client, by which its output limits go too."""
+    """Return the class of the client, which also determines its output limits."""
     return "pubsub" if client.subscriptions else "normal"
 
 
 def client_flags(client: Client) -> bytes:
-    """One letter for each thing that is special about the client."""
-    # Requests are kept back from those that wait, and in a pause.
-    waiting = client.waiting is not None or client.blocked_requests
+    """Return the flags of the client, one letter each."""
+    # Requests are held back while a client is blocked, and during a pause.
+    blocked = client.waiting is not None or client.blocked_requests
     letters = (
         (b"O", client.monitoring),
         (b"P", client.subscriptions),
         (b"x", client.transaction is not None),
-        (b"b", waiting),
+        (b"b", blocked),
         (b"d", client.watch_failed),
         (b"c", client.closing),
         (b"U", client.unix_socket),
         (b"e", client.no_evict),
         (b"T", client.no_touch),
     )
-    return b"".join(letter for letter, holds in letters if holds) or b"N"
+    return b"".join(letter for letter, is_set in letters if is_set) or b"N"
 
 
 def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
-    """The client in the one line that CLIENT LIST gives it. `argv` is what it is running."""
+    """Return the line of CLIENT LIST for a client; `argv` is the request it is running."""
     wire = client.wire
     unread, unsent = wire.unread, wire.unsent
     queued = client.transaction
     running = sum(map(len, argv))
     last = client.last_command
-    facts: tuple[tuple[bytes, int | bytes], ...] = (
+    fields: tuple[tuple[bytes, int | bytes], ...] = (
         (b"id", client.id),
         (b"addr", client.address),
         (b"laddr", client.local_address),
@@ -78,7 +78,7 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
         (b"qbuf-free", 0),
         (b"argv-mem", running),
         (b"multi-mem", 0 if queued is None else queued.size),
-        # Replies have no fixed buffer here: all of them count as the output list.
+        # There is no fixed reply buffer: all replies count as the output list.
         (b"rbs", 0),
         (b"rbp", 0),
         (b"obl", 0),
@@ -95,21 +95,21 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
     )
     return b" ".join(
         name + b"=" + (value if isinstance(value, bytes) else b"%d" % value)
-        for name, value in facts
+        for name, value in fields
     )
 
 
-# --- choosing clients -------------------------------------------------------------------------
+# --- filters ---------------------------------------------------------------------------------
 
 
 class Filters:
-    """Conditions that a client must all meet."""
+    """Conditions, all of which a client must meet."""
 
     __slots__ = ("_conditions", "skip_me")
 
     def __init__(self, *, skip_me: bool) -> None:
         self.skip_me = skip_me
-        # By option, so that of an option given twice the later counts.
+        # By option: of a repeated option, the last one counts.
         self._conditions: dict[bytes, Filter] = {}
 
     def add(self, option: bytes, condition: Filter) -> None:
@@ -125,7 +125,7 @@ class Filters:
 
 
 def parse_filters(ctx: Context, arguments: Arguments, *, to_kill: bool) -> Filters:
-    """The options of CLIENT LIST and CLIENT KILL, up to the last word."""
+    """Parse the options of CLIENT LIST or CLIENT KILL, up to the last word."""
     filters = Filters(skip_me=to_kill)
     ids: dict[bytes, set[int]] = {}
     while arguments:
@@ -137,10 +137,10 @@ def parse_filters(ctx: Context, arguments: Arguments, *, to_kill: bool) -> Filte
             chosen |= _ids(arguments, option, to_kill)
             filters.add(option, _inverted(option, _id_filter(chosen)))
         elif option == b"SKIPME":
-            answer = arguments.option()
-            if answer not in (b"YES", b"NO"):
+            word = arguments.option()
+            if word not in (b"YES", b"NO"):
                 raise CommandError(SYNTAX)
-            filters.skip_me = answer == b"YES"
+            filters.skip_me = word == b"YES"
         elif option in (b"MAXAGE", b"IDLE"):
             filters.add(option, _age_filter(ctx, option, arguments.word()))
         else:
@@ -156,7 +156,7 @@ def _inverted(option: bytes, condition: Filter) -> Filter:
 
 
 def _ids(arguments: Arguments, option: bytes, to_kill: bool) -> set[int]:
-    """All the numbers that follow; the first word must be one."""
+    """Take all integers that follow; the first word must be one."""
     bad_word = SYNTAX
     if option == b"ID":
         bad_word = _BAD_ID if to_kill else "ERR Invalid client ID"
@@ -164,7 +164,7 @@ def _ids(arguments: Arguments, option: bytes, to_kill: bool) -> set[int]:
     while (word := arguments.peek()) is not None and (number := read_integer(word)) is not None:
         ids.add(number)
         arguments.word()
-    # A list may well ask for a client that cannot exist.
+    # CLIENT LIST ID accepts IDs that cannot exist.
     if min(ids) < 1 and (to_kill or option != b"ID"):
         raise CommandError(_BAD_ID)
     return ids
@@ -190,13 +190,13 @@ def _age_filter(ctx: Context, option: bytes, text: bytes) -> Filter:
 
 
 def _word_filter(ctx: Context, option: bytes, arguments: Arguments) -> Filter:
-    """A condition on one word; whether it is wanted or unwanted is seen elsewhere."""
+    """Parse a filter with one word; the caller inverts it for NOT- options."""
     subject = option.removeprefix(b"NOT-")
     if subject in _EXACT:
-        wanted, fact = arguments.word(), _EXACT[subject]
-        if subject == b"USER" and wanted != b"default":
-            raise CommandError(b"ERR No such user '%b'" % wanted)
-        return lambda client: fact(client) == wanted
+        expected, attribute = arguments.word(), _EXACT[subject]
+        if subject == b"USER" and expected != b"default":
+            raise CommandError(b"ERR No such user '%b'" % expected)
+        return lambda client: attribute(client) == expected
     if subject == b"TYPE":
         word = arguments.word()
         kind = _KINDS.get(word.upper())
@@ -239,7 +239,7 @@ _EXACT: dict[bytes, Callable[[Client], bytes]] = {
 }
 
 
-# --- as declared ------------------------------------------------------------------------------
+# --- declarations ----------------------------------------------------------------------------
 
 
 def _kinds(name: str, token: str, words: str, since: str | None, later: dict[str, str]) -> Argument:
@@ -248,7 +248,7 @@ def _kinds(name: str, token: str, words: str, since: str | None, later: dict[str
 
 
 def _common(since: dict[str, str]) -> list[Argument]:
-    """What both commands take after the type and the ids."""
+    """Return the arguments of both commands after the type and the IDs."""
     return [
         String("username", "USER", optional=True, since=since.get("USER")),
         String("addr", "ADDR", optional=True, since=since.get("ADDR")),

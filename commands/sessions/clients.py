@@ -1,4 +1,4 @@
-"""CLIENT: what is known of connections, and what can be asked for them."""
+"""CLIENT: describing, configuring, pausing and closing connections."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ container(
     "CLIENT",
     group="connection",
     since="2.4.0",
-    summary="Shows connections and changes what holds for them.",
+    summary="Contains commands that describe and control client connections.",
 )
 
 
-# --- one's own connection -------------------------------------------------------------------
+# --- the current connection -----------------------------------------------------------------
 
 
 @command(
@@ -49,7 +49,7 @@ container(
     group="connection",
     since="5.0.0",
     flags="noscript loading stale allow_busy",
-    summary="Tells the number of the connection.",
+    summary="Returns the number that identifies the connection in CLIENT LIST.",
 )
 def client_id(ctx: Context, argv: list[bytes]) -> Reply:
     return ctx.client.id
@@ -60,7 +60,7 @@ def client_id(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="6.2.0",
     flags="noscript loading stale",
-    summary="Describes the connection as CLIENT LIST would.",
+    summary="Describes the connection in the format of CLIENT LIST.",
     tips=["nondeterministic_output"],
 )
 def client_info(ctx: Context, argv: list[bytes]) -> Reply:
@@ -72,7 +72,7 @@ def client_info(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="2.6.9",
     flags="noscript loading stale allow_busy",
-    summary="Tells the name of the connection.",
+    summary="Returns the name set for the connection, or nil if it has none.",
 )
 def client_getname(ctx: Context, argv: list[bytes]) -> Reply:
     return ctx.client.name or None
@@ -83,7 +83,7 @@ def client_getname(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="2.6.9",
     flags="noscript loading stale allow_busy",
-    summary="Names the connection.",
+    summary="Sets the name of the connection.",
     arguments=[String("connection-name")],
     tips=_ON_ALL_NODES,
 )
@@ -98,7 +98,7 @@ def client_setname(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="7.2.0",
     flags="noscript loading stale allow_busy",
-    summary="Notes the name or version of the library behind the connection.",
+    summary="Sets the name or version of the client library of the connection.",
     arguments=[OneOf("attr", String("libname", "LIB-NAME"), String("libver", "LIB-VER"))],
     tips=_ON_ALL_NODES,
 )
@@ -119,7 +119,7 @@ def client_setinfo(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="3.2.0",
     flags="noscript loading stale no_multi allow_busy",
-    summary="Chooses whether the connection is answered at all.",
+    summary="Turns the replies to the connection on or off, or skips one.",
     arguments=[_switch("action", "ON", "OFF", "SKIP")],
 )
 def client_reply(ctx: Context, argv: list[bytes]) -> Reply:
@@ -132,7 +132,7 @@ def client_reply(ctx: Context, argv: list[bytes]) -> Reply:
         raise CommandError(SYNTAX)
     elif client.reply_mode != "off":
         client.set_reply_mode("skip-next")
-    # The new mode holds for this reply too, so only ON is answered.
+    # The new mode applies to this reply too, so only ON is followed by one.
     return OK
 
 
@@ -141,7 +141,7 @@ def client_reply(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="7.0.0",
     flags="admin noscript loading stale allow_busy",
-    summary="Spares the connection when clients are closed to free memory.",
+    summary="Exempts the connection from being closed to free memory.",
     arguments=[_switch("enabled", "ON", "OFF")],
 )
 def client_no_evict(ctx: Context, argv: list[bytes]) -> Reply:
@@ -154,7 +154,7 @@ def client_no_evict(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="7.2.0",
     flags="noscript loading stale allow_busy",
-    summary="Chooses whether reading a key marks it as used.",
+    summary="Sets whether commands of the connection update the access time of keys.",
     arguments=[_switch("enabled", "ON", "OFF")],
 )
 def client_no_touch(ctx: Context, argv: list[bytes]) -> Reply:
@@ -170,11 +170,11 @@ def client_no_touch(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="8.0.0",
     flags="noscript loading stale allow_busy",
-    summary="Tells the server what the client is capable of.",
+    summary="Declares the capabilities of the client.",
     arguments=[String("capability", multiple=True)],
 )
 def client_capa(ctx: Context, argv: list[bytes]) -> Reply:
-    # Words that mean nothing here are for other servers: they are no error.
+    # Unknown capabilities are ignored, as in Valkey: they may be for other servers.
     if any(word.upper() == b"REDIRECT" for word in argv[2:]):
         ctx.client.capabilities = b"r"
     return OK
@@ -185,7 +185,7 @@ def client_capa(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="8.1.0",
     flags="noscript loading stale",
-    summary="Marks the connection as one that imports data.",
+    summary="Marks the connection as the source of a data import.",
     arguments=[_switch("enabled", "ON", "OFF")],
 )
 def client_import_source(ctx: Context, argv: list[bytes]) -> Reply:
@@ -202,8 +202,8 @@ def client_import_source(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="2.4.0",
     flags="admin noscript loading stale",
-    complexity="O(N), N being the number of connections.",
-    summary="Describes the connections, one to a line.",
+    complexity="O(N) for N connections.",
+    summary="Describes the connections, one per line.",
     arguments=LIST_ARGUMENTS,
     tips=["nondeterministic_output"],
 )
@@ -223,9 +223,9 @@ def client_list(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="2.4.0",
     flags="admin noscript loading stale",
-    complexity="O(N), N being the number of connections.",
-    summary="Closes connections.",
-    # Every filter can be left out, but not all of them.
+    complexity="O(N) for N connections.",
+    summary="Closes connections by address or by filters.",
+    # Each filter is optional, but at least one argument is required.
     arity=-3,
     arguments=KILL_ARGUMENTS,
 )
@@ -243,7 +243,7 @@ def client_kill(ctx: Context, argv: list[bytes]) -> Outcome:
     for victim in victims:
         if victim is not ctx.client:
             victim.close("CLIENT KILL")
-    # Who closes their own connection still hears that it worked.
+    # A client that closes its own connection gets the reply first.
     return Close(reply) if ctx.client in victims else reply
 
 
@@ -252,12 +252,12 @@ def client_kill(ctx: Context, argv: list[bytes]) -> Outcome:
     group="connection",
     since="3.0.0",
     flags="admin noscript loading stale",
-    summary="Holds the requests of all connections back for a while.",
+    summary="Suspends the requests of all connections for a time.",
     arguments=[
         Integer("timeout"),
         OneOf("mode", Token("WRITE"), Token("ALL"), optional=True, since="6.2.0"),
     ],
-    history=[("6.2.0", "Can hold only writes back.")],
+    history=[("6.2.0", "Accepts `WRITE`, which suspends only writes.")],
 )
 def client_pause(ctx: Context, argv: list[bytes]) -> Reply:
     mode = argv[3].upper() if len(argv) > 3 else b"ALL"
@@ -273,8 +273,8 @@ def client_pause(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="6.2.0",
     flags="admin noscript loading stale",
-    complexity="O(N), N being the number of paused connections.",
-    summary="Ends a pause before its time.",
+    complexity="O(N) for N paused connections.",
+    summary="Ends a pause started by CLIENT PAUSE.",
 )
 def client_unpause(ctx: Context, argv: list[bytes]) -> Outcome:
     return EndPause()
@@ -285,8 +285,8 @@ def client_unpause(ctx: Context, argv: list[bytes]) -> Outcome:
     group="connection",
     since="5.0.0",
     flags="admin noscript loading stale",
-    complexity="O(log N), N being the number of connections.",
-    summary="Ends the waiting of a connection that a command blocks.",
+    complexity="O(log(N)) for N connections.",
+    summary="Unblocks a connection that is blocked in a command.",
     arguments=[
         Integer("client-id"),
         OneOf("unblock-type", Token("TIMEOUT"), Token("ERROR"), optional=True),
@@ -307,8 +307,8 @@ def client_unblock(ctx: Context, argv: list[bytes]) -> Outcome:
     group="connection",
     since="6.0.0",
     flags="noscript loading stale",
-    complexity="O(1). Some options may introduce additional complexity.",
-    summary="Turns messages about keys that a client caches on and off.",
+    complexity="O(1)",
+    summary="Turns invalidation messages for keys cached by the client on or off.",
     arguments=[
         _switch("status", "ON", "OFF"),
         Integer("client-id", "REDIRECT", optional=True),
@@ -340,7 +340,7 @@ def client_tracking(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="6.0.0",
     flags="noscript loading stale allow_busy",
-    summary="Says whether the keys of the next command are to be tracked.",
+    summary="Sets whether the keys of the next command are tracked.",
     arguments=[_switch("mode", "YES", "NO")],
 )
 def client_caching(ctx: Context, argv: list[bytes]) -> Reply:
@@ -355,7 +355,7 @@ def client_caching(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="6.0.0",
     flags="noscript loading stale allow_busy",
-    summary="Tells which connection gets this one's messages about cached keys.",
+    summary="Returns the ID of the connection that receives invalidation messages.",
 )
 def client_getredir(ctx: Context, argv: list[bytes]) -> Reply:
     return -1
@@ -366,7 +366,7 @@ def client_getredir(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="6.2.0",
     flags="noscript loading stale",
-    summary="Describes how the connection tracks the keys that it caches.",
+    summary="Describes the key tracking of the connection.",
 )
 def client_trackinginfo(ctx: Context, argv: list[bytes]) -> Reply:
     return {b"flags": SetReply([b"off"]), b"redirect": -1, b"prefixes": []}

@@ -1,25 +1,27 @@
-"""Talking to the server itself: is it there, who am I, in which protocol and database."""
+"""Connections: PING, authentication, choice of protocol and database, closing."""
 
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 
 from commands.engine.arguments import Arguments
 from commands.engine.effects import Close, Outcome
 from commands.engine.errors import DB_INDEX_OUT_OF_RANGE, SYNTAX, CommandError, wrong_arity
 from commands.engine.grammar import ArgumentGroup, Integer, String
-from commands.engine.numbers import parse_int32, parse_integer
+from commands.engine.numbers import INT32_MAX, INT32_MIN, parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION
 
-_NOT_THAT_USER = "WRONGPASS invalid username-password pair or user is disabled."
+_AUTH_FAILED = "WRONGPASS invalid username-password pair or user is disabled."
 _HELLO_NEEDS_AUTH = (
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
     "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
     "RESP protocol version at the same time"
 )
+_NOT_INT32 = f"ERR value is out of range, value must between {INT32_MIN} and {INT32_MAX}"
 _DEFAULT_USER = b"default"
 
 
@@ -28,7 +30,7 @@ _DEFAULT_USER = b"default"
     group="connection",
     since="1.0.0",
     flags="fast",
-    summary="Answers, to show that the server is there.",
+    summary="Returns PONG, or the message given.",
     arguments=[String("message", optional=True)],
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
 )
@@ -46,11 +48,16 @@ def ping(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="1.0.0",
     flags="loading stale fast",
-    summary="Answers what it was given.",
+    summary="Returns its argument.",
     arguments=[String("message")],
 )
 def echo(ctx: Context, argv: list[bytes]) -> Reply:
     return argv[1]
+
+
+@dataclass(slots=True)
+class Select:
+    index: int
 
 
 @command(
@@ -58,15 +65,22 @@ def echo(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="1.0.0",
     flags="loading stale fast allow_busy",
-    summary="Chooses the database that the connection's commands work on.",
-    arguments=[Integer("index")],
+    summary="Selects the database of the connection.",
+    arguments=[
+        Integer(
+            "index",
+            low=INT32_MIN,
+            high=INT32_MAX,
+            range_message=_NOT_INT32,
+        )
+    ],
+    request=Select,
 )
-def select(ctx: Context, argv: list[bytes]) -> Reply:
-    index = parse_int32(argv[1])
+def select(ctx: Context, request: Select) -> Reply:
     databases = ctx.keyspace.databases
-    if not 0 <= index < len(databases):
+    if not 0 <= request.index < len(databases):
         raise CommandError(DB_INDEX_OUT_OF_RANGE)
-    ctx.select(databases[index])
+    ctx.select(databases[request.index])
     return OK
 
 
@@ -76,8 +90,8 @@ def select(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.0.0",
     flags="noscript loading stale fast no_auth allow_busy",
     arity=-1,
-    summary="Closes the connection once everything is answered.",
-    deprecated=("7.2.0", "just closing the connection"),
+    summary="Closes the connection after all pending replies are sent.",
+    deprecated=("7.2.0", "closing the connection"),
 )
 def quit_(ctx: Context, argv: list[bytes]) -> Outcome:
     return Close(OK)
@@ -88,7 +102,7 @@ def quit_(ctx: Context, argv: list[bytes]) -> Outcome:
     group="connection",
     since="6.2.0",
     flags="noscript loading stale fast no_auth allow_busy",
-    summary="Returns the connection to the state of a new one.",
+    summary="Resets the connection to its initial state.",
 )
 def reset(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.instance.reset_client(ctx.client)
@@ -96,7 +110,7 @@ def reset(ctx: Context, argv: list[bytes]) -> Reply:
     return "RESET"
 
 
-# --- who is asking --------------------------------------------------------------------------
+# --- authentication -------------------------------------------------------------------------
 
 
 @command(
@@ -104,10 +118,10 @@ def reset(ctx: Context, argv: list[bytes]) -> Reply:
     group="connection",
     since="1.0.0",
     flags="noscript loading stale fast no_auth allow_busy",
-    complexity="O(N), N being the number of passwords of the user.",
-    summary="Shows by a password who is asking.",
+    complexity="O(N) for N passwords of the user.",
+    summary="Logs the connection in with a password, and optionally a user name.",
     arguments=[String("username", optional=True, since="6.0.0"), String("password")],
-    history=[("6.0.0", "Takes a user name.")],
+    history=[("6.0.0", "Accepts a user name.")],
 )
 def auth(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) > 3:
@@ -122,19 +136,21 @@ def auth(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def authenticate(ctx: Context, username: bytes, password: bytes) -> None:
-    """Make the client this user if the password is theirs; an error otherwise."""
-    if not _is_right(ctx, username, password):
+    """Authenticate the client as this user; an error if the password is wrong."""
+    if not _is_valid(ctx, username, password):
         ctx.instance.statistics.acl_denied_auth += 1
-        raise CommandError(_NOT_THAT_USER)
+        raise CommandError(_AUTH_FAILED)
     ctx.client.log_in(username)
 
 
-def _is_right(ctx: Context, username: bytes, password: bytes) -> bool:
+def _is_valid(ctx: Context, username: bytes, password: bytes) -> bool:
     if username != _DEFAULT_USER:
         return False
-    wanted = ctx.instance.settings.requirepass
-    # How long the comparison takes must not tell how much of a guess was right.
-    return not wanted or hmac.compare_digest(wanted.encode("utf-8", "surrogateescape"), password)
+    expected = ctx.instance.settings.requirepass
+    # Compare in constant time: the duration must not reveal how much of a guess was right.
+    return not expected or hmac.compare_digest(
+        expected.encode("utf-8", "surrogateescape"), password
+    )
 
 
 @command(
@@ -142,7 +158,7 @@ def _is_right(ctx: Context, username: bytes, password: bytes) -> bool:
     group="connection",
     since="6.0.0",
     flags="noscript loading stale fast no_auth allow_busy",
-    summary="Chooses the protocol, and tells about the server and the connection.",
+    summary="Sets the protocol version and describes the server and the connection.",
     arguments=[
         ArgumentGroup(
             "arguments",
@@ -154,7 +170,7 @@ def _is_right(ctx: Context, username: bytes, password: bytes) -> bool:
             optional=True,
         )
     ],
-    history=[("6.2.0", "Without a version, only tells.")],
+    history=[("6.2.0", "Without a version, keeps the protocol.")],
 )
 def hello(ctx: Context, argv: list[bytes]) -> Reply:
     client = ctx.client
@@ -196,6 +212,6 @@ def hello(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def check_name(name: bytes, what: bytes) -> None:
-    """Refuse a name that would not stand as one word in CLIENT LIST."""
+    """Reject a name that would not be a single word in CLIENT LIST."""
     if not all(0x21 <= byte <= 0x7E for byte in name):
         raise CommandError(b"ERR %b cannot contain spaces, newlines or special characters." % what)

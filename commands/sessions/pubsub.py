@@ -1,4 +1,4 @@
-"""Messages to whoever listens: by channel, by pattern, by shard channel."""
+"""Publish/subscribe: channels, patterns and shard channels."""
 
 from __future__ import annotations
 
@@ -14,95 +14,111 @@ from commands.engine.replies import Push, Replies, Reply
 from commands.instance.client import Client
 from commands.instance.context import Context
 
-_LISTENING = "pubsub noscript loading stale"
-_SHARDS = [KeySpec("not_key", index=1, last=-1)]
+_SUBSCRIBING = "pubsub noscript loading stale"
+_SHARD_CHANNELS = [KeySpec("not_key", index=1, last=-1)]
 
 
-# --- listening ---------------------------------------------------------------------------
+# --- subscribing -------------------------------------------------------------------------
 
 
 @command(
     "SUBSCRIBE",
     group="pubsub",
     since="2.0.0",
-    flags=_LISTENING,
-    complexity="O(N) where N is the number of channels.",
-    summary="Listens to channels.",
+    flags=_SUBSCRIBING,
+    complexity="O(N) for N channels.",
+    summary="Subscribes to channels.",
     arguments=[String("channel", multiple=True)],
 )
 def subscribe(ctx: Context, argv: list[bytes]) -> Reply:
-    return _each(ctx, b"subscribe", argv[1:], ctx.instance.pubsub.subscribe, _listened)
+    return _each(ctx, b"subscribe", argv[1:], ctx.instance.pubsub.subscribe, _count_subscriptions)
 
 
 @command(
     "PSUBSCRIBE",
     group="pubsub",
     since="2.0.0",
-    flags=_LISTENING,
-    complexity="O(N) where N is the number of patterns.",
-    summary="Listens to all channels whose names match patterns.",
+    flags=_SUBSCRIBING,
+    complexity="O(N) for N patterns.",
+    summary="Subscribes to all channels whose names match patterns.",
     arguments=[Pattern("pattern", multiple=True)],
 )
 def psubscribe(ctx: Context, argv: list[bytes]) -> Reply:
-    return _each(ctx, b"psubscribe", argv[1:], ctx.instance.pubsub.subscribe_pattern, _listened)
+    return _each(
+        ctx, b"psubscribe", argv[1:], ctx.instance.pubsub.subscribe_pattern, _count_subscriptions
+    )
 
 
 @command(
     "SSUBSCRIBE",
     group="pubsub",
     since="7.0.0",
-    flags=_LISTENING,
-    complexity="O(N) where N is the number of shard channels.",
-    summary="Listens to shard channels.",
+    flags=_SUBSCRIBING,
+    complexity="O(N) for N shard channels.",
+    summary="Subscribes to shard channels.",
     arguments=[String("shardchannel", multiple=True)],
-    keys=_SHARDS,
+    keys=_SHARD_CHANNELS,
 )
 def ssubscribe(ctx: Context, argv: list[bytes]) -> Reply:
-    return _each(ctx, b"ssubscribe", argv[1:], ctx.instance.pubsub.subscribe_shard, _shards)
+    return _each(
+        ctx,
+        b"ssubscribe",
+        argv[1:],
+        ctx.instance.pubsub.subscribe_shard,
+        _count_shard_subscriptions,
+    )
 
 
 @command(
     "UNSUBSCRIBE",
     group="pubsub",
     since="2.0.0",
-    flags=_LISTENING,
-    complexity="O(N) where N is the number of channels.",
-    summary="Stops listening to channels, or to all of them.",
+    flags=_SUBSCRIBING,
+    complexity="O(N) for N channels.",
+    summary="Unsubscribes from channels, by default from all.",
     arguments=[String("channel", optional=True, multiple=True)],
 )
 def unsubscribe(ctx: Context, argv: list[bytes]) -> Reply:
     channels = argv[1:] or ctx.client.channels
-    return _each(ctx, b"unsubscribe", channels, ctx.instance.pubsub.unsubscribe, _listened)
+    return _each(
+        ctx, b"unsubscribe", channels, ctx.instance.pubsub.unsubscribe, _count_subscriptions
+    )
 
 
 @command(
     "PUNSUBSCRIBE",
     group="pubsub",
     since="2.0.0",
-    flags=_LISTENING,
-    complexity="O(N) where N is the number of patterns.",
-    summary="Stops listening by patterns, or by all of them.",
+    flags=_SUBSCRIBING,
+    complexity="O(N) for N patterns.",
+    summary="Unsubscribes from patterns, by default from all.",
     arguments=[Pattern("pattern", optional=True, multiple=True)],
 )
 def punsubscribe(ctx: Context, argv: list[bytes]) -> Reply:
     patterns = argv[1:] or ctx.client.patterns
     leave = ctx.instance.pubsub.unsubscribe_pattern
-    return _each(ctx, b"punsubscribe", patterns, leave, _listened)
+    return _each(ctx, b"punsubscribe", patterns, leave, _count_subscriptions)
 
 
 @command(
     "SUNSUBSCRIBE",
     group="pubsub",
     since="7.0.0",
-    flags=_LISTENING,
-    complexity="O(N) where N is the number of shard channels.",
-    summary="Stops listening to shard channels, or to all of them.",
+    flags=_SUBSCRIBING,
+    complexity="O(N) for N shard channels.",
+    summary="Unsubscribes from shard channels, by default from all.",
     arguments=[String("shardchannel", optional=True, multiple=True)],
-    keys=_SHARDS,
+    keys=_SHARD_CHANNELS,
 )
 def sunsubscribe(ctx: Context, argv: list[bytes]) -> Reply:
     channels = argv[1:] or ctx.client.shard_channels
-    return _each(ctx, b"sunsubscribe", channels, ctx.instance.pubsub.unsubscribe_shard, _shards)
+    return _each(
+        ctx,
+        b"sunsubscribe",
+        channels,
+        ctx.instance.pubsub.unsubscribe_shard,
+        _count_shard_subscriptions,
+    )
 
 
 def _each(
@@ -112,27 +128,27 @@ def _each(
     change: Callable[[Client, bytes], None],
     count: Callable[[Client], int],
 ) -> Reply:
-    """Change the subscription to each name; one confirmation for each."""
+    """Change the subscription to each name, and return a confirmation for each."""
     client = ctx.client
     confirmations = []
     for name in list(names):
         change(client, name)
         confirmations.append(Push([kind, name, count(client)]))
     if not confirmations:
-        # Leaving everything when there is nothing to leave.
+        # UNSUBSCRIBE from everything without any subscription still gets a confirmation.
         return Push([kind, None, count(client)])
     return confirmations[0] if len(confirmations) == 1 else Replies(confirmations)
 
 
-def _listened(client: Client) -> int:
+def _count_subscriptions(client: Client) -> int:
     return len(client.channels) + len(client.patterns)
 
 
-def _shards(client: Client) -> int:
+def _count_shard_subscriptions(client: Client) -> int:
     return len(client.shard_channels)
 
 
-# --- sending -----------------------------------------------------------------------------
+# --- publishing --------------------------------------------------------------------------
 
 
 @command(
@@ -140,8 +156,8 @@ def _shards(client: Client) -> int:
     group="pubsub",
     since="2.0.0",
     flags="pubsub loading stale fast",
-    complexity="O(N+M) where N is the number of subscribers and M that of all patterns.",
-    summary="Sends a message to a channel.",
+    complexity="O(N+M) for N subscribers and M patterns.",
+    summary="Delivers a message to the subscribers of a channel and of matching patterns.",
     arguments=[String("channel"), String("message")],
 )
 def publish(ctx: Context, argv: list[bytes]) -> Reply:
@@ -153,8 +169,8 @@ def publish(ctx: Context, argv: list[bytes]) -> Reply:
     group="pubsub",
     since="7.0.0",
     flags="pubsub loading stale fast",
-    complexity="O(N) where N is the number of subscribers.",
-    summary="Sends a message to a shard channel.",
+    complexity="O(N) for N subscribers.",
+    summary="Delivers a message to the subscribers of a shard channel.",
     arguments=[String("shardchannel"), String("message")],
     keys=[KeySpec("not_key", index=1)],
 )
@@ -162,7 +178,7 @@ def spublish(ctx: Context, argv: list[bytes]) -> Reply:
     return ctx.instance.pubsub.publish_shard(argv[1], argv[2])
 
 
-# --- looking -----------------------------------------------------------------------------
+# --- PUBSUB ------------------------------------------------------------------------------
 
 
 container(
@@ -170,7 +186,7 @@ container(
     group="pubsub",
     since="2.8.0",
     help_since="6.2.0",
-    summary="Tells who listens to what.",
+    summary="Contains commands that list channels, patterns and subscribers.",
 )
 
 
@@ -179,8 +195,8 @@ container(
     group="pubsub",
     since="2.8.0",
     flags="pubsub loading stale",
-    complexity="O(N) where N is the number of channels that somebody listens to.",
-    summary="Lists the channels that somebody listens to, all or those matching a pattern.",
+    complexity="O(N) for N channels with subscribers.",
+    summary="Returns channels with subscribers, optionally those matching a pattern.",
     arguments=[Pattern("pattern", optional=True)],
 )
 def pubsub_channels(ctx: Context, argv: list[bytes]) -> Reply:
@@ -192,8 +208,8 @@ def pubsub_channels(ctx: Context, argv: list[bytes]) -> Reply:
     group="pubsub",
     since="2.8.0",
     flags="pubsub loading stale",
-    complexity="O(N) where N is the number of channels asked for.",
-    summary="Counts the subscribers of channels, those by patterns not included.",
+    complexity="O(N) for N channels requested.",
+    summary="Counts the subscribers of each channel given, without those of patterns.",
     arguments=[String("channel", optional=True, multiple=True)],
 )
 def pubsub_numsub(ctx: Context, argv: list[bytes]) -> Reply:
@@ -206,7 +222,7 @@ def pubsub_numsub(ctx: Context, argv: list[bytes]) -> Reply:
     group="pubsub",
     since="2.8.0",
     flags="pubsub loading stale",
-    summary="Counts the patterns that somebody listens by.",
+    summary="Counts the patterns that have subscribers.",
 )
 def pubsub_numpat(ctx: Context, argv: list[bytes]) -> Reply:
     return len(ctx.instance.pubsub.patterns)
@@ -217,8 +233,8 @@ def pubsub_numpat(ctx: Context, argv: list[bytes]) -> Reply:
     group="pubsub",
     since="7.0.0",
     flags="pubsub loading stale",
-    complexity="O(N) where N is the number of shard channels that somebody listens to.",
-    summary="Lists the shard channels that somebody listens to, all or those matching a pattern.",
+    complexity="O(N) for N shard channels with subscribers.",
+    summary="Returns shard channels with subscribers, optionally those matching a pattern.",
     arguments=[Pattern("pattern", optional=True)],
 )
 def pubsub_shardchannels(ctx: Context, argv: list[bytes]) -> Reply:
@@ -230,8 +246,8 @@ def pubsub_shardchannels(ctx: Context, argv: list[bytes]) -> Reply:
     group="pubsub",
     since="7.0.0",
     flags="pubsub loading stale",
-    complexity="O(N) where N is the number of shard channels asked for.",
-    summary="Counts the subscribers of shard channels.",
+    complexity="O(N) for N shard channels requested.",
+    summary="Counts the subscribers of each shard channel given.",
     arguments=[String("shardchannel", optional=True, multiple=True)],
 )
 def pubsub_shardnumsub(ctx: Context, argv: list[bytes]) -> Reply:

@@ -1,7 +1,7 @@
-"""Transactions: queueing requests, running them as one, and watching keys meanwhile.
+"""Transactions: MULTI, EXEC and DISCARD, and watching keys.
 
-The dispatcher queues requests; `server/execution/calls.py` runs them for EXEC. Nothing
-runs in between, nothing waits, and time stands still.
+The dispatcher queues the requests, and `server/execution/calls.py` runs them for EXEC. No
+other request runs in between, no request blocks, and the time does not change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXEC_ABORTED = "EXECABORT Transaction discarded because of previous errors."
     group="transactions",
     since="1.2.0",
     flags="noscript loading stale fast allow_busy",
-    summary="Begins a transaction: requests are queued from here on.",
+    summary="Starts a transaction: the requests that follow are queued.",
 )
 def multi(ctx: Context, argv: list[bytes]) -> Reply:
     client = ctx.client
@@ -37,7 +37,7 @@ def multi(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.2.0",
     flags="noscript loading stale skip_slowlog",
     complexity="Depends on the queued requests.",
-    summary="Runs the requests of a transaction, unless a watched key was changed.",
+    summary="Runs the queued requests, unless a watched key has changed.",
 )
 def exec_(ctx: Context, argv: list[bytes]) -> Outcome:
     client = ctx.client
@@ -60,8 +60,8 @@ def exec_(ctx: Context, argv: list[bytes]) -> Outcome:
     group="transactions",
     since="2.0.0",
     flags="noscript loading stale fast allow_busy",
-    complexity="O(N) where N is the number of queued requests.",
-    summary="Drops a transaction and what it has queued.",
+    complexity="O(N) for N queued requests.",
+    summary="Discards a transaction and its queued requests.",
 )
 def discard(ctx: Context, argv: list[bytes]) -> Reply:
     if ctx.client.transaction is None:
@@ -75,8 +75,8 @@ def discard(ctx: Context, argv: list[bytes]) -> Reply:
     group="transactions",
     since="2.2.0",
     flags="noscript loading stale fast allow_busy",
-    complexity="O(N) where N is the number of keys.",
-    summary="Has the next transaction fail if one of these keys is changed before it.",
+    complexity="O(N) for N keys.",
+    summary="Makes the next transaction fail if one of these keys changes before it.",
     arguments=[Key("key", "RO", multiple=True)],
 )
 def watch(ctx: Context, argv: list[bytes]) -> Reply:
@@ -93,7 +93,7 @@ def watch(ctx: Context, argv: list[bytes]) -> Reply:
     group="transactions",
     since="2.2.0",
     flags="noscript loading stale fast allow_busy",
-    summary="Forgets the keys that are watched.",
+    summary="Stops watching all keys.",
 )
 def unwatch(ctx: Context, argv: list[bytes]) -> Reply:
     ctx.client.unwatch()

@@ -1,18 +1,31 @@
-"""WAIT and WAITAOF: until writes are somewhere else too, or on disk."""
+"""WAIT and WAITAOF: blocking until writes are replicated or on disk."""
 
 from __future__ import annotations
 
-from commands.engine.arguments import parse_duration
+from dataclasses import dataclass
+
 from commands.engine.effects import Outcome, WaitUntil
-from commands.engine.errors import MUST_BE_POSITIVE, CommandError
+from commands.engine.errors import (
+    MUST_BE_POSITIVE,
+    TIMEOUT_NEGATIVE,
+    TIMEOUT_NOT_AN_INTEGER,
+    CommandError,
+)
 from commands.engine.grammar import Integer
-from commands.engine.numbers import INT64_MAX, parse_in_range, parse_integer
+from commands.engine.numbers import INT64_MAX
 from commands.engine.registry import command
 from commands.engine.replies import ErrorReply, Reply
 from commands.instance.context import Context
 
 _NO_LOG = b"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
 _PER_SHARD_LEAST = ("request_policy:all_shards", "response_policy:agg_min")
+_TIMEOUT = Integer("timeout", low=0, message=TIMEOUT_NOT_AN_INTEGER, range_message=TIMEOUT_NEGATIVE)
+
+
+@dataclass(slots=True)
+class Wait:
+    numreplicas: int
+    timeout: int
 
 
 @command(
@@ -22,16 +35,23 @@ _PER_SHARD_LEAST = ("request_policy:all_shards", "response_policy:agg_min")
     flags="blocking",
     categories="connection",
     without="keyspace",
-    summary="Waits until replicas have the connection's writes; answers how many do.",
-    arguments=[Integer("numreplicas"), Integer("timeout")],
+    summary="Blocks until the writes of the connection are replicated, or a timeout.",
+    arguments=[Integer("numreplicas"), _TIMEOUT],
+    request=Wait,
     tips=_PER_SHARD_LEAST,
 )
-def wait(ctx: Context, argv: list[bytes]) -> Outcome:
-    replicas = parse_integer(argv[1])
-    duration = parse_duration(argv[2], ctx.now)
-    if replicas <= 0 or ctx.atomic:
+def wait(ctx: Context, request: Wait) -> Outcome:
+    deadline = _deadline(ctx, request.timeout)
+    if request.numreplicas <= 0 or ctx.atomic:
         return 0
-    return WaitUntil(_deadline(ctx, duration), lambda: 0)
+    return WaitUntil(deadline, lambda: 0)
+
+
+@dataclass(slots=True)
+class WaitForLog:
+    numlocal: int
+    numreplicas: int
+    timeout: int
 
 
 @command(
@@ -41,24 +61,33 @@ def wait(ctx: Context, argv: list[bytes]) -> Outcome:
     flags="blocking",
     categories="connection",
     without="keyspace",
-    summary="Waits until the connection's writes are on disk, here and on replicas.",
-    arguments=[Integer("numlocal"), Integer("numreplicas"), Integer("timeout")],
+    summary="Blocks until the writes of the connection are on disk, or a timeout.",
+    arguments=[
+        Integer(
+            "numlocal",
+            low=0,
+            high=1,
+            range_message="ERR value is out of range, value must between 0 and 1",
+        ),
+        Integer("numreplicas", low=0, message=MUST_BE_POSITIVE),
+        _TIMEOUT,
+    ],
+    request=WaitForLog,
     tips=_PER_SHARD_LEAST,
 )
-def waitaof(ctx: Context, argv: list[bytes]) -> Outcome:
-    local = parse_in_range(argv[1], 0, 1)
-    replicas = parse_in_range(argv[2], 0, INT64_MAX, MUST_BE_POSITIVE)
-    duration = parse_duration(argv[3], ctx.now)
+def waitaof(ctx: Context, request: WaitForLog) -> Outcome:
+    local, replicas = request.numlocal, request.numreplicas
+    deadline = _deadline(ctx, request.timeout)
     instance = ctx.instance
     settings, state = instance.settings, instance.persistence
     if local and not settings.appendonly:
         raise CommandError(_NO_LOG)
-    # What the commands before this one wrote is on disk when the log is that far.
-    mark = state.log_gathered + bool(instance.keyspace.journal)
+    # The writes of earlier commands are on disk once the log is synced up to this offset.
+    offset = state.log_gathered + bool(instance.keyspace.journal)
 
     def synced() -> bool:
-        # With "always" a turn is on disk before its replies leave, this one among them.
-        return state.log_whole and (settings.appendfsync == "always" or mark <= state.log_synced)
+        # With "always", the log is synced before replies are sent, this one included.
+        return state.log_whole and (settings.appendfsync == "always" or offset <= state.log_synced)
 
     def reply() -> Reply:
         if local and not settings.appendonly:
@@ -70,9 +99,11 @@ def waitaof(ctx: Context, argv: list[bytes]) -> Outcome:
 
     if satisfied() or ctx.atomic:
         return reply()
-    return WaitUntil(_deadline(ctx, duration), reply, satisfied)
+    return WaitUntil(deadline, reply, satisfied)
 
 
-def _deadline(ctx: Context, duration: int) -> int | None:
-    """When the waiting is over; a duration of 0 is no limit."""
-    return ctx.now + duration if duration else None
+def _deadline(ctx: Context, timeout: int) -> int | None:
+    """Return the end of a timeout in milliseconds; None for 0, which blocks for ever."""
+    if timeout > INT64_MAX - ctx.now:
+        raise CommandError("ERR timeout is out of range")
+    return ctx.now + timeout if timeout else None

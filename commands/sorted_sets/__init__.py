@@ -1,1 +1,1 @@
-"""Commands on sorted sets, and on places on Earth, which are stored as such."""
+"""Commands on sorted sets and on geospatial indexes, which are stored as sorted sets."""

@@ -1,11 +1,10 @@
-"""Sorted sets: unions, intersections and differences. Plain sets count as scored 1."""
+"""ZUNION, ZINTER, ZDIFF and their variants. Members of plain sets have the score 1."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
@@ -21,11 +20,12 @@ from storage.values.sets import Set
 from storage.values.sorted_sets import SortedSet
 
 Scores = dict[bytes, float]
+Operand = SortedSet | Set
 Combine = Callable[[float, float], float]
 
 
 def _sum(one: float, other: float) -> float:
-    # inf + -inf is not a number; Redis calls it zero.
+    # inf + -inf is NaN; Redis uses zero instead.
     total = one + other
     return 0.0 if math.isnan(total) else total
 
@@ -41,16 +41,17 @@ _COMBINE: dict[bytes, Combine] = {
 class Operands:
     """The inputs of an operation: the value of each key (None if missing), and options."""
 
-    values: list[Any]
+    values: list[Operand | None]
     weights: list[float]
     combine: Combine = _sum
     with_scores: bool = False
     limit: int = 0
 
-    def weighted(self) -> list[tuple[Mapping[bytes, float] | Set, float]]:
-        """Values and weights, smallest value first: the order in which Redis adds up."""
+    def weighted(self) -> list[tuple[Operand, float]]:
+        """Return values and weights, smallest value first: the order in which Redis adds."""
         pairs = [
-            ({} if v is None else v, w) for v, w in zip(self.values, self.weights, strict=True)
+            (SortedSet() if v is None else v, w)
+            for v, w in zip(self.values, self.weights, strict=True)
         ]
         return sorted(pairs, key=lambda pair: len(pair[0]))
 
@@ -64,16 +65,17 @@ def _operands(
     showing: bool = False,
     counting: bool = False,
 ) -> Operands:
-    """Read numkeys at `at`, the keys with their values, and the options allowed."""
+    """Parse numkeys at `at`, the keys and the options allowed, and read the values."""
     count = parse_integer(argv[at])
     if count < 1:
         name = argv[0].decode("latin-1").lower()
         raise CommandError(f"ERR at least 1 input key is needed for '{name}' command")
     arguments = Arguments(argv, at + 1)
     keys = arguments.words(count)
-    values = [ctx.db.read(key) for key in keys]
-    # Redis looks the keys up before it reads on, so this error goes before those.
-    if any(v is not None and v.__class__ not in (SortedSet, Set) for v in values):
+    found = [ctx.db.read(key) for key in keys]
+    values = [v for v in found if v is None or isinstance(v, (SortedSet, Set))]
+    # Redis looks up the keys before it parses the options, so WRONGTYPE comes first.
+    if len(values) < count:
         raise WrongType
     operands = Operands(values, [1.0] * count)
     while arguments:
@@ -101,9 +103,9 @@ def _weigh(score: float, weight: float) -> float:
     return 0.0 if math.isnan(product) else product
 
 
-def _scores(value: Any) -> Mapping[bytes, float]:
-    """The value as members with scores."""
-    return value if value.__class__ is not Set else dict.fromkeys(value, 1.0)
+def _scores(value: Operand) -> Scores:
+    """Return the members of the value with their scores."""
+    return dict.fromkeys(value, 1.0) if isinstance(value, Set) else value
 
 
 def _union(operands: Operands) -> Scores:
@@ -117,11 +119,10 @@ def _union(operands: Operands) -> Scores:
     return result
 
 
-def _score_in(value: Any, member: bytes) -> float | None:
-    if value.__class__ is Set:
+def _score_in(value: Operand, member: bytes) -> float | None:
+    if isinstance(value, Set):
         return 1.0 if member in value else None
-    score: float | None = value.get(member)
-    return score
+    return value.get(member)
 
 
 def _intersection(operands: Operands) -> Scores:
@@ -151,7 +152,7 @@ def _difference(operands: Operands) -> Scores:
     }
 
 
-def _answer(scores: Scores, with_scores: bool) -> Reply:
+def _members_reply(scores: Scores, with_scores: bool) -> Reply:
     ordered = sorted((score, member) for member, score in scores.items())
     if with_scores:
         return Pairs([(member, score) for score, member in ordered])
@@ -173,14 +174,14 @@ _WEIGHING = [
 _SCORES = Token("WITHSCORES", optional=True)
 _DESTINATION = Key("destination", "OW update")
 _STORE_KEYS = [KeySpec("OW update"), KeySpec("RO access", index=2, numkeys=True)]
-_UNION_COMPLEXITY = "O(N)+O(M*log(M)), N being the size of all inputs, M that of the result."
+_UNION_COMPLEXITY = "O(N)+O(M*log(M)) for N members in all inputs and M in the result."
 _INTER_COMPLEXITY = (
-    "O(N*K)+O(M*log(M)) at worst, N being the size of the smallest of K inputs, M that of "
-    "the result."
+    "O(N*K)+O(M*log(M)) in the worst case, for K inputs, N members in the smallest of them "
+    "and M in the result."
 )
 _DIFF_COMPLEXITY = (
-    "O(L+(N-K)log(N)) at worst, L being the size of all inputs, N that of the first, K that "
-    "of the result."
+    "O(L+(N-K)log(N)) in the worst case, for L members in all inputs, N in the first and K in "
+    "the result."
 )
 
 
@@ -190,12 +191,12 @@ _DIFF_COMPLEXITY = (
     since="6.2.0",
     flags="readonly",
     complexity=_UNION_COMPLEXITY,
-    summary="Answers the members that are in any of several sorted sets.",
+    summary="Computes the union of sorted sets and returns it.",
     arguments=[*_KEYS, *_WEIGHING, _SCORES],
 )
 def zunion(ctx: Context, argv: list[bytes]) -> Reply:
     operands = _operands(ctx, argv, 1, weighing=True, showing=True)
-    return _answer(_union(operands), operands.with_scores)
+    return _members_reply(_union(operands), operands.with_scores)
 
 
 @command(
@@ -204,12 +205,12 @@ def zunion(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="readonly",
     complexity=_INTER_COMPLEXITY,
-    summary="Answers the members that are in all of several sorted sets.",
+    summary="Computes the intersection of sorted sets and returns it.",
     arguments=[*_KEYS, *_WEIGHING, _SCORES],
 )
 def zinter(ctx: Context, argv: list[bytes]) -> Reply:
     operands = _operands(ctx, argv, 1, weighing=True, showing=True)
-    return _answer(_intersection(operands), operands.with_scores)
+    return _members_reply(_intersection(operands), operands.with_scores)
 
 
 @command(
@@ -218,12 +219,12 @@ def zinter(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="readonly",
     complexity=_DIFF_COMPLEXITY,
-    summary="Answers the members of a sorted set that are in none of the others.",
+    summary="Computes the difference of a sorted set and others and returns it.",
     arguments=[*_KEYS, _SCORES],
 )
 def zdiff(ctx: Context, argv: list[bytes]) -> Reply:
     operands = _operands(ctx, argv, 1, showing=True)
-    return _answer(_difference(operands), operands.with_scores)
+    return _members_reply(_difference(operands), operands.with_scores)
 
 
 @command(
@@ -232,7 +233,7 @@ def zdiff(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.0.0",
     flags="write denyoom",
     complexity=_UNION_COMPLEXITY,
-    summary="Stores the union of several sorted sets under a key.",
+    summary="Computes the union of sorted sets and stores it.",
     arguments=[_DESTINATION, *_KEYS, *_WEIGHING],
     keys=_STORE_KEYS,
 )
@@ -247,7 +248,7 @@ def zunionstore(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.0.0",
     flags="write denyoom",
     complexity=_INTER_COMPLEXITY,
-    summary="Stores the intersection of several sorted sets under a key.",
+    summary="Computes the intersection of sorted sets and stores it.",
     arguments=[_DESTINATION, *_KEYS, *_WEIGHING],
     keys=_STORE_KEYS,
 )
@@ -262,7 +263,7 @@ def zinterstore(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="write denyoom",
     complexity=_DIFF_COMPLEXITY,
-    summary="Stores the difference of several sorted sets under a key.",
+    summary="Computes the difference of a sorted set and others and stores it.",
     arguments=[_DESTINATION, *_KEYS],
     keys=_STORE_KEYS,
 )
@@ -276,8 +277,8 @@ def zdiffstore(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="7.0.0",
     flags="readonly",
-    complexity="O(N*K) at worst, N being the size of the smallest of K inputs.",
-    summary="Counts the members that are in all of several sorted sets.",
+    complexity="O(N*K) in the worst case, for K inputs and N members in the smallest of them.",
+    summary="Counts the members that are in all of the sorted sets.",
     arguments=[*_KEYS, Integer("limit", "LIMIT", optional=True)],
 )
 def zintercard(ctx: Context, argv: list[bytes]) -> Reply:

@@ -1,4 +1,4 @@
-"""Sorted sets: popping from the first of several keys, and waiting for one to fill."""
+"""Commands that pop from the first non-empty of several sorted sets, some of them blocking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from commands.sorted_sets.sorted_sets import pop
 from storage.values.sorted_sets import SortedSet
 
 
-def _first_filled(ctx: Context, keys: list[bytes]) -> tuple[bytes, SortedSet] | None:
+def _first_nonempty(ctx: Context, keys: list[bytes]) -> tuple[bytes, SortedSet] | None:
     for key in keys:
         value = ctx.db.fetch_as(key, SortedSet)
         if value is not None:
@@ -29,10 +29,10 @@ def _log_pop(ctx: Context, key: bytes, count: int, from_top: bool) -> None:
     ctx.log_as([name, key, b"%d" % count] if count > 1 else [name, key])
 
 
-def _pop_or_wait(ctx: Context, argv: list[bytes], from_top: bool) -> Outcome:
+def _pop_or_block(ctx: Context, argv: list[bytes], from_top: bool) -> Outcome:
     deadline = parse_timeout(argv[-1], ctx.now)
     keys = argv[1:-1]
-    found = _first_filled(ctx, keys)
+    found = _first_nonempty(ctx, keys)
     if found is None:
         return BlockOn(keys, deadline, SortedSet)
     key, value = found
@@ -41,8 +41,8 @@ def _pop_or_wait(ctx: Context, argv: list[bytes], from_top: bool) -> Outcome:
     return [key, member, score]
 
 
-_WAITING_ARGUMENTS = [Key("key", "RW access delete", multiple=True), Double("timeout")]
-_WAITING_HISTORY = [("6.0.0", "Takes fractions of a second as `timeout`.")]
+_BLOCKING_ARGUMENTS = [Key("key", "RW access delete", multiple=True), Double("timeout")]
+_BLOCKING_HISTORY = [("6.0.0", "Accepts fractions of a second as `timeout`.")]
 
 
 @command(
@@ -50,13 +50,13 @@ _WAITING_HISTORY = [("6.0.0", "Takes fractions of a second as `timeout`.")]
     group="sorted_set",
     since="5.0.0",
     flags="write blocking fast",
-    complexity="O(log(N)), N being the number of members.",
-    summary="Takes out the member with the lowest score, waiting until there is one.",
-    arguments=_WAITING_ARGUMENTS,
-    history=_WAITING_HISTORY,
+    complexity="O(log(N)) for N members.",
+    summary="Pops the member with the lowest score, blocking until one is available.",
+    arguments=_BLOCKING_ARGUMENTS,
+    history=_BLOCKING_HISTORY,
 )
 def bzpopmin(ctx: Context, argv: list[bytes]) -> Outcome:
-    return _pop_or_wait(ctx, argv, from_top=False)
+    return _pop_or_block(ctx, argv, from_top=False)
 
 
 @command(
@@ -64,36 +64,36 @@ def bzpopmin(ctx: Context, argv: list[bytes]) -> Outcome:
     group="sorted_set",
     since="5.0.0",
     flags="write blocking fast",
-    complexity="O(log(N)), N being the number of members.",
-    summary="Takes out the member with the highest score, waiting until there is one.",
-    arguments=_WAITING_ARGUMENTS,
-    history=_WAITING_HISTORY,
+    complexity="O(log(N)) for N members.",
+    summary="Pops the member with the highest score, blocking until one is available.",
+    arguments=_BLOCKING_ARGUMENTS,
+    history=_BLOCKING_HISTORY,
 )
 def bzpopmax(ctx: Context, argv: list[bytes]) -> Outcome:
-    return _pop_or_wait(ctx, argv, from_top=True)
+    return _pop_or_block(ctx, argv, from_top=True)
 
 
 @dataclass(slots=True)
 class MultiPop:
-    """The words of ZMPOP from numkeys on."""
+    """The arguments of ZMPOP from numkeys on."""
 
     keys: list[bytes]
     from_top: bool
     count: int = 1
 
 
-def _parse_multi(argv: list[bytes], at: int) -> MultiPop:
+def _parse_multi_pop(argv: list[bytes], at: int) -> MultiPop:
     number = _at_least_one(argv[at], "ERR numkeys should be greater than 0")
     arguments = Arguments(argv, at + 1)
     keys = arguments.words(number)
     where = arguments.option()
     if where not in (b"MIN", b"MAX"):
         raise CommandError(SYNTAX)
-    parsed = MultiPop(keys, where == b"MAX")
+    request = MultiPop(keys, where == b"MAX")
     if arguments.flag(b"COUNT"):
-        parsed.count = _at_least_one(arguments.word(), "ERR count should be greater than 0")
+        request.count = _at_least_one(arguments.word(), "ERR count should be greater than 0")
     arguments.finish()
-    return parsed
+    return request
 
 
 def _at_least_one(text: bytes, message: str) -> int:
@@ -103,13 +103,13 @@ def _at_least_one(text: bytes, message: str) -> int:
     return number
 
 
-def _pop_several(ctx: Context, wanted: MultiPop) -> Reply:
-    found = _first_filled(ctx, wanted.keys)
+def _pop_several(ctx: Context, request: MultiPop) -> Reply:
+    found = _first_nonempty(ctx, request.keys)
     if found is None:
         return None
     key, value = found
-    pairs = pop(ctx, key, value, wanted.count, wanted.from_top)
-    _log_pop(ctx, key, len(pairs), wanted.from_top)
+    pairs = pop(ctx, key, value, request.count, request.from_top)
+    _log_pop(ctx, key, len(pairs), request.from_top)
     return [key, [list(pair) for pair in pairs]]
 
 
@@ -119,7 +119,7 @@ _MULTI_ARGUMENTS = [
     OneOf("where", Token("MIN"), Token("MAX")),
     Integer("count", "COUNT", optional=True),
 ]
-_MULTI_COMPLEXITY = "O(K)+O(M*log(N)) for K keys and M members popped out of N."
+_MULTI_COMPLEXITY = "O(K)+O(M*log(N)) for K keys and M of N members popped."
 
 
 @command(
@@ -128,11 +128,11 @@ _MULTI_COMPLEXITY = "O(K)+O(M*log(N)) for K keys and M members popped out of N."
     since="7.0.0",
     flags="write",
     complexity=_MULTI_COMPLEXITY,
-    summary="Takes members off an end of the first sorted set that has any.",
+    summary="Pops members from the first non-empty of several sorted sets.",
     arguments=_MULTI_ARGUMENTS,
 )
 def zmpop(ctx: Context, argv: list[bytes]) -> Outcome:
-    reply = _pop_several(ctx, _parse_multi(argv, 1))
+    reply = _pop_several(ctx, _parse_multi_pop(argv, 1))
     return NULL_ARRAY if reply is None else reply
 
 
@@ -142,11 +142,11 @@ def zmpop(ctx: Context, argv: list[bytes]) -> Outcome:
     since="7.0.0",
     flags="write blocking",
     complexity=_MULTI_COMPLEXITY,
-    summary="Takes members off the first sorted set that has any, waiting until one does.",
+    summary="Pops members from the first non-empty sorted set, blocking if all are empty.",
     arguments=[Double("timeout"), *_MULTI_ARGUMENTS],
 )
 def bzmpop(ctx: Context, argv: list[bytes]) -> Outcome:
-    wanted = _parse_multi(argv, 2)
+    request = _parse_multi_pop(argv, 2)
     deadline = parse_timeout(argv[1], ctx.now)
-    reply = _pop_several(ctx, wanted)
-    return BlockOn(wanted.keys, deadline, SortedSet) if reply is None else reply
+    reply = _pop_several(ctx, request)
+    return BlockOn(request.keys, deadline, SortedSet) if reply is None else reply

@@ -1,4 +1,4 @@
-"""The two ends of a range as requests spell them: `(1`, `+inf`, `[a`, `-`."""
+"""Parsing of range bounds such as `(1`, `+inf`, `[a` and `-`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from commands.engine.errors import CommandError
 from commands.engine.numbers import read_float
 from storage.values.sorted_sets import MemberCut, ScoreCut, after_member, after_score
 
-# What `read_float` refuses of this is out of range.
+# A number of this form that `read_float` rejects is out of the range of doubles.
 _WITH_EXPONENT = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+").fullmatch
 _NOT_A_FLOAT = "ERR min or max is not a float"
 _NOT_A_MEMBER = "ERR min or max not valid string range item"
 
 
 def score_bounds(low: bytes, high: bytes) -> tuple[ScoreCut, ScoreCut]:
-    """The cuts at the ends of a range of scores; `(` leaves the score itself out."""
+    """Return the cuts at the bounds of a score range; `(` excludes the score itself."""
     return _score_cut(low, after=low[:1] == b"("), _score_cut(high, after=high[:1] != b"(")
 
 
@@ -25,7 +25,7 @@ def _score_cut(text: bytes, after: bool) -> ScoreCut:
 
 
 def _read_score(text: bytes) -> float:
-    """A score as a bare strtod reads it: nothing is zero, too much is infinite."""
+    """Read a score as C's strtod does: no text is zero, overflow is infinity."""
     score = read_float(text) if text else 0.0
     if score is None:
         if not _WITH_EXPONENT(text):
@@ -35,7 +35,7 @@ def _read_score(text: bytes) -> float:
 
 
 def member_bounds(low: bytes, high: bytes) -> tuple[MemberCut, MemberCut]:
-    """The cuts at the ends of a range of members; `-` and `+` are below and above all."""
+    """Return the cuts at the bounds of a member range; `-` is below and `+` above all."""
     return _member_cut(low, after=low[:1] == b"("), _member_cut(high, after=high[:1] == b"[")
 
 

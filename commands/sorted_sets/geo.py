@@ -1,4 +1,4 @@
-"""Places on Earth: sorted sets whose scores are geohashes."""
+"""Geospatial indexes: sorted sets whose scores are geohashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from commands.sorted_sets.sorted_sets import AddOptions, add_members
 from storage.geohash import Point, distance, point_of, score_of, text_of, valid
 from storage.values.sorted_sets import SortedSet
 
-# Metres in one of each.
+# The length of each unit in metres.
 UNITS = {b"M": 1.0, b"KM": 1000.0, b"FT": 0.3048, b"MI": 1609.34}
 
 UNIT_TOKENS = (Token("M"), Token("KM"), Token("FT"), Token("MI"))
@@ -36,7 +36,7 @@ def parse_unit(text: bytes) -> float:
 
 
 def show_distance(number: float) -> bytes:
-    """A distance with four decimals."""
+    """Format a distance with four decimals."""
     whole, decimals = divmod(round(number * 10000), 10000)
     return b"%d.%04d" % (whole, decimals)
 
@@ -50,8 +50,8 @@ def show_point(point: Point) -> list[DoubleText]:
     group="geo",
     since="3.2.0",
     flags="write denyoom",
-    complexity="O(log(N)) for each place, in a sorted set of N members.",
-    summary="Puts places with their coordinates into a sorted set, made if need be.",
+    complexity="O(log(N)) for each member added, for N members in the index.",
+    summary="Adds members with their coordinates to a geospatial index.",
     arguments=[
         Key("key", "RW update"),
         OneOf("condition", Token("NX"), Token("XX"), optional=True, since="6.2.0"),
@@ -64,7 +64,7 @@ def show_point(point: Point) -> list[DoubleText]:
             multiple=True,
         ),
     ],
-    history=[("6.2.0", "Takes `CH`, `NX` and `XX`.")],
+    history=[("6.2.0", "Accepts `CH`, `NX` and `XX`.")],
 )
 def geoadd(ctx: Context, argv: list[bytes]) -> Reply:
     options = AddOptions()
@@ -88,7 +88,7 @@ def geoadd(ctx: Context, argv: list[bytes]) -> Reply:
     group="geo",
     since="3.2.0",
     flags="readonly",
-    summary="Answers how far two places are from each other.",
+    summary="Computes how far apart two members are.",
     arguments=[
         Key("key", "RO access"),
         String("member1"),
@@ -123,8 +123,8 @@ def _scores(ctx: Context, argv: list[bytes]) -> list[float | None]:
     group="geo",
     since="3.2.0",
     flags="readonly",
-    complexity="O(1) for each member asked for.",
-    summary="Answers the geohashes of places, as other systems write them.",
+    complexity="O(1) for each member requested.",
+    summary="Returns the geohashes of members as standard 11-character strings.",
     arguments=[Key("key", "RO access"), String("member", optional=True, multiple=True)],
 )
 def geohash(ctx: Context, argv: list[bytes]) -> Reply:
@@ -136,8 +136,8 @@ def geohash(ctx: Context, argv: list[bytes]) -> Reply:
     group="geo",
     since="3.2.0",
     flags="readonly",
-    complexity="O(1) for each member asked for.",
-    summary="Answers the coordinates of places.",
+    complexity="O(1) for each member requested.",
+    summary="Returns the coordinates of members.",
     arguments=[Key("key", "RO access"), String("member", optional=True, multiple=True)],
 )
 def geopos(ctx: Context, argv: list[bytes]) -> Reply:

@@ -1,4 +1,4 @@
-"""Finding places in an area: GEOSEARCH, and the older GEORADIUS commands."""
+"""Searching an area for members: GEOSEARCH and the older GEORADIUS commands."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STORING_MORE = "ERR {} is not compatible with WITHDIST, WITHHASH and WITHCOORD 
 _UNKNOWN_MEMBER = "ERR could not decode requested zset member"
 
 
-class _Found(NamedTuple):
+class _Match(NamedTuple):
     metres: float
     member: bytes
     score: float
@@ -49,9 +49,9 @@ class _Found(NamedTuple):
 
 @dataclass(slots=True)
 class Search:
-    """What is looked for, and how it is to be shown."""
+    """What to search for, and which details to return."""
 
-    # None, too, where it is a member of a sorted set that does not exist.
+    # Also None for a member of a sorted set that does not exist.
     center: Point | None = None
     # The option of GEOSEARCH that named the center.
     centered: bytes | None = None
@@ -82,13 +82,13 @@ _WITH = {
 }
 
 
-# --- reading the request -------------------------------------------------------------------
+# --- parsing -------------------------------------------------------------------------------
 
 
 def _parse_options(
     arguments: Arguments, search: Search, value: SortedSet | None, *, modern: bool, storing: bool
 ) -> None:
-    """The options of all commands here. `modern` allows those of GEOSEARCH."""
+    """Parse the options of any command here. `modern` allows those of GEOSEARCH."""
     while arguments:
         option = arguments.option()
         left = len(arguments)
@@ -112,9 +112,9 @@ def _parse_options(
 def _parse_area(
     option: bytes, arguments: Arguments, search: Search, value: SortedSet | None
 ) -> bool:
-    """Where GEOSEARCH looks; False if the option does not say that, or says it otherwise.
+    """Parse an option for the area of GEOSEARCH; False if it is not one or contradicts another.
 
-    The same option may come again, and then the last one holds.
+    The same option may be repeated; the last one wins.
     """
     left = len(arguments)
     if option == b"FROMMEMBER" and left and search.centered in (None, option):
@@ -166,56 +166,56 @@ def _check(search: Search, argv: list[bytes], *, modern: bool) -> None:
     if search.any and not search.count:
         raise CommandError("ERR the ANY argument requires COUNT argument")
     if search.count and search.order is None and not search.any:
-        # The nearest so many, or the answer would be arbitrary.
+        # COUNT means the nearest members; without an order the choice would be arbitrary.
         search.order = b"ASC"
 
 
-# --- finding and answering -----------------------------------------------------------------
+# --- searching and replying ----------------------------------------------------------------
 
 
-def _find(value: SortedSet, search: Search) -> list[_Found]:
+def _find(value: SortedSet, search: Search) -> list[_Match]:
     shape = search.shape
     enough = search.count if search.any else None
-    found: list[_Found] = []
+    found: list[_Match] = []
     for low, high in score_ranges(shape):
         for score, member in value.pairs(*value.span_by_score(low, high)):
             point = point_of(score)
             metres = shape.distance_within(point)
             if metres is not None:
-                found.append(_Found(metres, member, score, point))
+                found.append(_Match(metres, member, score, point))
                 if len(found) == enough:
                     break
         if len(found) == enough:
             break
     if search.order is not None:
-        # By distance alone, and stable: equally near ones stay in the order of the walk.
-        found.sort(key=lambda place: place.metres, reverse=search.order == b"DESC")
+        # A stable sort by distance alone: Redis returns ties in the order they were found.
+        found.sort(key=lambda match: match.metres, reverse=search.order == b"DESC")
     return found[: search.count] if search.count else found
 
 
 def _finish(ctx: Context, value: SortedSet | None, search: Search, event: str) -> Reply:
-    """Run a search whose request was read, and answer or store what it finds."""
+    """Run a parsed search, and return or store the members found."""
     found = [] if value is None else _find(value, search)
     unit = search.unit
     if search.store is not None:
         scores = [
-            (place.member, place.metres / unit if search.store_distance else place.score)
-            for place in found
+            (match.member, match.metres / unit if search.store_distance else match.score)
+            for match in found
         ]
         return store_result(ctx, search.store, scores, event, count=len(scores))
     if not (search.with_coordinates or search.with_distance or search.with_hash):
-        return [place.member for place in found]
-    answer = []
-    for place in found:
-        line: list[Reply] = [place.member]
+        return [match.member for match in found]
+    rows = []
+    for match in found:
+        row: list[Reply] = [match.member]
         if search.with_distance:
-            line.append(show_distance(place.metres / unit))
+            row.append(show_distance(match.metres / unit))
         if search.with_hash:
-            line.append(_signed(score_bits(place.score)))
+            row.append(_signed(score_bits(match.score)))
         if search.with_coordinates:
-            line.append(show_point(place.point))
-        answer.append(line)
-    return answer
+            row.append(show_point(match.point))
+        rows.append(row)
+    return rows
 
 
 def _signed(bits: int) -> int:
@@ -241,8 +241,7 @@ _WITH_TOKENS = [
     Token("WITHHASH", optional=True),
 ]
 _COMPLEXITY = (
-    "O(N+log(M)), N being the number of places in the cells around the area, M that of the "
-    "places inside it."
+    "O(N+log(M)) for N members in the geohash cells that cover the area and M members inside it."
 )
 
 
@@ -261,9 +260,9 @@ def _count(any_since: str | None = None) -> Argument:
     since="6.2.0",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Answers the places inside a circle or a box.",
+    summary="Returns the members inside a circle or a box.",
     arguments=[Key("key", "RO access"), *_AREA, _ORDER, _count(), *_WITH_TOKENS],
-    history=[("7.0.0", "Takes names of units in upper case.")],
+    history=[("7.0.0", "Accepts unit names in upper case.")],
 )
 def geosearch(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.read_as(argv[1], SortedSet)
@@ -279,7 +278,7 @@ def geosearch(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="write denyoom",
     complexity=_COMPLEXITY,
-    summary="Stores the places inside a circle or a box under a key.",
+    summary="Stores the members inside a circle or a box in a key.",
     arguments=[
         Key("destination", "OW update"),
         Key("source", "RO access"),
@@ -288,7 +287,7 @@ def geosearch(ctx: Context, argv: list[bytes]) -> Reply:
         _count(),
         Token("STOREDIST", optional=True),
     ],
-    history=[("7.0.0", "Takes names of units in upper case.")],
+    history=[("7.0.0", "Accepts unit names in upper case.")],
 )
 def geosearchstore(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.read_as(argv[2], SortedSet)
@@ -340,7 +339,7 @@ _STORE = OneOf(
     optional=True,
 )
 _RADIUS_COMPLEXITY = (
-    "O(N+log(M)), N being the number of places in the box around the circle, M that of all places."
+    "O(N+log(M)) for N members in the bounding box of the circle and M members in the index."
 )
 
 
@@ -358,12 +357,12 @@ def _radius_keys(start: int) -> list[KeySpec]:
     since="3.2.0",
     flags="write denyoom",
     complexity=_RADIUS_COMPLEXITY,
-    summary="Answers, or stores, the places around a point.",
+    summary="Returns or stores the members within a radius of a point.",
     arguments=[*_AROUND_POINT, *_WITH_TOKENS, _count("6.2.0"), _ORDER, _STORE],
     keys=_radius_keys(6),
     history=[
-        ("6.2.0", "Takes `ANY` with `COUNT`."),
-        ("7.0.0", "Takes names of units in upper case."),
+        ("6.2.0", "Accepts `ANY` with `COUNT`."),
+        ("7.0.0", "Accepts unit names in upper case."),
     ],
     deprecated=("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`"),
 )
@@ -377,11 +376,11 @@ def georadius(ctx: Context, argv: list[bytes]) -> Reply:
     since="3.2.10",
     flags="readonly",
     complexity=_RADIUS_COMPLEXITY,
-    summary="Answers the places around a point.",
+    summary="Returns the members within a radius of a point.",
     arguments=[*_AROUND_POINT, *_WITH_TOKENS, _count("6.2.0"), _ORDER],
     history=[
-        ("6.2.0", "Takes `ANY` with `COUNT`."),
-        ("7.0.0", "Takes names of units in upper case."),
+        ("6.2.0", "Accepts `ANY` with `COUNT`."),
+        ("7.0.0", "Accepts unit names in upper case."),
     ],
     deprecated=("6.2.0", "`GEOSEARCH` with `BYRADIUS`"),
 )
@@ -395,12 +394,12 @@ def georadius_ro(ctx: Context, argv: list[bytes]) -> Reply:
     since="3.2.0",
     flags="write denyoom",
     complexity=_RADIUS_COMPLEXITY,
-    summary="Answers, or stores, the places around another one.",
+    summary="Returns or stores the members within a radius of another member.",
     arguments=[*_AROUND_MEMBER, *_WITH_TOKENS, _count(), _ORDER, _STORE],
     keys=_radius_keys(5),
     history=[
-        ("6.2.0", "Takes `ANY` with `COUNT`."),
-        ("7.0.0", "Takes names of units in upper case."),
+        ("6.2.0", "Accepts `ANY` with `COUNT`."),
+        ("7.0.0", "Accepts unit names in upper case."),
     ],
     deprecated=(
         "6.2.0",
@@ -417,11 +416,11 @@ def georadiusbymember(ctx: Context, argv: list[bytes]) -> Reply:
     since="3.2.10",
     flags="readonly",
     complexity=_RADIUS_COMPLEXITY,
-    summary="Answers the places around another one.",
+    summary="Returns the members within a radius of another member.",
     arguments=[*_AROUND_MEMBER, *_WITH_TOKENS, _count(), _ORDER],
     history=[
-        ("6.2.0", "Takes `ANY` with `COUNT`."),
-        ("7.0.0", "Takes names of units in upper case."),
+        ("6.2.0", "Accepts `ANY` with `COUNT`."),
+        ("7.0.0", "Accepts unit names in upper case."),
     ],
     deprecated=("6.2.0", "`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`"),
 )

@@ -1,6 +1,7 @@
-"""Sorted sets: ranges of members by rank, score and name, to answer, store or remove.
+"""Ranges of members by rank, score or name: reading, storing and removing them.
 
-The eight reading commands are one: the older ones are `ZRANGE` with its options fixed.
+The commands that read share one implementation: the older ones are `ZRANGE` with some
+options fixed.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ _LEX_WITH_SCORES = "ERR syntax error, WITHSCORES not supported in combination wi
 
 @dataclass(slots=True)
 class Range:
-    """What part of a sorted set is asked for, and how it is to be shown."""
+    """The part of a sorted set to select, and how to return it."""
 
-    # "rank", "score" or "lex"; None while no option has said so.
+    # "rank", "score" or "lex"; None until an option sets it.
     by: str | None = None
     reverse: bool | None = None
     offset: int = 0
@@ -38,7 +39,7 @@ class Range:
     members: tuple[MemberCut, MemberCut] = (None, None)
 
     def select(self, value: SortedSet) -> list[tuple[float, bytes]]:
-        """The (score, member) pairs asked for, in the order asked for."""
+        """Return the selected (score, member) pairs in the requested order."""
         start, stop = self._span(value)
         if self.reverse:
             pairs = value.pairs(start, stop)
@@ -57,7 +58,7 @@ class Range:
             start, stop = value.span_by_member(*self.members, from_end=reverse)
         if start >= stop or self.offset < 0:
             return (0, 0)
-        # LIMIT counts from the end at which the walk begins.
+        # LIMIT counts from the end of the range that is returned first.
         if reverse:
             stop = max(start, stop - self.offset)
             if 0 <= self.limit < stop - start:
@@ -70,23 +71,23 @@ class Range:
 
 
 def rank_span(first: int, last: int, size: int) -> Span:
-    """A range of ranks, negative ones from the end, both ends in it, as a span."""
+    """Convert an inclusive range of ranks, negative ones from the end, to a span."""
     start = max(0, first + size if first < 0 else first)
     stop = min(size, (last + size if last < 0 else last) + 1)
     return (start, stop) if start < stop else (0, 0)
 
 
-def _parse_range(argv: list[bytes], at: int, wanted: Range, *, storing: bool = False) -> Range:
-    """Read the ends of a range, which stand at `at`, and the options behind them."""
+def _parse_range(argv: list[bytes], at: int, selection: Range, *, storing: bool = False) -> Range:
+    """Parse the bounds of a range, which start at `at`, and the options after them."""
     arguments = Arguments(argv, at + 2)
-    by, reverse = wanted.by, wanted.reverse
-    limit = wanted.limit
+    by, reverse = selection.by, selection.reverse
+    limit = selection.limit
     while arguments:
         option = arguments.option()
         if option == b"WITHSCORES" and not storing:
-            wanted.with_scores = True
+            selection.with_scores = True
         elif option == b"LIMIT" and len(arguments) >= 2:
-            wanted.offset, limit = arguments.integer(), arguments.integer()
+            selection.offset, limit = arguments.integer(), arguments.integer()
         elif option == b"REV" and reverse is None:
             reverse = True
         elif option == b"BYLEX" and by is None:
@@ -95,37 +96,37 @@ def _parse_range(argv: list[bytes], at: int, wanted: Range, *, storing: bool = F
             by = "score"
         else:
             raise CommandError(SYNTAX)
-    wanted.by, wanted.reverse, wanted.limit = by or "rank", reverse, limit
-    if limit != -1 and wanted.by == "rank":
+    selection.by, selection.reverse, selection.limit = by or "rank", reverse, limit
+    if limit != -1 and selection.by == "rank":
         raise CommandError(_LIMIT_WITHOUT_RANGE)
-    if wanted.with_scores and wanted.by == "lex":
+    if selection.with_scores and selection.by == "lex":
         raise CommandError(_LEX_WITH_SCORES)
     low, high = argv[at], argv[at + 1]
-    if wanted.by == "rank":
-        wanted.ranks = parse_integer(low), parse_integer(high)
-        return wanted
+    if selection.by == "rank":
+        selection.ranks = parse_integer(low), parse_integer(high)
+        return selection
     if reverse:
         low, high = high, low
-    if wanted.by == "score":
-        wanted.scores = score_bounds(low, high)
+    if selection.by == "score":
+        selection.scores = score_bounds(low, high)
     else:
-        wanted.members = member_bounds(low, high)
-    return wanted
+        selection.members = member_bounds(low, high)
+    return selection
 
 
-def _answer(ctx: Context, argv: list[bytes], wanted: Range) -> Reply:
-    _parse_range(argv, 2, wanted)
+def _read_range(ctx: Context, argv: list[bytes], selection: Range) -> Reply:
+    _parse_range(argv, 2, selection)
     value = ctx.db.read_as(argv[1], SortedSet)
     if value is None:
         return []
-    pairs = wanted.select(value)
-    if wanted.with_scores:
+    pairs = selection.select(value)
+    if selection.with_scores:
         return Pairs([(member, score) for score, member in pairs])
     return [member for _, member in pairs]
 
 
 def _by_rank(ctx: Context, argv: list[bytes], *, reverse: bool) -> list[bytes]:
-    """A range by rank without options: what clients ask for most, on its shortest way."""
+    """Return a range by rank without options: the most common request, so the shortest path."""
     first, last = parse_integer(argv[2]), parse_integer(argv[3])
     value = ctx.db.read_as(argv[1], SortedSet)
     if value is None:
@@ -140,7 +141,7 @@ def _by_rank(ctx: Context, argv: list[bytes], *, reverse: bool) -> list[bytes]:
 _LIMIT = ArgumentGroup("limit", Integer("offset"), Integer("count"), token="LIMIT", optional=True)
 _WITH_SCORES = Token("WITHSCORES", optional=True)
 _READ = Key("key", "RO access")
-_COMPLEXITY = "O(log(N)+M) to answer M members out of N."
+_COMPLEXITY = "O(log(N)+M) for M of N members returned."
 
 
 @command(
@@ -149,7 +150,7 @@ _COMPLEXITY = "O(log(N)+M) to answer M members out of N."
     since="1.2.0",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Answers a range of members, by rank, score or name.",
+    summary="Returns a range of members by rank, score or name.",
     arguments=[
         _READ,
         String("start"),
@@ -166,12 +167,12 @@ _COMPLEXITY = "O(log(N)+M) to answer M members out of N."
         ),
         _WITH_SCORES,
     ],
-    history=[("6.2.0", "Takes `REV`, `BYSCORE`, `BYLEX` and `LIMIT`.")],
+    history=[("6.2.0", "Accepts `REV`, `BYSCORE`, `BYLEX` and `LIMIT`.")],
 )
 def zrange(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) == 4:
         return _by_rank(ctx, argv, reverse=False)
-    return _answer(ctx, argv, Range())
+    return _read_range(ctx, argv, Range())
 
 
 @command(
@@ -180,14 +181,14 @@ def zrange(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.2.0",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Answers a range of members by rank, from the highest score down.",
+    summary="Returns a range of members by rank, highest score first.",
     arguments=[_READ, Integer("start"), Integer("stop"), _WITH_SCORES],
     deprecated=("6.2.0", "`ZRANGE` with `REV`"),
 )
 def zrevrange(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) == 4:
         return _by_rank(ctx, argv, reverse=True)
-    return _answer(ctx, argv, Range("rank", reverse=True))
+    return _read_range(ctx, argv, Range("rank", reverse=True))
 
 
 @command(
@@ -196,7 +197,7 @@ def zrevrange(ctx: Context, argv: list[bytes]) -> Reply:
     since="1.0.5",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Answers the members whose scores lie in a range.",
+    summary="Returns the members whose scores are between two bounds.",
     arguments=[
         _READ,
         Double("min"),
@@ -204,11 +205,11 @@ def zrevrange(ctx: Context, argv: list[bytes]) -> Reply:
         Token("WITHSCORES", optional=True, since="2.0.0"),
         _LIMIT,
     ],
-    history=[("2.0.0", "Takes `WITHSCORES`.")],
+    history=[("2.0.0", "Accepts `WITHSCORES`.")],
     deprecated=("6.2.0", "`ZRANGE` with `BYSCORE`"),
 )
 def zrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
-    return _answer(ctx, argv, Range("score", reverse=False))
+    return _read_range(ctx, argv, Range("score", reverse=False))
 
 
 @command(
@@ -217,13 +218,13 @@ def zrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.2.0",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Answers the members whose scores lie in a range, from the highest down.",
+    summary="Returns the members whose scores are between two bounds, highest first.",
     arguments=[_READ, Double("max"), Double("min"), _WITH_SCORES, _LIMIT],
-    history=[("2.1.6", "`min` and `max` can be left out of the range.")],
+    history=[("2.1.6", "Accepts bounds that exclude `min` and `max`.")],
     deprecated=("6.2.0", "`ZRANGE` with `REV` and `BYSCORE`"),
 )
 def zrevrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
-    return _answer(ctx, argv, Range("score", reverse=True))
+    return _read_range(ctx, argv, Range("score", reverse=True))
 
 
 @command(
@@ -232,12 +233,12 @@ def zrevrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.9",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Answers the members that lie between two others by name.",
+    summary="Returns the members whose names are between two bounds.",
     arguments=[_READ, String("min"), String("max"), _LIMIT],
     deprecated=("6.2.0", "`ZRANGE` with `BYLEX`"),
 )
 def zrangebylex(ctx: Context, argv: list[bytes]) -> Reply:
-    return _answer(ctx, argv, Range("lex", reverse=False))
+    return _read_range(ctx, argv, Range("lex", reverse=False))
 
 
 @command(
@@ -246,12 +247,12 @@ def zrangebylex(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.8.9",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Answers the members that lie between two others by name, from the last back.",
+    summary="Returns the members whose names are between two bounds, last name first.",
     arguments=[_READ, String("max"), String("min"), _LIMIT],
     deprecated=("6.2.0", "`ZRANGE` with `REV` and `BYLEX`"),
 )
 def zrevrangebylex(ctx: Context, argv: list[bytes]) -> Reply:
-    return _answer(ctx, argv, Range("lex", reverse=True))
+    return _read_range(ctx, argv, Range("lex", reverse=True))
 
 
 @command(
@@ -259,8 +260,8 @@ def zrevrangebylex(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="6.2.0",
     flags="write denyoom",
-    complexity="O(log(N)+M) to store M members out of N.",
-    summary="Stores a range of a sorted set under another key.",
+    complexity="O(log(N)+M) for M of N members stored.",
+    summary="Copies a range of a sorted set, by rank, score or name, to another key.",
     arguments=[
         Key("dst", "OW update"),
         Key("src", "RO access"),
@@ -272,18 +273,18 @@ def zrevrangebylex(ctx: Context, argv: list[bytes]) -> Reply:
     ],
 )
 def zrangestore(ctx: Context, argv: list[bytes]) -> Reply:
-    wanted = _parse_range(argv, 3, Range(), storing=True)
+    selection = _parse_range(argv, 3, Range(), storing=True)
     value = ctx.db.read_as(argv[2], SortedSet)
-    pairs = [] if value is None else wanted.select(value)
+    pairs = [] if value is None else selection.select(value)
     return store_result(ctx, argv[1], [(member, score) for score, member in pairs], "zrangestore")
 
 
 def store_result(
     ctx: Context, key: bytes, scores: list[tuple[bytes, float]], event: str, count: int = 1
 ) -> int:
-    """Put a computed sorted set under a key, or remove the key if it is empty.
+    """Store a computed sorted set in a key, or delete the key if the set is empty.
 
-    `count` is how many changes a set put there counts as.
+    `count` is the number of changes that storing a set counts as.
     """
     if not scores:
         ctx.db.delete(key)
@@ -304,22 +305,29 @@ def _remove(ctx: Context, key: bytes, value: SortedSet, span: Span, event: str) 
     return removed
 
 
+@dataclass(slots=True)
+class RemoveByRank:
+    key: bytes
+    start: int
+    stop: int
+
+
 @command(
     "ZREMRANGEBYRANK",
     group="sorted_set",
     since="2.0.0",
     flags="write",
-    complexity="O(log(N)+M) to remove M members out of N.",
-    summary="Removes the members of a range of ranks.",
+    complexity="O(log(N)+M) for M of N members removed.",
+    summary="Removes the members whose ranks are between two bounds.",
     arguments=[Key("key", "RW delete"), Integer("start"), Integer("stop")],
+    request=RemoveByRank,
 )
-def zremrangebyrank(ctx: Context, argv: list[bytes]) -> Reply:
-    first, last = parse_integer(argv[2]), parse_integer(argv[3])
-    value = ctx.db.fetch_as(argv[1], SortedSet)
+def zremrangebyrank(ctx: Context, request: RemoveByRank) -> Reply:
+    value = ctx.db.fetch_as(request.key, SortedSet)
     if value is None:
         return 0
-    span = rank_span(first, last, len(value))
-    return _remove(ctx, argv[1], value, span, "zremrangebyrank")
+    span = rank_span(request.start, request.stop, len(value))
+    return _remove(ctx, request.key, value, span, "zremrangebyrank")
 
 
 @command(
@@ -327,8 +335,8 @@ def zremrangebyrank(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="1.2.0",
     flags="write",
-    complexity="O(log(N)+M) to remove M members out of N.",
-    summary="Removes the members whose scores lie in a range.",
+    complexity="O(log(N)+M) for M of N members removed.",
+    summary="Removes the members whose scores are between two bounds.",
     arguments=[Key("key", "RW delete"), Double("min"), Double("max")],
 )
 def zremrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -344,8 +352,8 @@ def zremrangebyscore(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="2.8.9",
     flags="write",
-    complexity="O(log(N)+M) to remove M members out of N.",
-    summary="Removes the members that lie between two others by name.",
+    complexity="O(log(N)+M) for M of N members removed.",
+    summary="Removes the members whose names are between two bounds.",
     arguments=[Key("key", "RW delete"), String("min"), String("max")],
 )
 def zremrangebylex(ctx: Context, argv: list[bytes]) -> Reply:

@@ -1,4 +1,4 @@
-"""Sorted sets: members with scores, one at a time or a few."""
+"""Adding, removing and looking up members of sorted sets."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from commands.sorted_sets.bounds import member_bounds, score_bounds
 from storage.values.sorted_sets import SortedSet
 
 _NAN = "ERR resulting score is not a number (NaN)"
-# The most members that one ZRANDMEMBER with repetitions draws: the reply is made whole.
-_MOST_DRAWN = 1 << 24
+# ZRANDMEMBER with a negative count returns at most this many members, because the reply is
+# built in memory.
+_MAX_RANDOM = 1 << 24
 
 
 @dataclass(slots=True)
 class AddOptions:
-    """The words between key and first score of ZADD."""
+    """The options between the key and the first score of ZADD."""
 
     only_new: bool = False
     only_known: bool = False
@@ -56,8 +57,8 @@ _ADD_OPTIONS = {
     group="sorted_set",
     since="1.2.0",
     flags="write denyoom fast",
-    complexity="O(log(N)) for each member, in a sorted set of N members.",
-    summary="Puts members with their scores into a sorted set, made if need be.",
+    complexity="O(log(N)) for each member added, for N members in the sorted set.",
+    summary="Sets the scores of members, adding those that are new.",
     arguments=[
         Key("key", "RW update"),
         OneOf("condition", Token("NX"), Token("XX"), optional=True, since="3.0.2"),
@@ -67,9 +68,9 @@ _ADD_OPTIONS = {
         ArgumentGroup("data", Double("score"), String("member"), multiple=True),
     ],
     history=[
-        ("2.4.0", "Takes several members."),
-        ("3.0.2", "Takes `XX`, `NX`, `CH` and `INCR`."),
-        ("6.2.0", "Takes `GT` and `LT`."),
+        ("2.4.0", "Accepts several members."),
+        ("3.0.2", "Accepts `XX`, `NX`, `CH` and `INCR`."),
+        ("6.2.0", "Accepts `GT` and `LT`."),
     ],
 )
 def zadd(ctx: Context, argv: list[bytes]) -> Reply:
@@ -93,7 +94,7 @@ def zadd(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _add_one(ctx: Context, key: bytes, score: float, member: bytes) -> int:
-    """ZADD of one member without options, which is nearly every ZADD there is."""
+    """Run ZADD for one member without options, which is what most requests are."""
     db = ctx.db
     value = db.fetch_as(key, SortedSet)
     if value is None:
@@ -121,7 +122,7 @@ def _check(options: AddOptions, members: int) -> None:
 def add_members(
     ctx: Context, key: bytes, members: list[tuple[bytes, float]], options: AddOptions
 ) -> Reply:
-    """ZADD with its words read: the number of members added, or with INCR the score."""
+    """Run a parsed ZADD: returns the number of members added, or the new score with INCR."""
     db, limits = ctx.db, ctx.keyspace.limits
     value = db.fetch_as(key, SortedSet)
     if value is None and options.only_known:
@@ -132,7 +133,7 @@ def add_members(
     score: float | None = None
     for member, given in members:
         before = target.get(member)
-        score = _wanted(before, given, options)
+        score = _new_score(before, given, options)
         if score is None or score == before:
             continue
         target.put(member, score, limits)
@@ -152,8 +153,8 @@ def add_members(
     return added + updated if options.count_changed else added
 
 
-def _wanted(before: float | None, given: float, options: AddOptions) -> float | None:
-    """The score a member is to have; None where the options leave it alone."""
+def _new_score(before: float | None, given: float, options: AddOptions) -> float | None:
+    """Return the new score of a member; None if the options leave it unchanged."""
     if before is None:
         return None if options.only_known else given
     if options.only_new:
@@ -171,8 +172,8 @@ def _wanted(before: float | None, given: float, options: AddOptions) -> float | 
     group="sorted_set",
     since="1.2.0",
     flags="write denyoom fast",
-    complexity="O(log(N)), N being the number of members.",
-    summary="Adds to the score of a member.",
+    complexity="O(log(N)) for N members.",
+    summary="Adds a number to the score of a member.",
     arguments=[Key("key", "RW access update"), Integer("increment"), String("member")],
 )
 def zincrby(ctx: Context, argv: list[bytes]) -> Reply:
@@ -185,10 +186,10 @@ def zincrby(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="1.2.0",
     flags="write fast",
-    complexity="O(M*log(N)) for M members out of N.",
-    summary="Takes members out of a sorted set.",
+    complexity="O(M*log(N)) for M of N members removed.",
+    summary="Deletes members and returns how many of them existed.",
     arguments=[Key("key", "RW delete"), String("member", multiple=True)],
-    history=[("2.4.0", "Takes several members.")],
+    history=[("2.4.0", "Accepts several members.")],
 )
 def zrem(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.fetch_as(argv[1], SortedSet)
@@ -208,7 +209,7 @@ def zrem(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="1.2.0",
     flags="readonly fast",
-    summary="Counts the members of a sorted set.",
+    summary="Counts the members of a sorted set; zero if the key does not exist.",
     arguments=[Key("key", "RO")],
 )
 def zcard(ctx: Context, argv: list[bytes]) -> Reply:
@@ -221,7 +222,7 @@ def zcard(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="1.2.0",
     flags="readonly fast",
-    summary="Answers the score of a member.",
+    summary="Looks up the score of a member.",
     arguments=[Key("key", "RO access"), String("member")],
 )
 def zscore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -234,8 +235,8 @@ def zscore(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="6.2.0",
     flags="readonly fast",
-    complexity="O(N) for N members asked for.",
-    summary="Answers the scores of several members.",
+    complexity="O(N) for N members requested.",
+    summary="Looks up the scores of several members.",
     arguments=[Key("key", "RO access"), String("member", multiple=True)],
 )
 def zmscore(ctx: Context, argv: list[bytes]) -> Reply:
@@ -266,7 +267,7 @@ _RANK_ARGUMENTS = [
     String("member"),
     Token("WITHSCORE", optional=True),
 ]
-_RANK_HISTORY = [("7.2.0", "Takes `WITHSCORE`.")]
+_RANK_HISTORY = [("7.2.0", "Accepts `WITHSCORE`.")]
 
 
 @command(
@@ -275,7 +276,7 @@ _RANK_HISTORY = [("7.2.0", "Takes `WITHSCORE`.")]
     since="2.0.0",
     flags="readonly fast",
     complexity="O(log(N))",
-    summary="Answers the place of a member, counted from the lowest score.",
+    summary="Returns the rank of a member, counted from the lowest score.",
     arguments=_RANK_ARGUMENTS,
     history=_RANK_HISTORY,
 )
@@ -289,7 +290,7 @@ def zrank(ctx: Context, argv: list[bytes]) -> Reply:
     since="2.0.0",
     flags="readonly fast",
     complexity="O(log(N))",
-    summary="Answers the place of a member, counted from the highest score.",
+    summary="Returns the rank of a member, counted from the highest score.",
     arguments=_RANK_ARGUMENTS,
     history=_RANK_HISTORY,
 )
@@ -302,8 +303,8 @@ def zrevrank(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="2.0.0",
     flags="readonly fast",
-    complexity="O(log(N)), N being the number of members.",
-    summary="Counts the members whose scores lie in a range.",
+    complexity="O(log(N)) for N members.",
+    summary="Counts the members whose scores are between two bounds.",
     arguments=[Key("key", "RO access"), Double("min"), Double("max")],
 )
 def zcount(ctx: Context, argv: list[bytes]) -> Reply:
@@ -320,8 +321,8 @@ def zcount(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="2.8.9",
     flags="readonly fast",
-    complexity="O(log(N)), N being the number of members.",
-    summary="Counts the members that lie between two others by name.",
+    complexity="O(log(N)) for N members.",
+    summary="Counts the members whose names are between two bounds.",
     arguments=[Key("key", "RO access"), String("min"), String("max")],
 )
 def zlexcount(ctx: Context, argv: list[bytes]) -> Reply:
@@ -339,7 +340,7 @@ def zlexcount(ctx: Context, argv: list[bytes]) -> Reply:
 def pop(
     ctx: Context, key: bytes, value: SortedSet, count: int, from_top: bool
 ) -> list[tuple[bytes, float]]:
-    """Take up to `count` (at least one) members off an end, the outermost first."""
+    """Pop up to `count` members (at least one) from one end, the outermost first."""
     if from_top:
         pairs = value.remove_span(max(0, len(value) - count), len(value))
         pairs.reverse()
@@ -372,8 +373,8 @@ _POP_ARGUMENTS = [Key("key", "RW access delete"), Integer("count", optional=True
     group="sorted_set",
     since="5.0.0",
     flags="write fast",
-    complexity="O(log(N)*M) for M members out of N.",
-    summary="Takes out and answers the members with the lowest scores.",
+    complexity="O(log(N)*M) for M of N members popped.",
+    summary="Removes and returns the members with the lowest scores.",
     arguments=_POP_ARGUMENTS,
 )
 def zpopmin(ctx: Context, argv: list[bytes]) -> Reply:
@@ -385,15 +386,15 @@ def zpopmin(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="5.0.0",
     flags="write fast",
-    complexity="O(log(N)*M) for M members out of N.",
-    summary="Takes out and answers the members with the highest scores.",
+    complexity="O(log(N)*M) for M of N members popped.",
+    summary="Removes and returns the members with the highest scores.",
     arguments=_POP_ARGUMENTS,
 )
 def zpopmax(ctx: Context, argv: list[bytes]) -> Reply:
     return _pop(ctx, argv, from_top=True)
 
 
-# --- picking and walking -------------------------------------------------------------------
+# --- random members, scanning --------------------------------------------------------------
 
 
 @command(
@@ -401,8 +402,8 @@ def zpopmax(ctx: Context, argv: list[bytes]) -> Reply:
     group="sorted_set",
     since="6.2.0",
     flags="readonly",
-    complexity="O(N), N being the number of members answered.",
-    summary="Answers random members of a sorted set.",
+    complexity="O(N) for N members returned.",
+    summary="Picks members at random, with or without repetition.",
     arguments=[
         Key("key", "RO access"),
         ArgumentGroup(
@@ -426,7 +427,7 @@ def zrandmember(ctx: Context, argv: list[bytes]) -> Reply:
     size = len(value)
     if count >= size:
         pairs = value.pairs()
-        # As Redis answers a whole set: from the top down.
+        # Redis returns a whole set in descending order.
         pairs.reverse()
     elif count > 0:
         pairs = [value.at(rank) for rank in rng.sample(range(size), count)]
@@ -446,7 +447,7 @@ def _random_options(argv: list[bytes]) -> tuple[int, bool]:
     with_scores = len(argv) > 3
     if len(argv) > 4 or (with_scores and argv[3].upper() != b"WITHSCORES"):
         raise CommandError(SYNTAX)
-    if count < -_MOST_DRAWN or (with_scores and abs(count) > INT64_MAX // 2):
+    if count < -_MAX_RANDOM or (with_scores and abs(count) > INT64_MAX // 2):
         raise CommandError("ERR value is out of range")
     return count, with_scores
 
@@ -456,8 +457,8 @@ def _random_options(argv: list[bytes]) -> tuple[int, bool]:
     group="sorted_set",
     since="2.8.0",
     flags="readonly",
-    complexity="O(1) for each call, O(N) for a whole iteration over N members.",
-    summary="Walks over the members and scores of a sorted set.",
+    complexity="O(1) for each call, O(N) for a complete iteration over N members.",
+    summary="Returns some members with their scores, and a cursor for the next call.",
     arguments=[
         Key("key", "RO access"),
         Integer("cursor"),
@@ -466,7 +467,7 @@ def _random_options(argv: list[bytes]) -> tuple[int, bool]:
         Token("NOSCORES", optional=True),
     ],
     tips=["nondeterministic_output"],
-    history=[("8.0.0", "Takes `NOSCORES`.")],
+    history=[("8.0.0", "Accepts `NOSCORES`.")],
 )
 def zscan(ctx: Context, argv: list[bytes]) -> Reply:
     cursor = parse_cursor(argv[2])
@@ -477,7 +478,7 @@ def zscan(ctx: Context, argv: list[bytes]) -> Reply:
     cursor, members = value.scan(cursor, options.count)
     members = options.pick(members)
     if not options.bare:
-        # Scores of a large set pass through another printer in Redis than all others.
+        # For large sets, Redis formats scores differently here than anywhere else.
         show = format_float if value.packed else _seventeen_digits
         members = [text for member in members for text in (member, show(value[member]))]
     return [b"%d" % cursor, members]

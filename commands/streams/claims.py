@@ -1,12 +1,13 @@
-"""Taking over entries that another consumer of a group was given and did not confirm."""
+"""XCLAIM and XAUTOCLAIM: giving pending entries of one consumer to another."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice
 
-from commands.engine.errors import SYNTAX, CommandError
+from commands.engine.errors import CommandError
 from commands.engine.grammar import Integer, Key, String, Token, UnixTime
-from commands.engine.numbers import INT64_MAX, parse_integer, read_integer
+from commands.engine.numbers import INT64_MAX, parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
@@ -20,10 +21,14 @@ from commands.streams.ids import format_id, parse_id, parse_start, read_id
 from storage.values.consumer_groups import Consumer, Group, Pending
 from storage.values.streams import Row, Stream
 
-_CLAIMED_AT_ONCE = 100
-# XAUTOCLAIM looks at so many pending entries for each one it may claim.
+_DEFAULT_AUTOCLAIM_COUNT = 100
+_MAX_AUTOCLAIM_COUNT = INT64_MAX // 16
+# XAUTOCLAIM examines up to this many pending entries for each one that it may claim.
 _ATTEMPTS_PER_CLAIM = 10
-_MOST_CLAIMED = INT64_MAX // 16
+
+
+def _parse_min_idle_time(text: bytes, command: str) -> int:
+    return max(0, parse_integer(text, f"ERR Invalid min-idle-time argument for {command}"))
 
 
 def _find_group(ctx: Context, key: bytes, name: bytes) -> tuple[Stream, Group]:
@@ -35,25 +40,32 @@ def _find_group(ctx: Context, key: bytes, name: bytes) -> tuple[Stream, Group]:
 
 
 class _Claims:
-    """The work of one request: claims for a consumer, its replies, and what is logged."""
+    """The claims of one request, the replies to it, and the requests to log for it."""
 
     def __init__(
-        self, ctx: Context, argv: list[bytes], stream: Stream, group: Group, *, just_ids: bool
+        self,
+        ctx: Context,
+        key: bytes,
+        name: bytes,
+        group: Group,
+        consumer_name: bytes,
+        *,
+        just_ids: bool,
     ) -> None:
         self._ctx = ctx
-        self._key, self._name = argv[1:3]
-        self._stream = stream
+        self._key = key
+        self._name = name
         self._group = group
         self._just_ids = just_ids
         self.replies: list[Reply] = []
         self.logged: list[list[bytes]] = []
         self.consumer: Consumer = find_or_add_consumer(
-            ctx, self._key, self._name, group, argv[3], self.logged
+            ctx, key, name, group, consumer_name, self.logged
         )
         self.consumer.seen_time = ctx.now
 
     def forget(self, entry_id: int) -> None:
-        """The entry was deleted from the stream, so it cannot be pending any longer."""
+        """Stop an entry from being pending because it was deleted from the stream."""
         if self._group.acknowledge(entry_id):
             self._ctx.db.changed_quietly(self._key)
             self.logged.append([b"XACK", self._key, self._name, format_id(entry_id)])
@@ -78,12 +90,10 @@ class _Claims:
 
 
 class _ClaimOptions:
-    __slots__ = ("deliveries", "force", "ids", "just_ids", "last_id", "least_idle", "time")
+    __slots__ = ("deliveries", "force", "ids", "just_ids", "last_id", "min_idle_time", "time")
 
     def __init__(self, argv: list[bytes], now: int) -> None:
-        self.least_idle = max(
-            0, parse_integer(argv[4], "ERR Invalid min-idle-time argument for XCLAIM")
-        )
+        self.min_idle_time = _parse_min_idle_time(argv[4], "XCLAIM")
         self.deliveries: int | None = None
         self.force = self.just_ids = False
         self.last_id = 0
@@ -118,7 +128,7 @@ class _ClaimOptions:
             else:
                 raise CommandError(b"ERR Unrecognized XCLAIM option '%b'" % argv[place])
             place += 1
-        # Clients may compute with a clock that is not ours: what makes no sense means now.
+        # The clock of a client may differ from ours: an impossible time is replaced by now.
         self.time = time if 0 <= time <= now else now
 
 
@@ -131,8 +141,8 @@ def _parse_option(text: bytes, name: str) -> int:
     group="stream",
     since="5.0.0",
     flags="write fast",
-    complexity="O(log(N)) for each ID, with N pending entries.",
-    summary="Makes pending entries that have idled long enough those of another consumer.",
+    complexity="O(log(N)) for each ID, for N pending entries.",
+    summary="Transfers idle pending entries to another consumer of the group.",
     arguments=[
         Key("key", "RW update"),
         String("group"),
@@ -155,7 +165,7 @@ def xclaim(ctx: Context, argv: list[bytes]) -> Reply:
     moved = options.last_id > group.last_id
     if moved:
         group.last_id = options.last_id
-    claims = _Claims(ctx, argv, stream, group, just_ids=options.just_ids)
+    claims = _Claims(ctx, argv[1], argv[2], group, argv[3], just_ids=options.just_ids)
     for entry_id in options.ids:
         row = stream.get(entry_id)
         if row is None:
@@ -167,7 +177,7 @@ def xclaim(ctx: Context, argv: list[bytes]) -> Reply:
                 continue
             group.deliver(entry_id, claims.consumer, now)
             pending = group.pending[entry_id]
-        elif pending.idle(now) < options.least_idle:
+        elif pending.idle(now) < options.min_idle_time:
             continue
         claims.take(entry_id, row, pending, options.time, options.deliveries)
     if moved:
@@ -180,61 +190,66 @@ def xclaim(ctx: Context, argv: list[bytes]) -> Reply:
 # --- XAUTOCLAIM --------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Autoclaim:
+    key: bytes
+    group: bytes
+    consumer: bytes
+    min_idle_time: int
+    start: int
+    count: int = _DEFAULT_AUTOCLAIM_COUNT
+    justid: bool = False
+
+
 @command(
     "XAUTOCLAIM",
     group="stream",
     since="6.2.0",
     flags="write fast",
-    complexity="O(log(N)) for each entry claimed, with N pending entries.",
-    summary="Walks the pending entries of a group and claims those that have idled long enough.",
+    complexity="O(log(N)) for each entry claimed, for N pending entries.",
+    summary="Iterates over the pending entries of a group and claims those idle long enough.",
     arguments=[
         Key("key", "RW delete"),
         String("group"),
         String("consumer"),
-        String("min-idle-time"),
-        String("start"),
-        Integer("count", "COUNT", optional=True),
+        String("min-idle-time", convert=lambda text: _parse_min_idle_time(text, "XAUTOCLAIM")),
+        String("start", convert=parse_start),
+        Integer(
+            "count",
+            "COUNT",
+            optional=True,
+            low=1,
+            high=_MAX_AUTOCLAIM_COUNT,
+            message="ERR COUNT must be > 0",
+        ),
         Token("JUSTID", optional=True),
     ],
+    request=Autoclaim,
     tips=["nondeterministic_output"],
-    history=[("7.0.0", "A third part of the reply: the IDs that were found to be deleted.")],
+    history=[("7.0.0", "Returns the IDs of deleted entries as a third part of the reply.")],
 )
-def xautoclaim(ctx: Context, argv: list[bytes]) -> Reply:
-    least_idle = max(0, parse_integer(argv[4], "ERR Invalid min-idle-time argument for XAUTOCLAIM"))
-    start = parse_start(argv[5])
-    count, just_ids = _CLAIMED_AT_ONCE, False
-    place, end = 6, len(argv)
-    while place < end:
-        option = argv[place].upper()
-        if option == b"COUNT" and place + 1 < end:
-            place += 1
-            count = read_integer(argv[place]) or 0
-            if not 0 < count <= _MOST_CLAIMED:
-                raise CommandError("ERR COUNT must be > 0")
-        elif option == b"JUSTID":
-            just_ids = True
-        else:
-            raise CommandError(SYNTAX)
-        place += 1
-    stream, group = _find_group(ctx, argv[1], argv[2])
-    claims = _Claims(ctx, argv, stream, group, just_ids=just_ids)
+def xautoclaim(ctx: Context, request: Autoclaim) -> Reply:
+    key, name, count = request.key, request.group, request.count
+    stream, group = _find_group(ctx, key, name)
+    claims = _Claims(ctx, key, name, group, request.consumer, just_ids=request.justid)
     deleted: list[bytes] = []
     now = ctx.now
-    # One more than may be looked at: where the next call goes on.
-    within_reach = list(islice(group.pending.irange(start), count * _ATTEMPTS_PER_CLAIM + 1))
-    looked_at = 0
-    for entry_id in within_reach[: count * _ATTEMPTS_PER_CLAIM]:
+    # One more than may be examined: the next call continues there.
+    attempts = count * _ATTEMPTS_PER_CLAIM
+    candidates = list(islice(group.pending.irange(request.start), attempts + 1))
+    examined = 0
+    for entry_id in candidates[:attempts]:
         if len(claims.replies) + len(deleted) == count:
             break
-        looked_at += 1
+        examined += 1
         row = stream.get(entry_id)
         if row is None:
             claims.forget(entry_id)
             deleted.append(format_id(entry_id))
             continue
         pending = group.pending[entry_id]
-        if pending.idle(now) >= least_idle:
+        if pending.idle(now) >= request.min_idle_time:
             claims.take(entry_id, row, pending, now)
-    goes_on_at = within_reach[looked_at] if looked_at < len(within_reach) else 0
+    next_start = candidates[examined] if examined < len(candidates) else 0
     ctx.log_as(*claims.logged)
-    return [format_id(goes_on_at), claims.replies, deleted]
+    return [format_id(next_start), claims.replies, deleted]

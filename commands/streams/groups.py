@@ -1,4 +1,4 @@
-"""Consumer groups: making them, acknowledging what they read, and what is still pending."""
+"""XGROUP, XACK and XPENDING: managing consumer groups and their pending entries."""
 
 from __future__ import annotations
 
@@ -30,24 +30,29 @@ def unknown_group(key: bytes, name: bytes) -> CommandError:
 
 
 def no_such_group(key: bytes, name: bytes) -> CommandError:
-    """The same, as XGROUP and XINFO say it of a key that exists."""
+    """Return the error that XGROUP and XINFO raise when the key exists."""
     return CommandError(b"NOGROUP No such consumer group '%b' for key name '%b'" % (name, key))
 
 
 def find_or_add_consumer(
-    ctx: Context, key: bytes, name: bytes, group: Group, who: bytes, logged: list[list[bytes]]
+    ctx: Context,
+    key: bytes,
+    name: bytes,
+    group: Group,
+    consumer_name: bytes,
+    logged: list[list[bytes]],
 ) -> Consumer:
-    """The consumer of that name; a new one is noted in `logged`."""
-    consumer = group.consumers.get(who)
+    """Return the consumer of that name; creating it adds a request to `logged`."""
+    consumer = group.consumers.get(consumer_name)
     if consumer is None:
-        consumer = group.add_consumer(who, ctx.now)
+        consumer = group.add_consumer(consumer_name, ctx.now)
         ctx.db.changed_quietly(key, "xgroup-createconsumer")
-        logged.append([b"XGROUP", b"CREATECONSUMER", key, name, who])
+        logged.append([b"XGROUP", b"CREATECONSUMER", key, name, consumer_name])
     return consumer
 
 
 def claim_request(key: bytes, name: bytes, group: Group, entry_id: int) -> list[bytes]:
-    """The request that makes a pending entry elsewhere what it is here."""
+    """Return the request that reproduces a pending entry when it is replayed."""
     pending: Pending = group.pending[entry_id]
     return [
         b"XCLAIM", key, name, pending.consumer.name, b"0", format_id(entry_id),
@@ -57,10 +62,11 @@ def claim_request(key: bytes, name: bytes, group: Group, entry_id: int) -> list[
 
 
 def group_id_request(key: bytes, name: bytes, group: Group) -> list[bytes]:
-    """The request that brings a group elsewhere to where it is here."""
-    read = -1 if group.entries_read is None else group.entries_read
+    """Return the request that reproduces the position of a group when it is replayed."""
+    entries_read = -1 if group.entries_read is None else group.entries_read
     return [
-        b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % read
+        b"XGROUP", b"SETID", key, name, format_id(group.last_id),
+        b"ENTRIESREAD", b"%d" % entries_read,
     ]  # fmt: skip
 
 
@@ -70,7 +76,7 @@ container(
     "XGROUP",
     group="stream",
     since="5.0.0",
-    summary="Manages the consumer groups of a stream.",
+    summary="Contains commands that manage consumer groups.",
     without="stream",
 )
 
@@ -105,14 +111,14 @@ def _fetch_group(ctx: Context, key: bytes, name: bytes) -> tuple[Stream, Group]:
     group="stream",
     since="5.0.0",
     flags="write denyoom",
-    summary="Adds a consumer group that reads on from an ID.",
+    summary="Creates a consumer group that reads the entries after an ID.",
     arguments=_group_arguments(
         "RW insert",
         _id_selector(),
         Token("MKSTREAM", optional=True),
         Integer("entriesread", "ENTRIESREAD", optional=True),
     ),
-    history=[("7.0.0", "ENTRIESREAD.")],
+    history=[("7.0.0", "Accepts `ENTRIESREAD`.")],
 )
 def xgroup_create(ctx: Context, argv: list[bytes]) -> Reply:
     key, name, start = argv[2:5]
@@ -150,13 +156,13 @@ def xgroup_create(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="write",
-    summary="Makes a consumer group read on from another ID.",
+    summary="Sets the ID after which a consumer group reads.",
     arguments=_group_arguments(
         "RW update",
         _id_selector(),
         Integer("entriesread", "ENTRIESREAD", optional=True),
     ),
-    history=[("7.0.0", "ENTRIESREAD.")],
+    history=[("7.0.0", "Accepts `ENTRIESREAD`.")],
 )
 def xgroup_setid(ctx: Context, argv: list[bytes]) -> Reply:
     key, name, start = argv[2:5]
@@ -179,7 +185,7 @@ def xgroup_setid(ctx: Context, argv: list[bytes]) -> Reply:
     since="5.0.0",
     flags="write",
     complexity="O(N) for N pending entries of the group.",
-    summary="Removes a consumer group with all that it knows.",
+    summary="Deletes a consumer group, its consumers and its pending entries.",
     arguments=_group_arguments("RW delete"),
 )
 def xgroup_destroy(ctx: Context, argv: list[bytes]) -> Reply:
@@ -190,7 +196,7 @@ def xgroup_destroy(ctx: Context, argv: list[bytes]) -> Reply:
     if stream.groups.pop(name, None) is None:
         return 0
     ctx.db.changed_quietly(key, "xgroup-destroy")
-    # Consumers that wait for the group must hear that it is gone.
+    # Clients blocked on the group get an error.
     ctx.db.wake(key)
     return 1
 
@@ -200,15 +206,15 @@ def xgroup_destroy(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="6.2.0",
     flags="write denyoom",
-    summary="Adds a consumer to a group, unless it is there already.",
+    summary="Adds a consumer without pending entries to a group, unless it exists.",
     arguments=_group_arguments("RW insert", String("consumer")),
 )
 def xgroup_createconsumer(ctx: Context, argv: list[bytes]) -> Reply:
-    key, name, who = argv[2:]
+    key, name, consumer_name = argv[2:]
     _, group = _fetch_group(ctx, key, name)
-    if who in group.consumers:
+    if consumer_name in group.consumers:
         return 0
-    group.add_consumer(who, ctx.now)
+    group.add_consumer(consumer_name, ctx.now)
     ctx.db.changed_quietly(key, "xgroup-createconsumer")
     return 1
 
@@ -218,20 +224,20 @@ def xgroup_createconsumer(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="write",
-    summary="Removes a consumer from a group, and counts what it had pending.",
+    summary="Deletes a consumer and returns how many entries were pending for it.",
     arguments=_group_arguments("RW delete", String("consumer")),
 )
 def xgroup_delconsumer(ctx: Context, argv: list[bytes]) -> Reply:
-    key, name, who = argv[2:]
+    key, name, consumer_name = argv[2:]
     _, group = _fetch_group(ctx, key, name)
-    pending = group.remove_consumer(who)
+    pending = group.remove_consumer(consumer_name)
     if pending is None:
         return 0
     ctx.db.changed_quietly(key, "xgroup-delconsumer")
     return pending
 
 
-# --- acknowledging and looking at what is pending ----------------------------------------------
+# --- pending entries ---------------------------------------------------------------------------
 
 
 @command(
@@ -240,7 +246,7 @@ def xgroup_delconsumer(ctx: Context, argv: list[bytes]) -> Reply:
     since="5.0.0",
     flags="write fast",
     complexity="O(log(N)) for each ID.",
-    summary="Confirms entries that a group was given, and counts those that were pending.",
+    summary="Acknowledges entries and returns how many of them were pending.",
     arguments=[Key("key", "RW update"), String("group"), String("id", multiple=True)],
 )
 def xack(ctx: Context, argv: list[bytes]) -> Reply:
@@ -260,8 +266,8 @@ def xack(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="readonly",
-    complexity="O(log(N)+M) for M of N pending entries looked at.",
-    summary="Answers what a group has not confirmed: a summary, or the entries between two IDs.",
+    complexity="O(log(N)+M) for M of N pending entries examined.",
+    summary="Returns the pending entries of a group, as a summary or by range of IDs.",
     arguments=[
         Key("key", "RO access"),
         String("group"),
@@ -276,17 +282,17 @@ def xack(ctx: Context, argv: list[bytes]) -> Reply:
         ),
     ],
     tips=["nondeterministic_output"],
-    history=[("6.2.0", "IDLE, and bounds that exclude their ID.")],
+    history=[("6.2.0", "Accepts `IDLE`, and bounds that exclude their ID.")],
 )
 def xpending(ctx: Context, argv: list[bytes]) -> Reply:
     key, name = argv[1:3]
     words = argv[3:]
     if words and not 3 <= len(words) <= 6:
         raise CommandError(SYNTAX)
-    least_idle = count = start = end = 0
+    min_idle_time = count = start = end = 0
     if words:
         if words[0].upper() == b"IDLE":
-            least_idle = parse_integer(words[1])
+            min_idle_time = parse_integer(words[1])
             words = words[2:]
             if len(words) < 3:
                 raise CommandError(SYNTAX)
@@ -308,7 +314,7 @@ def xpending(ctx: Context, argv: list[bytes]) -> Reply:
     idle_enough = (
         (entry_id, one)
         for entry_id, one in ((at, pending[at]) for at in pending.irange(start, end))
-        if one.idle(now) >= least_idle
+        if one.idle(now) >= min_idle_time
     )
     return [
         (format_id(entry_id), one.consumer.name, one.idle(now), one.deliveries)

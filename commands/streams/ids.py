@@ -1,4 +1,4 @@
-"""Stream ids as they are written: `milliseconds-sequence`, with a few words for special ones."""
+"""Parsing and formatting of stream IDs: `milliseconds-sequence`, and words such as `-` and `+`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.values.streams import MAX_ID, SEQUENCE_MASK
 INVALID_ID = "ERR Invalid stream ID specified as stream command argument"
 
 _LONGEST = 127
-# What C's strtoull accepts beyond plain digits: Redis falls back on it.
+# What C's strtoull accepts besides plain digits, because Redis falls back on it.
 _LOOSE = re.compile(rb"[ \t-\r]*([+-]?)([0-9]+)").fullmatch
 
 
@@ -20,7 +20,7 @@ def format_id(entry_id: int) -> bytes:
 
 
 def read_id(text: bytes, sequence: int = 0) -> int | None:
-    """The id that is written out here, or None. `sequence` stands in for a missing one."""
+    """Read an ID, or return None if it is invalid. `sequence` is the default of that part."""
     if len(text) > _LONGEST:
         return None
     before, dash, after = text.partition(b"-")
@@ -41,7 +41,7 @@ def parse_id(text: bytes, sequence: int = 0) -> int:
 
 
 def parse_edge(text: bytes, sequence: int = 0) -> int:
-    """`parse_id` that also takes `-` and `+` for the least and greatest id."""
+    """Parse an ID, or `-` and `+` for the smallest and the greatest one."""
     if text == b"-":
         return 0
     if text == b"+":
@@ -50,7 +50,7 @@ def parse_edge(text: bytes, sequence: int = 0) -> int:
 
 
 def parse_start(text: bytes) -> int:
-    """The least id of an interval. After `(` it is the one that follows."""
+    """Parse the smallest ID of an interval; `(` excludes the ID itself."""
     if text[:1] != b"(" or len(text) == 1:
         return parse_edge(text)
     start = parse_id(text[1:]) + 1
@@ -60,7 +60,7 @@ def parse_start(text: bytes) -> int:
 
 
 def parse_end(text: bytes) -> int:
-    """The greatest id of an interval. After `(` it is the one before."""
+    """Parse the greatest ID of an interval; `(` excludes the ID itself."""
     if text[:1] != b"(" or len(text) == 1:
         return parse_edge(text, SEQUENCE_MASK)
     end = parse_id(text[1:], SEQUENCE_MASK) - 1

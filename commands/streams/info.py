@@ -1,4 +1,4 @@
-"""What a stream, its groups and their consumers look like: XINFO."""
+"""XINFO: descriptions of streams, consumer groups and consumers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from commands.streams.streams import entries_reply
 from storage.values.consumer_groups import Consumer, Group
 from storage.values.streams import MAX_ID, Entry, Stream
 
-_SHOWN_BY_DEFAULT = 10
+_DEFAULT_COUNT = 10
 
 container(
     "XINFO",
     group="stream",
     since="5.0.0",
-    summary="Describes streams and their consumer groups.",
+    summary="Contains commands that describe streams and consumer groups.",
     without="stream",
 )
 
@@ -43,8 +43,8 @@ def _find_stream(ctx: Context, key: bytes) -> Stream:
     group="stream",
     since="5.0.0",
     flags="readonly",
-    complexity="O(N) for N nodes of the stream, and what is shown of its entries.",
-    summary="Describes a stream, with FULL down to its entries and pending deliveries.",
+    complexity="O(N+M) for N nodes of the stream and M entries returned.",
+    summary="Describes a stream; FULL adds its entries, groups and pending entries.",
     arguments=[
         Key("key", "RO access"),
         ArgumentGroup(
@@ -55,15 +55,15 @@ def _find_stream(ctx: Context, key: bytes) -> Stream:
         ),
     ],
     history=[
-        ("6.0.0", "FULL."),
-        ("7.0.0", "Deleted and added entries, and how far groups have read."),
-        ("7.2.0", "The time of a consumer's last success besides that of its last attempt."),
+        ("6.0.0", "Accepts `FULL`."),
+        ("7.0.0", "Returns counters of added and deleted entries, and the progress of groups."),
+        ("7.2.0", "Returns `active-time` of consumers; `seen-time` is their last attempt."),
     ],
 )
 def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
-    # The key comes before its options here: a wrong key hides a wrong option.
+    # Redis looks up the key before it parses the options, so an error of the key comes first.
     stream = _find_stream(ctx, argv[2])
-    full, count = False, _SHOWN_BY_DEFAULT
+    full, count = False, _DEFAULT_COUNT
     if len(argv) > 3:
         if len(argv) not in (4, 6) or argv[3].upper() != b"FULL":
             raise wrong_subcommand(argv)
@@ -73,7 +73,7 @@ def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
                 raise wrong_subcommand(argv)
             count = parse_integer(argv[5])
             if count < 0:
-                count = _SHOWN_BY_DEFAULT
+                count = _DEFAULT_COUNT
     reply: dict[bytes, Reply] = {
         b"length": len(stream),
         b"radix-tree-keys": len(stream.nodes),
@@ -84,24 +84,24 @@ def xinfo_stream(ctx: Context, argv: list[bytes]) -> Reply:
         b"recorded-first-entry-id": format_id(stream.first_id),
     }
     if full:
-        shown = count or None
-        reply[b"entries"] = entries_reply(stream.range(0, MAX_ID, shown))
+        limit = count or None
+        reply[b"entries"] = entries_reply(stream.range(0, MAX_ID, limit))
         reply[b"groups"] = [
-            _group_in_full(stream, name, group, shown) for name, group in stream.groups_by_name()
+            _full_group(stream, name, group, limit) for name, group in stream.groups_by_name()
         ]
     else:
         reply[b"groups"] = len(stream.groups)
-        reply[b"first-entry"] = _edge(stream.range(0, MAX_ID, 1))
-        reply[b"last-entry"] = _edge(stream.reverse_range(0, MAX_ID, 1))
+        reply[b"first-entry"] = _single_entry(stream.range(0, MAX_ID, 1))
+        reply[b"last-entry"] = _single_entry(stream.reverse_range(0, MAX_ID, 1))
     return reply
 
 
-def _edge(entries: list[Entry]) -> Reply:
+def _single_entry(entries: list[Entry]) -> Reply:
     (entry,) = entries_reply(entries) or [None]
     return entry
 
 
-def _group_in_full(stream: Stream, name: bytes, group: Group, shown: int | None) -> Reply:
+def _full_group(stream: Stream, name: bytes, group: Group, limit: int | None) -> Reply:
     return {
         b"name": name,
         b"last-delivered-id": format_id(group.last_id),
@@ -110,15 +110,13 @@ def _group_in_full(stream: Stream, name: bytes, group: Group, shown: int | None)
         b"pel-count": len(group.pending),
         b"pending": [
             (format_id(entry_id), one.consumer.name, one.delivery_time, one.deliveries)
-            for entry_id, one in islice(group.pending.items(), shown)
+            for entry_id, one in islice(group.pending.items(), limit)
         ],
-        b"consumers": [
-            _consumer_in_full(consumer, shown) for consumer in group.consumers_by_name()
-        ],
+        b"consumers": [_full_consumer(consumer, limit) for consumer in group.consumers_by_name()],
     }
 
 
-def _consumer_in_full(consumer: Consumer, shown: int | None) -> Reply:
+def _full_consumer(consumer: Consumer, limit: int | None) -> Reply:
     return {
         b"name": consumer.name,
         b"seen-time": consumer.seen_time,
@@ -126,7 +124,7 @@ def _consumer_in_full(consumer: Consumer, shown: int | None) -> Reply:
         b"pel-count": len(consumer.pending),
         b"pending": [
             (format_id(entry_id), one.delivery_time, one.deliveries)
-            for entry_id, one in islice(consumer.pending.items(), shown)
+            for entry_id, one in islice(consumer.pending.items(), limit)
         ],
     }
 
@@ -139,9 +137,9 @@ def _consumer_in_full(consumer: Consumer, shown: int | None) -> Reply:
     group="stream",
     since="5.0.0",
     flags="readonly",
-    summary="Describes the consumer groups of a stream.",
+    summary="Describes each group of a stream: its size, its position and its lag.",
     arguments=[Key("key", "RO access")],
-    history=[("7.0.0", "How many entries were read, and how many are left.")],
+    history=[("7.0.0", "Returns `entries-read` and `lag`.")],
 )
 def xinfo_groups(ctx: Context, argv: list[bytes]) -> Reply:
     stream = _find_stream(ctx, argv[2])
@@ -163,10 +161,10 @@ def xinfo_groups(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="readonly",
-    summary="Describes the consumers of a group.",
+    summary="Describes each consumer of a group: its pending entries and idle time.",
     arguments=[Key("key", "RO access"), String("group")],
     tips=["nondeterministic_output"],
-    history=[("7.2.0", "`inactive`, and `idle` counted from the last attempt.")],
+    history=[("7.2.0", "Returns `inactive`; `idle` counts from the last attempt.")],
 )
 def xinfo_consumers(ctx: Context, argv: list[bytes]) -> Reply:
     key, name = argv[2:]

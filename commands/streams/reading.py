@@ -1,4 +1,4 @@
-"""Reading several streams at once, and waiting for what is added to them."""
+"""XREAD and XREADGROUP: reading several streams at once, blocking for new entries if asked."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NEW_ONLY = (
 
 
 class _Request:
-    """The words of XREAD or XREADGROUP."""
+    """The arguments of XREAD or XREADGROUP."""
 
     __slots__ = ("blocking", "consumer", "count", "deadline", "group", "ids_at", "keys", "no_ack")
 
@@ -94,7 +94,7 @@ class _Request:
 
 
 def _parse_block(text: bytes, now: int) -> int | None:
-    """A timeout in milliseconds as a deadline; None for "for ever"."""
+    """Parse a timeout in milliseconds and return its deadline; None blocks for ever."""
     timeout = parse_integer(text, TIMEOUT_NOT_AN_INTEGER)
     if timeout < 0:
         raise CommandError(TIMEOUT_NEGATIVE)
@@ -121,8 +121,8 @@ def _read_arguments(*options: Argument) -> list[Argument]:
     group="stream",
     since="5.0.0",
     flags="readonly blocking",
-    complexity="O(M) for M entries answered.",
-    summary="Answers the entries of streams that follow given IDs, waiting for some if asked to.",
+    complexity="O(M) for M entries returned.",
+    summary="Returns entries of streams after given IDs, optionally blocking for new ones.",
     arguments=_read_arguments(
         Integer("count", "COUNT", optional=True),
         Integer("milliseconds", "BLOCK", optional=True),
@@ -138,7 +138,7 @@ def xread(ctx: Context, argv: list[bytes]) -> Outcome:
         if text == b"$":
             after = 0 if stream is None else stream.last_id
         elif text == b"+":
-            # The last entry itself; without one, what is added from now on.
+            # The last entry itself; in an empty stream, the entries added from now on.
             after = 0 if stream is None else (stream.last_entry_id or stream.last_id + 1) - 1
         elif text == b">":
             raise CommandError(_NEW_ONLY)
@@ -170,8 +170,8 @@ def xread(ctx: Context, argv: list[bytes]) -> Outcome:
     group="stream",
     since="5.0.0",
     flags="write blocking",
-    complexity="O(M) for M entries answered.",
-    summary="Hands entries of streams to a consumer of a group, waiting for some if asked to.",
+    complexity="O(M) for M entries returned.",
+    summary="Delivers entries to a consumer of a group, optionally blocking for new ones.",
     arguments=_read_arguments(
         ArgumentGroup("group-block", String("group"), String("consumer"), token="GROUP"),
         Integer("count", "COUNT", optional=True),
@@ -208,7 +208,7 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Outcome:
             _deliver(ctx, request, key, stream, group, consumer, entries, logged)
             found.append((key, entries_reply(entries)))
         elif ctx.retrying:
-            # Woken by a change that brought nothing is no sign of the consumer's life.
+            # A retry that finds no entries does not count as an attempt of the consumer.
             continue
         consumer.seen_time = ctx.now
     ctx.log_as(*logged)
@@ -225,7 +225,7 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Outcome:
 def _history(
     ctx: Context, stream: Stream, consumer: Consumer, after: int, count: int | None
 ) -> Reply:
-    """What the consumer was given beyond an id and has not confirmed, given once more."""
+    """Deliver the pending entries of the consumer after an ID once more."""
     replies: list[Reply] = []
     for entry_id in consumer.pending.irange(after + 1):
         if len(replies) == count:
@@ -249,7 +249,7 @@ def _deliver(
     entries: Sequence[Entry],
     logged: list[list[bytes]],
 ) -> None:
-    """Move the group past the entries, which are pending for the consumer from now on."""
+    """Deliver entries to the consumer, and move the group past them."""
     assert request.group is not None
     now = ctx.now
     for entry_id, _ in entries:

@@ -1,6 +1,8 @@
-"""Streams: adding entries, reading ranges of them, and removing them."""
+"""Adding, reading, deleting and trimming entries of streams."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from commands.engine.arguments import Arguments
 from commands.engine.errors import NO_SUCH_KEY, SYNTAX, CommandError, wrong_arity
@@ -16,12 +18,12 @@ from storage.values.streams import MAX_ID, SEQUENCE_MASK, Entry, EntryTooLarge, 
 _NOT_BEYOND_LAST = (
     "ERR The ID specified in XADD is equal or smaller than the target stream top item"
 )
-# What an approximate trim without LIMIT may remove, in nodes and in entries at most.
+# Limits of an approximate trim without LIMIT, in nodes and in entries.
 _NODES_PER_TRIM, _ENTRIES_PER_TRIM, _ENTRIES_WITHOUT_NODES = 100, 1_000_000, 10_000
 
 
 def entries_reply(entries: list[Entry]) -> list[Reply]:
-    """Entries as every command answers them: id, then fields and values."""
+    """Format entries as all commands return them: the ID, then fields and values."""
     return [(format_id(entry_id), row) for entry_id, row in entries]
 
 
@@ -57,7 +59,7 @@ class _Trim:
         return trim(self.threshold, whole_nodes=self.approximate, limit=self.limit)
 
     def exact(self, stream: Stream) -> list[bytes]:
-        """Options that trim a copy to what this trim left of the stream."""
+        """Return options that trim a replica of the stream to what this trim left."""
         if self.by_length:
             kept = len(stream) if self.approximate else self.threshold
             return [b"MAXLEN", b"=", b"%d" % kept]
@@ -68,14 +70,14 @@ class _Trim:
 
 
 class _AddOptions:
-    """What stands between the key and the entry in XADD, and after the key in XTRIM."""
+    """The options between the key and the entry of XADD, or after the key of XTRIM."""
 
     __slots__ = ("entry_id", "id_place", "make_stream", "sequence_open", "trim")
 
     def __init__(self, ctx: Context, argv: list[bytes], *, adding: bool) -> None:
         self.trim: _Trim | None = None
         self.make_stream = True
-        # None is for an id of the server's choice.
+        # None if the server chooses the ID.
         self.entry_id: int | None = None
         self.sequence_open = False
         limit: int | None = None
@@ -110,7 +112,7 @@ class _AddOptions:
                 raise CommandError(SYNTAX)
             place += 1
         self.id_place = place
-        self._settle_limit(limit, ctx.limits.stream_node_max_entries, adding=adding)
+        self._apply_limit(limit, ctx.limits.stream_node_max_entries, adding=adding)
 
     def _parse_new_id(self, word: bytes) -> None:
         if word.endswith(b"-*") and b"-" not in word[:-2]:
@@ -118,7 +120,7 @@ class _AddOptions:
             word = word[:-2]
         self.entry_id = parse_id(word)
 
-    def _settle_limit(self, limit: int | None, node_entries: int, *, adding: bool) -> None:
+    def _apply_limit(self, limit: int | None, node_entries: int, *, adding: bool) -> None:
         trim = self.trim
         if trim is None and limit:
             raise CommandError(
@@ -134,7 +136,7 @@ class _AddOptions:
         if trim is None or not approximate:
             return
         if limit is None:
-            # Without a bound one request could stall the server for as long as it likes.
+            # Without a limit, one request could block the server for a long time.
             limit = min(_NODES_PER_TRIM * node_entries or _ENTRIES_WITHOUT_NODES, _ENTRIES_PER_TRIM)
         trim.limit = limit
 
@@ -156,8 +158,8 @@ def _parse_trim(option: bytes, approximate: bool, text: bytes) -> _Trim:
     group="stream",
     since="5.0.0",
     flags="write denyoom fast",
-    complexity="O(1) for the new entry, and O(N) for N entries that are trimmed.",
-    summary="Appends an entry to a stream, made if it is missing, and trims it if asked to.",
+    complexity="O(1) for the new entry, and O(N) for N entries trimmed.",
+    summary="Adds an entry at the end of a stream, creating the stream if needed.",
     arguments=[
         Key("key", "RW update"),
         Token("NOMKSTREAM", optional=True, since="6.2.0"),
@@ -167,14 +169,14 @@ def _parse_trim(option: bytes, approximate: bool, text: bytes) -> _Trim:
     ],
     tips=["nondeterministic_output"],
     history=[
-        ("6.2.0", "NOMKSTREAM, MINID and LIMIT."),
-        ("7.0.0", "IDs of the form `<ms>-*`."),
+        ("6.2.0", "Accepts `NOMKSTREAM`, `MINID` and `LIMIT`."),
+        ("7.0.0", "Accepts IDs of the form `<ms>-*`."),
     ],
 )
 def xadd(ctx: Context, argv: list[bytes]) -> Reply:
     db, key = ctx.db, argv[1]
     if argv[2] == b"*" and len(argv) & 1:
-        # Nearly every XADD is this one: no options, and a stream that is there.
+        # The common case takes a short path: no options, and a stream that exists.
         stream = db.fetch(key)
         if stream.__class__ is Stream and stream.last_id < _LAST_MOMENT:
             now, last_id = db.keyspace.now << 64, stream.last_id
@@ -217,12 +219,12 @@ def xadd(ctx: Context, argv: list[bytes]) -> Reply:
     return written
 
 
-# Ids of this millisecond and later ones may be the last there can be.
+# From this ID on, the short path could run out of IDs.
 _LAST_MOMENT = MAX_ID >> 64 << 64
 
 
 def _next_id(last_id: int, options: _AddOptions, now: int) -> int:
-    """The id that the request asks for, or that comes next; it must lie beyond the last."""
+    """Return the ID of a new entry, as requested or generated; it must exceed the last one."""
     if last_id == MAX_ID:
         raise CommandError(
             "ERR The stream has exhausted the last possible ID, unable to add more items"
@@ -251,14 +253,14 @@ def _append(stream: Stream, entry_id: int, items: list[bytes], limits: Limits) -
     group="stream",
     since="5.0.0",
     flags="write denyoom fast",
-    summary="Sets the last ID of a stream, and what it remembers of earlier entries.",
+    summary="Sets the last ID of a stream, and its counters.",
     arguments=[
         Key("key", "RW update"),
         String("last-id"),
         Integer("entries-added", "ENTRIESADDED", optional=True, since="7.0.0"),
         String("max-deleted-id", "MAXDELETEDID", optional=True, since="7.0.0"),
     ],
-    history=[("7.0.0", "ENTRIESADDED and MAXDELETEDID.")],
+    history=[("7.0.0", "Accepts `ENTRIESADDED` and `MAXDELETEDID`.")],
 )
 def xsetid(ctx: Context, argv: list[bytes]) -> Reply:
     last_id = parse_id(argv[2])
@@ -313,7 +315,7 @@ def xsetid(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="readonly fast",
-    summary="Counts the entries of a stream.",
+    summary="Counts the entries of a stream; zero if the key does not exist.",
     arguments=[Key("key", "RO")],
 )
 def xlen(ctx: Context, argv: list[bytes]) -> Reply:
@@ -321,23 +323,32 @@ def xlen(ctx: Context, argv: list[bytes]) -> Reply:
     return 0 if stream is None else len(stream)
 
 
+@dataclass(slots=True)
+class Interval:
+    key: bytes
+    start: int
+    end: int
+    count: int | None = None
+
+
 @command(
     "XRANGE",
     group="stream",
     since="5.0.0",
     flags="readonly",
-    complexity="O(log(N)+M) for M entries answered from a stream of N.",
-    summary="Answers the entries between two IDs, oldest first.",
+    complexity="O(log(N)+M) for M of N entries returned.",
+    summary="Returns the entries in a range of IDs, oldest first.",
     arguments=[
         Key("key", "RO access"),
-        String("start"),
-        String("end"),
+        String("start", convert=parse_start),
+        String("end", convert=parse_end),
         Integer("count", "COUNT", optional=True),
     ],
-    history=[("6.2.0", "Bounds that exclude their ID.")],
+    request=Interval,
+    history=[("6.2.0", "Accepts bounds that exclude their ID.")],
 )
-def xrange(ctx: Context, argv: list[bytes]) -> Reply:
-    return _range(ctx, argv, argv[2], argv[3], backwards=False)
+def xrange(ctx: Context, request: Interval) -> Reply:
+    return _read_interval(ctx, request, backwards=False)
 
 
 @command(
@@ -345,40 +356,40 @@ def xrange(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="readonly",
-    complexity="O(log(N)+M) for M entries answered from a stream of N.",
-    summary="Answers the entries between two IDs, newest first.",
+    complexity="O(log(N)+M) for M of N entries returned.",
+    summary="Returns the entries in a range of IDs, newest first.",
     arguments=[
         Key("key", "RO access"),
         String("end"),
         String("start"),
         Integer("count", "COUNT", optional=True),
     ],
-    history=[("6.2.0", "Bounds that exclude their ID.")],
+    history=[("6.2.0", "Accepts bounds that exclude their ID.")],
 )
 def xrevrange(ctx: Context, argv: list[bytes]) -> Reply:
-    return _range(ctx, argv, argv[3], argv[2], backwards=True)
-
-
-def _range(
-    ctx: Context, argv: list[bytes], start_text: bytes, end_text: bytes, *, backwards: bool
-) -> Reply:
-    start, end = parse_start(start_text), parse_end(end_text)
+    # If both bounds are invalid, Redis reports the start, which is the second one.
+    start, end = parse_start(argv[3]), parse_end(argv[2])
     count: int | None = None
     options = Arguments(argv, 4)
     while options:
         if options.option() != b"COUNT":
             raise CommandError(SYNTAX)
-        count = max(0, options.integer())
-    stream = ctx.db.read_as(argv[1], Stream)
+        count = options.integer()
+    return _read_interval(ctx, Interval(argv[1], start, end, count), backwards=True)
+
+
+def _read_interval(ctx: Context, request: Interval, *, backwards: bool) -> Reply:
+    stream = ctx.db.read_as(request.key, Stream)
     if stream is None:
         return []
-    if count == 0:
+    count = request.count
+    if count is not None and count <= 0:
         return NULL_ARRAY
-    found = stream.reverse_range if backwards else stream.range
-    return entries_reply(found(start, end, count))
+    read = stream.reverse_range if backwards else stream.range
+    return entries_reply(read(request.start, request.end, count))
 
 
-# --- removing ----------------------------------------------------------------------------------
+# --- deleting ----------------------------------------------------------------------------------
 
 
 @command(
@@ -387,7 +398,7 @@ def _range(
     since="5.0.0",
     flags="write fast",
     complexity="O(log(N)) for each ID.",
-    summary="Deletes entries from a stream by their IDs, and counts those that were there.",
+    summary="Deletes entries from a stream and returns how many of them existed.",
     arguments=[Key("key", "RW delete"), String("id", multiple=True)],
 )
 def xdel(ctx: Context, argv: list[bytes]) -> Reply:
@@ -406,11 +417,11 @@ def xdel(ctx: Context, argv: list[bytes]) -> Reply:
     group="stream",
     since="5.0.0",
     flags="write",
-    complexity="O(N) for N entries removed.",
-    summary="Removes the oldest entries of a stream, down to a length or up to an ID.",
+    complexity="O(N) for N entries deleted.",
+    summary="Deletes the oldest entries of a stream, down to a length or up to an ID.",
     arguments=[Key("key", "RW delete"), _trim_arguments(optional=False)],
     tips=["nondeterministic_output"],
-    history=[("6.2.0", "MINID and LIMIT.")],
+    history=[("6.2.0", "Accepts `MINID` and `LIMIT`.")],
 )
 def xtrim(ctx: Context, argv: list[bytes]) -> Reply:
     trim = _AddOptions(ctx, argv, adding=False).trim

@@ -23,4 +23,4 @@ def test_every_container_lists_its_subcommands(client: Connection, name: str) ->
 def test_an_entry_is_the_syntax_above_the_summary(client: Connection) -> None:
     lines = client("CLIENT", "HELP")
     at = lines.index("PAUSE timeout [WRITE | ALL]")
-    assert lines[at + 1] == "    Holds the requests of all connections back for a while."
+    assert lines[at + 1] == "    Suspends the requests of all connections for a time."

@@ -154,6 +154,20 @@ def test_commands_of_redis_name_the_range_of_an_integer() -> None:
     assert error("COUNT 101", REDIS) == message
 
 
+def test_commands_of_redis_can_have_another_error_for_a_number_out_of_range() -> None:
+    @dataclass(slots=True)
+    class Wait:
+        timeout: int
+
+    timeout = Integer("timeout", low=0, message="ERR not an integer", range_message="ERR negative")
+    parser = ArgumentParser("X", Wait, [timeout], own=False)
+    assert parser.parse([b"X", b"0"]) == Wait(0)
+    for word, message in ((b"soon", "ERR not an integer"), (b"-1", "ERR negative")):
+        with pytest.raises(CommandError) as caught:
+            parser.parse([b"X", word])
+        assert caught.value.text.decode() == message
+
+
 def test_commands_of_redis_may_repeat_an_option() -> None:
     assert parsed("COUNT 1 COUNT 2 NX NX", REDIS) == Request(b"k", "N", 2, condition=b"NX")
 
