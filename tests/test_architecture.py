@@ -14,22 +14,25 @@ from commands.families import load
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# From the outside in; each may import what stands after it.
+# From the outside in; each may import those after it.
 LAYERS = ("redkeep", "server", "commands", "storage")
 # The redkeep modules that run in the server's own process, and so may import its layers.
-IN_PROCESS = frozenset(
-    {"redkeep/cli.py", "redkeep/launcher.py", "redkeep/check.py", "redkeep/transfer.py"}
-)
-# Modules that may wait, in packages whose others may not.
+IN_PROCESS = frozenset({"redkeep/cli.py", "redkeep/check.py", "redkeep/transfer.py"})
+# Inside commands/: families may import all of these, none imports a family.
+SHARED_BY_FAMILIES = ("instance", "settings", "engine")
+# Packages whose modules may wait.
 MAY_WAIT = frozenset({"server", "redkeep"})
 WAITING_MODULES = frozenset(
     {"socket", "select", "selectors", "asyncio", "trio", "threading", "ssl"}
 )
-MOST_LINES = 650
+MOST_LINES = 500
+# Modules that are longer, each with its reason.
+LONGER: dict[str, str] = {}
 
 MODULES = sorted(
     path.relative_to(ROOT).as_posix() for layer in LAYERS for path in (ROOT / layer).rglob("*.py")
 )
+SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").rglob("*.py"))
 each_module = pytest.mark.parametrize("module", MODULES)
 
 
@@ -66,6 +69,67 @@ def test_imports_go_inwards(module: str) -> None:
         assert top not in LAYERS or top in allowed, f"{module} imports {name}"
 
 
+@cache
+def import_graph() -> dict[str, frozenset[str]]:
+    """Each module of the product and the scripts, with the modules of both it imports."""
+    names = {
+        module.removesuffix(".py").replace("/", "."): module for module in (*MODULES, *SCRIPTS)
+    }
+    graph: dict[str, frozenset[str]] = {}
+    for name, module in names.items():
+        found = set()
+        for node in ast.walk(parsed(module)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module is not None
+                found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        graph[name] = frozenset((found & names.keys()) - {name})
+    return graph
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Neither directly nor through others; imports for type checking count as well."""
+    graph = import_graph()
+    finished: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " → ".join((*path[path.index(name) :], name))
+        if name not in finished:
+            for imported in sorted(graph[name]):
+                visit(imported, (*path, name))
+            finished.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def room_of(name: str) -> str:
+    """The folder of commands/ that a module belongs to; families of commands/domain/ apart."""
+    parts = name.split(".")
+    depth = 3 if parts[1] == "domain" and len(parts) > 3 else 2
+    return ".".join(parts[1:depth]) if len(parts) > 2 else "families"
+
+
+@pytest.mark.parametrize("name", [name for name in import_graph() if name.startswith("commands.")])
+def test_families_import_no_other_family(name: str) -> None:
+    """Families → instance → settings and engine. Families of domain/ also share domain/ itself."""
+    room = room_of(name)
+    for imported in import_graph()[name]:
+        if not imported.startswith("commands."):
+            continue
+        theirs = room_of(imported)
+        if theirs == room:
+            continue
+        message = f"{name} imports {imported}"
+        if room in SHARED_BY_FAMILIES:
+            assert theirs in SHARED_BY_FAMILIES[SHARED_BY_FAMILIES.index(room) :], message
+        elif room.startswith("domain."):
+            assert theirs in (*SHARED_BY_FAMILIES, "domain"), message
+        else:
+            assert theirs in SHARED_BY_FAMILIES, message
+
+
 @each_module
 def test_nothing_but_the_server_waits(module: str) -> None:
     if layer_of(module) in MAY_WAIT:
@@ -84,7 +148,10 @@ def test_nothing_but_the_server_waits(module: str) -> None:
 @each_module
 def test_modules_are_small(module: str) -> None:
     lines = (ROOT / module).read_text().count("\n")
-    assert lines <= MOST_LINES, f"{module} has {lines} lines"
+    if module in LONGER:
+        assert lines > MOST_LINES, f"{module} needs no exception any more"
+    else:
+        assert lines <= MOST_LINES, f"{module} has {lines} lines"
 
 
 @each_module

@@ -7,8 +7,8 @@ one client (or one script) and lives as long as it does; only `db` changes, by S
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
+from commands.engine.replies import Reply
 from commands.instance.client import Client
 from commands.instance.instance import Instance
 from storage.database import Database
@@ -51,7 +51,7 @@ class Context:
         """Work on this database from now on, as SELECT does."""
         self.db = self.client.db = database
 
-    def call(self, *words: bytes) -> Any:
+    def call(self, *words: bytes) -> Reply:
         """Run an ordinary command as part of this one and return its reply.
 
         This is how a domain command reaches its keys: a recipe of Redis commands, logged
@@ -66,7 +66,9 @@ class Context:
         atomic, self.atomic = self.atomic, True
         dirty = self.keyspace.dirty
         try:
-            return bound.handler(self, argv)
+            # Recipes call no command that returns an effect.
+            reply: Reply = bound.handler(self, argv)
+            return reply
         finally:
             self.atomic = atomic
             # Keys that a read finds expired are logged by the keyspace itself.
