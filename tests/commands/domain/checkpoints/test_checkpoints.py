@@ -1,4 +1,4 @@
-"""CP.* through the wire: rows of the specification, errors, interchange, isolation."""
+"""CP.*: writing and reading, threads, errors, interchange, and the separation of tenants."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def store(client: Connection, checkpoint: str, text: str | bytes, step: int = 0)
 # --- writing and reading -------------------------------------------------------------------
 
 
-def test_the_layout_is_the_seeds(server: RunningServer, client: Connection) -> None:
+def test_the_keys_and_the_envelope(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     put(client, A, 3, "NEXT", "plan", "PARENT", B)
     assert sorted(client("KEYS", "*")) == [BY_ID.encode(), BY_STEP.encode()]
@@ -78,7 +78,7 @@ def test_the_layout_is_the_seeds(server: RunningServer, client: Connection) -> N
     assert client("HGETALL", BY_ID) == [A.encode(), (expected % (A, B)).encode()]
 
 
-def test_an_id_is_made_where_none_is_given(server: RunningServer, client: Connection) -> None:
+def test_an_id_is_generated_if_none_is_given(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     made = client("CP.PUT", "acme", "t", "STEP", 0, "STATE", "1")
     assert UUID7.fullmatch(made)
@@ -94,7 +94,7 @@ def test_the_state_is_kept_as_it_was_given(client: Connection, state: str) -> No
     assert b'"state":%b,"next_node"' % state.encode() in client("CP.GET", "acme", "t", A)
 
 
-def test_what_is_taken_can_be_read(client: Connection) -> None:
+def test_deeply_nested_states(client: Connection) -> None:
     for levels in (1000, 1021, 1022, 1023, 1024, 1025, 5000):
         state = "[" * levels + "]" * levels
         reply = client("CP.PUT", "acme", "t", "STEP", levels, "STATE", state)
@@ -112,7 +112,7 @@ def test_latest_is_the_highest_step_and_then_the_greater_id(client: Connection) 
     assert ids(client("CP.HISTORY", "acme", "t")) == [B, A, C]
 
 
-def test_the_same_id_replaces(server: RunningServer, client: Connection) -> None:
+def test_a_put_with_the_same_id_replaces(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     put(client, A, 1)
     put(client, A, 5, "NEXT", "x")
@@ -141,7 +141,7 @@ def test_ids_are_read_in_any_case(client: Connection) -> None:
     assert client("CP.GET", "acme", "t", B) is not None
 
 
-def test_names_with_anything_in_them(client: Connection) -> None:
+def test_names_with_special_characters(client: Connection) -> None:
     for tenant, thread in [("a:b", "c"), ("a", "b:c"), ("a\\", ":c"), ("ä\n", '"\x00')]:
         made = client("CP.PUT", tenant, thread, "STEP", 0, "STATE", "1")
         found = body(client("CP.LATEST", tenant, thread))
@@ -172,7 +172,7 @@ def test_history(client: Connection, options: tuple[Word, ...], expected: list[s
     assert ids(client("CP.HISTORY", "acme", "t", *options)) == expected
 
 
-def test_a_limit_counts_what_is_answered(client: Connection) -> None:
+def test_limit_counts_the_checkpoints_returned(client: Connection) -> None:
     for number in range(30):
         checkpoint = f"01890a5d-ac96-774b-bcce-0000000000{number:02d}"
         put(client, checkpoint, number, "META", json.dumps({"even": number % 2 == 0}))
@@ -227,7 +227,7 @@ def test_copy(server: RunningServer, client: Connection) -> None:
     assert client("KEYS", "*") == []
 
 
-def test_a_copy_lives_as_long_as_its_thread(server: RunningServer, client: Connection) -> None:
+def test_a_copy_expires_with_its_thread(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     put(client, A, 0, "TTL", 5000)
     client("CP.WRITES", "PUT", "acme", "t", A, "task", 0, "ch", "v")
@@ -401,7 +401,7 @@ def test_errors_change_nothing(client: Connection, line: str) -> None:
     assert client("DEBUG", "DIGEST") == before
 
 
-POISON: list[tuple[str | bytes, str]] = [
+INVALID: list[tuple[str | bytes, str]] = [
     ("{", f"BADRECORD no valid JSON in checkpoint {A}"),
     (b"\xff", f"BADRECORD no valid JSON in checkpoint {A}"),
     ("[]", f"BADRECORD no JSON object in checkpoint {A}"),
@@ -434,8 +434,8 @@ POISON: list[tuple[str | bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "error"), POISON, ids=range(len(POISON)))
-def test_poison_is_contained(
+@pytest.mark.parametrize(("text", "error"), INVALID, ids=range(len(INVALID)))
+def test_invalid_envelopes(
     server: RunningServer, client: Connection, text: str | bytes, error: str
 ) -> None:
     put(client, B, 0)
@@ -464,7 +464,7 @@ def test_poison_is_contained(
         {"timestamp": "2026-01-01T00:00:00Z"},
     ],
 )
-def test_envelopes_of_others_are_read(client: Connection, changes: dict[str, Any]) -> None:
+def test_envelopes_of_other_clients(client: Connection, changes: dict[str, Any]) -> None:
     store(client, A, envelope(**changes))
     assert client("CP.LATEST", "acme", "t") == envelope(**changes).encode()
     assert UUID7.fullmatch(client("CP.UPDATE", "acme", "t", A, "STATE", "1"))
@@ -473,7 +473,7 @@ def test_envelopes_of_others_are_read(client: Connection, changes: dict[str, Any
     assert client("CP.COPY", "acme", "t", "v") == 2
 
 
-def test_a_part_of_an_envelope_is_none(client: Connection) -> None:
+def test_a_truncated_envelope_is_invalid(client: Connection) -> None:
     put(client, A, 0, "NEXT", "n", "META", '{"a":{"b":1}}')
     whole = client("CP.GET", "acme", "t", A)
     requests: list[tuple[Word, ...]] = []
@@ -485,7 +485,7 @@ def test_a_part_of_an_envelope_is_none(client: Connection) -> None:
     assert replies[1::3] == replies[2::3] == [[]] * len(whole)
 
 
-def test_the_state_within_our_own_form_is_parsed_when_asked_for_by_name(
+def test_history_does_not_parse_the_state_of_our_own_envelopes(
     client: Connection,
 ) -> None:
     put(client, A, 0)
@@ -506,7 +506,7 @@ TRICKY = [
 
 
 @pytest.mark.parametrize("text", TRICKY)
-def test_what_is_put_is_whole(client: Connection, text: str) -> None:
+def test_texts_that_look_like_parts_of_an_envelope(client: Connection, text: str) -> None:
     state, meta = json.dumps([text, {text: text}]), json.dumps({text: [text]})
     for thread in ("t", text):
         client("CP.PUT", "acme", thread, "STEP", 1, "STATE", state, "NEXT", text, "META", meta)
@@ -522,7 +522,7 @@ def test_what_is_put_is_whole(client: Connection, text: str) -> None:
         assert b'"state":%b,"next_node":' % state.encode() in found
 
 
-def test_an_id_without_an_envelope_is_passed_over(client: Connection) -> None:
+def test_an_id_without_an_envelope_is_skipped(client: Connection) -> None:
     client("ZADD", BY_STEP, 1, A)
     assert client("CP.LATEST", "acme", "t") is None
     assert client("CP.HISTORY", "acme", "t") == []
@@ -538,7 +538,7 @@ def test_an_id_without_an_envelope_is_passed_over(client: Connection) -> None:
     ),
     st.booleans(),
 )
-def test_members_are_taken_as_they_stand(value: dict[str, Any], spaced: bool) -> None:
+def test_members_are_cut_out_unchanged(value: dict[str, Any], spaced: bool) -> None:
     separators = (" , ", " : ") if spaced else (",", ":")
     text = json.dumps({"x": [1, {"body": 2}], "body": value}, separators=separators).encode()
     found = members(text)
@@ -605,9 +605,9 @@ def test_a_copy_of_the_keys_is_a_copy_of_the_checkpoints(
         second.close()
 
 
-def test_it_is_logged_as_plain_commands(server: RunningServer) -> None:
+def test_commands_are_logged_as_plain_commands(server: RunningServer) -> None:
     server.freeze(NOW)
-    server.connect()("PING")  # so that a turn has begun, and time been looked at
+    server.connect()("PING")  # so that the time of the turn has been read
 
     def run(*words: bytes) -> list[list[bytes]]:
         ctx = Context(server.instance, server.instance.internal_client())
@@ -639,7 +639,7 @@ def test_it_is_logged_as_plain_commands(server: RunningServer) -> None:
     ]
 
 
-def test_what_it_says_of_itself(client: Connection) -> None:
+def test_the_declarations(client: Connection) -> None:
     assert client("COMMAND", "GETKEYS", "CP.LATEST", "acme", "t") == [b"acme"]
     assert client("COMMAND", "GETKEYS", "CP.WRITES", "GET", "acme", "t", A) == [b"acme"]
     put_, history = client("COMMAND", "INFO", "CP.PUT", "CP.HISTORY")
@@ -690,7 +690,7 @@ def test_help(client: Connection) -> None:
 
 # --- isolation -------------------------------------------------------------------------------
 
-# What hostile names are made of: separators, escapes, globs, the layout's own words.
+# Pieces of hostile names: separators, escapes, globs, words of the layout.
 PIECES = [
     *(bytes([byte]) for byte in b':\\\x00*?[]{} \n"ab0>\xff'),
     *(b"\xc3\xa9", b"bystep", b"byid", b"writes", b"entelix:cp:", b"null", b"x" * 70_000),
@@ -766,7 +766,7 @@ def test_no_argument_reaches_another_tenant(
                 assert not marked(secret, reply)
                 if request[0] == b"CP.THREADS" and not isinstance(reply, Error):
                     assert reply == [b"0", []]
-    # Nothing of the victim's was changed, and nothing was left behind.
+    # The keys of the victim are unchanged, and there are no others.
     assert client("DEBUG", "DIGEST") == before
     wrote = client("CP.PUT", attacker, its_thread, "STEP", 9, "STATE", "1", "ID", A)
     if not isinstance(wrote, Error):

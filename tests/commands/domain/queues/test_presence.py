@@ -1,4 +1,4 @@
-"""QUEUE.HEARTBEAT, DEREGISTER, PRESENCE, ACTIVE and PRUNE: who says they are there."""
+"""QUEUE.HEARTBEAT, DEREGISTER, PRESENCE, ACTIVE and PRUNE: which consumers are alive."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from typing import Any
 import pytest
 
 from tests.support.copies import copy_keys
+from tests.support.queues import NOW
 from tests.support.resp import Connection, Error, Map
 from tests.support.servers import Loop, RunningServer
 
 TTL = 30_000
-NOW = 1_700_000_000_000
 NS = 1_000_000
-
-
-@pytest.fixture(autouse=True)
-def stopped_clock(server: RunningServer) -> None:
-    server.freeze(NOW)
 
 
 def presence(client: Connection, *words: Any) -> list[dict[bytes, Any]]:
@@ -34,7 +29,7 @@ def active(client: Connection, *words: Any) -> dict[tuple[bytes, bytes], int]:
     return {(row[1], row[3]): row[5] for row in client("QUEUE.ACTIVE", *words)}
 
 
-# --- the seed's own tests --------------------------------------------------------------------
+# --- heartbeats, states, pruning --------------------------------------------------------------
 
 
 def test_first_heartbeat_registers_an_active_consumer(client: Connection) -> None:
@@ -94,7 +89,7 @@ def test_states_at_their_boundaries(
     ("ttl", "state"),
     [(100, b"active"), (99, b"stale"), (50, b"stale"), (49, b"expired"), (0, b"expired")],
 )
-def test_every_read_may_pass_its_own_ttl(
+def test_a_ttl_option_replaces_the_setting(
     server: RunningServer, client: Connection, ttl: int, state: bytes
 ) -> None:
     client("QUEUE.HEARTBEAT", "q", "g", "c")
@@ -105,9 +100,7 @@ def test_every_read_may_pass_its_own_ttl(
     assert client("QUEUE.PRUNE", "TTL", ttl) == (state == b"expired")
 
 
-def test_prune_drops_only_what_is_beyond_the_horizon(
-    server: RunningServer, client: Connection
-) -> None:
+def test_prune_removes_only_expired_consumers(server: RunningServer, client: Connection) -> None:
     client("QUEUE.HEARTBEAT", "q", "g", "expired")
     server.advance(TTL)
     client("QUEUE.HEARTBEAT", "q", "g", "edge")
@@ -120,7 +113,7 @@ def test_prune_drops_only_what_is_beyond_the_horizon(
     assert client("QUEUE.PRUNE") == 0
 
 
-def test_active_tells_queues_and_groups_apart(server: RunningServer, client: Connection) -> None:
+def test_active_counts_by_queue_and_group(server: RunningServer, client: Connection) -> None:
     client("QUEUE.HEARTBEAT", "orders", "workers", "ghost")
     server.advance(TTL + 1)
     for queue, group, consumer in (
@@ -138,7 +131,7 @@ def test_active_tells_queues_and_groups_apart(server: RunningServer, client: Con
     assert active(client, "billing") == {(b"billing", b"workers"): 1}
 
 
-def test_aliveness_follows_heartbeats_and_not_what_is_pending(
+def test_presence_follows_heartbeats_and_not_pending_messages(
     server: RunningServer, client: Connection
 ) -> None:
     for number in range(5):
@@ -219,7 +212,7 @@ def test_xreadgroup_on_a_queue_is_a_heartbeat(server: RunningServer, client: Con
     assert set(states(client)) == {b"seven", b"w", b"within"}
 
 
-def test_a_heartbeat_in_the_way_does_not_keep_xreadgroup_from_reading(client: Connection) -> None:
+def test_an_overwritten_presence_key_does_not_prevent_reading(client: Connection) -> None:
     client("QUEUE.PUSH", "q", "x")
     client("XGROUP", "CREATE", "redkeep:queue:{q}:stream:0", "g", 0)
     client("SET", "redkeep:queue:{q}:seen", "poison")
@@ -228,10 +221,10 @@ def test_a_heartbeat_in_the_way_does_not_keep_xreadgroup_from_reading(client: Co
     assert presence(client) == []
 
 
-# --- durability, timers, shapes -----------------------------------------------------------------
+# --- copies, the sweep, replies -----------------------------------------------------------------
 
 
-def test_a_copy_of_all_keys_answers_the_same(
+def test_a_copy_of_all_keys_returns_the_same(
     server: RunningServer, loop: Loop, client: Connection
 ) -> None:
     for consumer in ("w1", "w2", "a:b\\c", ""):
@@ -255,7 +248,7 @@ def test_a_copy_of_all_keys_answers_the_same(
         other.close()
 
 
-def test_the_timer_prunes(server: RunningServer, client: Connection) -> None:
+def test_the_sweep_prunes(server: RunningServer, client: Connection) -> None:
     listener = server.connect(resp=3)
     listener("SUBSCRIBE", "__redkeep__:queue:q")
     client("QUEUE.HEARTBEAT", "q", "g", "gone")
@@ -274,9 +267,7 @@ def test_replies_in_resp3(client3: Connection) -> None:
     assert client3("QUEUE.ACTIVE") == [Map([(b"queue", b"q"), (b"group", b"g"), (b"active", 1)])]
 
 
-def test_a_clock_that_was_set_back_makes_nobody_negative(
-    server: RunningServer, client: Connection
-) -> None:
+def test_ages_are_never_negative(server: RunningServer, client: Connection) -> None:
     client("QUEUE.HEARTBEAT", "q", "g", "c")
     server.call(server.instance.clock.set, NOW - 1000)
     (row,) = presence(client)
@@ -327,7 +318,7 @@ def test_errors_change_nothing(client: Connection, request_: str, text: str) -> 
     assert client("DEBUG", "DIGEST") == before
 
 
-def test_poisoned_rows_are_passed_over(server: RunningServer, client: Connection) -> None:
+def test_rows_that_cannot_be_read_are_skipped(server: RunningServer, client: Connection) -> None:
     client("QUEUE.HEARTBEAT", "q", "g", "good")
     client("ZADD", "redkeep:queue:{q}:seen", 1, "no-facts:c", NOW, "nocolon")
     client("HSET", "redkeep:queue:{q}:consumers", "no-facts:c", "{", "nocolon", "{}")

@@ -1,4 +1,4 @@
-"""STORE.*: namespaces that hold their entries, and nobody else's."""
+"""STORE.*: entries, namespaces, search, and the separation of tenants."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def render(*segments: bytes) -> bytes:
     return b":".join(map(escape, segments))
 
 
-def keep_what_ran_out(client: Connection) -> None:
-    """Have entries past their TTL stay until somebody meets them."""
+def stop_active_expiry(client: Connection) -> None:
+    """Keep expired entries in memory until a command finds them."""
     assert client("DEBUG", "SET-ACTIVE-EXPIRE", "0") == "OK"
 
 
-# --- the seed's own tests ------------------------------------------------------------------
+# --- entries ------------------------------------------------------------------
 
 
 def test_put_then_get_round_trips(client: Connection) -> None:
@@ -50,7 +50,7 @@ def test_put_then_get_round_trips(client: Connection) -> None:
 
 def test_ttl_expires_on_get(server: RunningServer, client: Connection) -> None:
     server.freeze()
-    keep_what_ran_out(client)
+    stop_active_expiry(client)
     client("STORE.PUT", "acme:agent-a", "k", "v", "TTL", 20)
     server.advance(20)
     assert client("STORE.GET", "acme:agent-a", "k") == b"v"
@@ -59,12 +59,10 @@ def test_ttl_expires_on_get(server: RunningServer, client: Connection) -> None:
     assert client("STORE.GET", "acme:agent-a", "k") is None
 
 
-def test_evict_answers_how_many_ran_out_and_drops_them(
-    server: RunningServer, client: Connection
-) -> None:
+def test_evict_removes_expired_entries(server: RunningServer, client: Connection) -> None:
     server.freeze()
-    keep_what_ran_out(client)
-    client("STORE.PUT", "acme:agent-a", "doomed", "v", "TTL", 10)
+    stop_active_expiry(client)
+    client("STORE.PUT", "acme:agent-a", "brief", "v", "TTL", 10)
     client("STORE.PUT", "acme:agent-a", "alive", "v")
     client("SET", "elsewhere", "v", "PX", 10)
     server.advance(30)
@@ -74,13 +72,13 @@ def test_evict_answers_how_many_ran_out_and_drops_them(
     assert client("STORE.EVICT") == 0
 
 
-def test_namespaces_finds_subscopes_under_a_prefix(client: Connection) -> None:
+def test_namespaces_below_a_prefix(client: Connection) -> None:
     for name in ("acme:agent-a", "acme:agent-a:conv-1", "acme:agent-b"):
         client("STORE.PUT", name, "k", "v")
     assert client("STORE.NAMESPACES", "acme:agent-a") == [b"acme:agent-a", b"acme:agent-a:conv-1"]
 
 
-def test_namespaces_recovers_escaped_segments(client: Connection) -> None:
+def test_namespaces_are_returned_with_escapes(client: Connection) -> None:
     name = render(b"acme", b"agent-a", b"k8s:pod:foo")
     client("STORE.PUT", name, "k", "v")
     assert client("STORE.NAMESPACES", "acme:agent-a") == [name]
@@ -94,11 +92,11 @@ def test_delete_then_get_returns_none(client: Connection) -> None:
     assert client("STORE.DEL", "acme:agent-a", "k") == 0
 
 
-def test_list_honours_prefix_and_leaves_out_what_ran_out(
+def test_list_honours_prefix_and_skips_expired_entries(
     server: RunningServer, client: Connection
 ) -> None:
     server.freeze()
-    keep_what_ran_out(client)
+    stop_active_expiry(client)
     client("STORE.MPUT", "acme:a", "alpha", 1, "alps", 2, "beta", 3)
     client("STORE.PUT", "acme:a", "almost", 4, "TTL", 10)
     assert client("STORE.LIST", "acme:a", "PREFIX", "al") == [b"almost", b"alpha", b"alps"]
@@ -124,7 +122,7 @@ def test_plain_commands_and_these_see_each_other(server: RunningServer, client: 
 
 
 def test_a_redis_py_pipeline_and_these_see_each_other(server: RunningServer) -> None:
-    """As a client of the seed's layout writes: SET, with PX where there is a TTL."""
+    """Another client of the layout writes entries with SET, and PX for a TTL."""
     server.freeze(NOW)
     with redis.Redis(port=server.port) as plain:
         pipeline = plain.pipeline(transaction=False)
@@ -142,10 +140,10 @@ def test_a_redis_py_pipeline_and_these_see_each_other(server: RunningServer) -> 
         assert pipeline.execute() == [b"x", 500]
 
 
-def test_a_copy_of_all_keys_answers_the_same(
+def test_a_copy_of_all_keys_returns_the_same(
     loop: Loop, client: Connection, valkey: Oracle
 ) -> None:
-    """By way of a stock server, which has no notion of any of this."""
+    """The keys are copied through a stock server, which has no STORE commands."""
     for number in range(40):
         name = f"acme:agent-{number % 5}:conv-{number % 3}"
         client("STORE.PUT", name, f"k:{number}\\", json.dumps({"n": number}), "TTL", 60_000)
@@ -220,7 +218,7 @@ def test_several_at_once(client: Connection) -> None:
     assert client("STORE.DEL", "acme:a", "x", "none", "y:z", "x") == 2
 
 
-def test_list_goes_on_where_it_ended(client: Connection, client3: Connection) -> None:
+def test_list_pages(client: Connection, client3: Connection) -> None:
     keys = [b"%03d" % number for number in range(100)]
     client("STORE.MPUT", "acme:a", *(word for key in keys for word in (key, key)))
     client("STORE.PUT", "acme:a:inner", "050-inner", "v")
@@ -255,11 +253,11 @@ def test_whole_segments_only_and_depth(client: Connection) -> None:
     assert client("STORE.NAMESPACES", "acme", "LIMIT", 2) == [b"acme:a", b"acme:a:x:y"]
 
 
-def test_a_namespace_whose_entries_ran_out_is_none(
+def test_namespaces_of_expired_entries_are_not_listed(
     server: RunningServer, client: Connection
 ) -> None:
     server.freeze()
-    keep_what_ran_out(client)
+    stop_active_expiry(client)
     for number in range(50):
         client("STORE.PUT", "acme:a", f"k{number:02}", "v", "TTL", 10)
     client("STORE.PUT", "acme:a:b", "k", "v", "TTL", 10)
@@ -272,7 +270,7 @@ def test_a_namespace_whose_entries_ran_out_is_none(
 
 def test_count_and_clear_are_of_one_namespace(server: RunningServer, client: Connection) -> None:
     server.freeze()
-    keep_what_ran_out(client)
+    stop_active_expiry(client)
     client("STORE.MPUT", "acme:a", *("x",) * 2, *("y",) * 2)
     client("STORE.PUT", "acme:a", "brief", "v", "TTL", 10)
     client("STORE.PUT", "acme:a:b", "k", "v")
@@ -284,9 +282,7 @@ def test_count_and_clear_are_of_one_namespace(server: RunningServer, client: Con
     assert client("KEYS", "*") == [b"entelix:store:acme:acme:a:b:k"]
 
 
-def test_count_and_clear_while_expiry_is_held_back(
-    server: RunningServer, client: Connection
-) -> None:
+def test_count_and_clear_while_expiry_is_paused(server: RunningServer, client: Connection) -> None:
     server.freeze()
     client("STORE.PUT", "acme:a", "brief", "v", "TTL", 10)
     client("STORE.PUT", "acme:a", "k", "v")
@@ -349,7 +345,7 @@ def test_search_pages_and_shapes(client: Connection, client3: Connection) -> Non
     ]
 
 
-# --- errors and poison -----------------------------------------------------------------------
+# --- errors and bad records -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["", ":", ":a", "\\", "acme:\\", "acme:\\x", "a\\", "a:b\\:c\\"])
@@ -410,11 +406,11 @@ def test_errors_change_nothing(client: Connection, request_: str, text: str) -> 
     assert client("DEBUG", "DIGEST") == before
 
 
-def test_poison_is_passed_over_and_counted(client: Connection) -> None:
+def test_bad_records_are_skipped_and_counted(client: Connection) -> None:
     client("STORE.MPUT", "acme:a", "k", "1", "z", "2")
     client("HSET", "entelix:store:acme:acme:a:hash", "f", "v")
     client("HSET", "entelix:store:acme:acme:only-hash:hash", "f", "v")
-    # Not of the layout at all: another tenant's name in front, wrong escapes, no key.
+    # Keys that do not have the form of an entry: wrong tenant, wrong escapes, no key.
     client("SET", "entelix:store:evil:acme:a:foreign", "x")
     client("SET", "entelix:store:acme:acme:a:k\\x", "x")
     client("SET", "entelix:store:acme:acme", "x")
@@ -441,7 +437,7 @@ def test_inside_a_transaction(client: Connection) -> None:
     assert replies[3] == [b"acme:a"]
 
 
-def test_changes_are_told(server: RunningServer, client: Connection) -> None:
+def test_changes_are_published(server: RunningServer, client: Connection) -> None:
     listener = server.connect(resp=3)
     listener("PSUBSCRIBE", "__redkeep__:store:*")
     client("CONFIG", "SET", "domain-events", "yes")
@@ -472,7 +468,7 @@ entries = st.tuples(spaces, texts)
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(entries, st.binary(max_size=3), min_size=1, max_size=12))
-def test_everything_is_found_again_and_nothing_else(
+def test_listings_return_exactly_what_was_stored(
     shared: RunningServer, stored: dict[tuple[tuple[bytes, ...], bytes], bytes]
 ) -> None:
     with shared.connect() as client:
@@ -505,7 +501,7 @@ def test_everything_is_found_again_and_nothing_else(
 def test_no_argument_reaches_another_tenant(
     shared: RunningServer, tenant: bytes, data: st.DataObject
 ) -> None:
-    """The other tenant's name is given, so that attacks can be made from it."""
+    """The name of the other tenant is known, and used in hostile arguments."""
     victim = b"victim"
     if tenant == victim:
         return
