@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from commands.domain.records import write_json
 from commands.engine.errors import CommandError
@@ -16,14 +16,14 @@ _EVENTS_KEPT = b"10000"
 def has_readers(ctx: Context) -> bool:
     """Whether an event may reach anybody: a subscriber, or a reader of its stream.
 
-    Mostly there is none, and then a hot command need not make its event.
+    Usually there is none, and then a hot command can skip building the event.
     """
     instance = ctx.instance
     pubsub = instance.pubsub
     return bool(pubsub.channels or pubsub.patterns or instance.settings.domain_events)
 
 
-def publish(ctx: Context, family: str, collection: bytes, event: dict[str, Any]) -> None:
+def publish(ctx: Context, family: str, collection: bytes, event: Mapping[str, object]) -> None:
     """Publish an event to `__redkeep__:<family>:<collection>`.
 
     With the setting `domain-events` it is also appended to the stream

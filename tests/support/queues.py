@@ -14,7 +14,7 @@ LEASE = 30_000
 
 
 def read(client: Connection, *words: Any, queue: str = "q", group: str = "g") -> list[Any]:
-    """Rows as dicts; none for nil."""
+    """The rows of a QUEUE.READ as dicts; empty for nil."""
     reply = client("QUEUE.READ", queue, group, "c", *words)
     if reply is NULL_ARRAY:
         return []
@@ -44,7 +44,7 @@ def dead(client: Connection) -> list[dict[bytes, Any]]:
 
 
 def wait(server: RunningServer, waiter: Connection, *words: Any, waiting: int = 1) -> None:
-    """Send a request and go on once so many clients are blocked."""
+    """Send a request, and return when this many clients are blocked."""
     waiter.send(*words)
     for _ in range(5000):
         if server.blocked_clients() == waiting:

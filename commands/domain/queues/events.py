@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commands.domain.events import publish
 from commands.domain.queues.layout import Queue
 from commands.instance.context import Context
 
 
-def announce(ctx: Context, queue: Queue, event: str, **details: Any) -> None:
+def announce(ctx: Context, queue: Queue, event: str, **details: object) -> None:
     """Publish a change of a queue."""
     publish(ctx, "queue", queue.name, {"event": event, **details})
 

@@ -151,7 +151,7 @@ def is_due(ctx: Context, key: bytes) -> bool:
     return bool(head) and head[0][1] <= ctx.now
 
 
-# --- what is due when --------------------------------------------------------------------------
+# --- the schedule ------------------------------------------------------------------------------
 
 
 def schedule(ctx: Context, queue: Queue, moment: int) -> None:

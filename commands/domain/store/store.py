@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from commands.domain.arguments import Milliseconds
 from commands.domain.calls import call_integer, call_text, call_values
@@ -29,7 +28,7 @@ def _deadline(ctx: Context, ttl: int) -> bytes:
     return b"%d" % (ctx.now + ttl)
 
 
-def _publish(ctx: Context, space: Namespace, event: str, **details: Any) -> None:
+def _publish(ctx: Context, space: Namespace, event: str, **details: object) -> None:
     publish(ctx, "store", space.name, {"event": event, **details})
 
 

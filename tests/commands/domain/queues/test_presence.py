@@ -239,7 +239,7 @@ def test_a_copy_of_all_keys_returns_the_same(
             assert copy(*asked) == client(*asked)
         assert len(presence(copy)) == 4
         other.advance(10 * TTL)
-        # The timer of the copy knows what is due there, too.
+        # The sweep of the copy finds what is due, too.
         for _ in range(1000):
             if not copy("KEYS", "*"):
                 break

@@ -14,7 +14,7 @@ def test_priorities(server: RunningServer, client: Connection) -> None:
     assert payloads(found) == [b"high", b"high2", b"mid"]
     assert [row[b"priority"] for row in found] == [9, 9, 5]
     assert found[0][b"id"].endswith(b"@9")
-    # What comes back goes before what is new, but not before a higher priority.
+    # A returned message is read before new ones, but not before a higher priority.
     client("QUEUE.NACK", "q", "g", found[2][b"id"])
     client("QUEUE.PUSH", "q", "new-mid", "PRIORITY", 5)
     client("QUEUE.PUSH", "q", "new-high", "PRIORITY", 9)
