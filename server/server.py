@@ -17,6 +17,8 @@ from server.net.connections import Connections
 from server.net.outboxes import Outboxes
 from server.net.reactor import make_reactor
 from server.net.turns import Turns
+from server.persistence.background import Method
+from server.persistence.disk import Disk
 from server.persistence.keeper import Keeper
 from server.persistence.loading import LoadError
 from server.timers import Timers
@@ -40,7 +42,15 @@ class Server:
     await server.run()                   # until `stop`, or SHUTDOWN by a client
     """
 
-    def __init__(self, instance: Instance, observer: StartObserver | None = None) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        observer: StartObserver | None = None,
+        *,
+        disk: Disk | None = None,
+        method: Method | None = None,
+    ) -> None:
+        """`disk` and `method` replace those of the operating system, see `Keeper`."""
         self.instance = instance
         self._observer = observer or StartObserver()
         alarm, outboxes = Alarm(), Outboxes()
@@ -49,6 +59,8 @@ class Server:
             outboxes,
             on_synced=alarm.ring,
             on_progress=self._observer.loading,
+            disk=disk,
+            method=method,
         )
         self.blocking, observation = Blocking(instance), Observation(instance)
         dispatcher = Dispatcher(instance, self.blocking, observation, self._keeper, self._shut_down)

@@ -79,15 +79,15 @@ def waitaof(ctx: Context, request: WaitForLog) -> Outcome:
     local, replicas = request.numlocal, request.numreplicas
     deadline = _deadline(ctx, request.timeout)
     instance = ctx.instance
-    settings, state = instance.settings, instance.persistence
+    settings, log = instance.settings, instance.persistence.log
     if local and not settings.appendonly:
         raise CommandError(_NO_LOG)
-    # The writes of earlier commands are on disk once the log is synced up to this offset.
-    offset = state.log_gathered + bool(instance.keyspace.journal)
+    # The writes of earlier commands are on disk once the log is synced up to this position.
+    mark = log.position + bool(instance.keyspace.journal)
 
     def synced() -> bool:
         # With "always", the log is synced before replies are sent, this one included.
-        return state.log_whole and (settings.appendfsync == "always" or offset <= state.log_synced)
+        return log.complete and (settings.appendfsync == "always" or mark <= log.synced_position)
 
     def reply() -> Reply:
         if local and not settings.appendonly:
