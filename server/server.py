@@ -17,10 +17,9 @@ from server.net.connections import Connections
 from server.net.outboxes import Outboxes
 from server.net.reactor import make_reactor
 from server.net.turns import Turns
-from server.persistence.background import Method
-from server.persistence.disk import Disk
 from server.persistence.keeper import Keeper
 from server.persistence.loading import LoadError
+from server.persistence.system import SYSTEM, System
 from server.timers import Timers
 
 
@@ -46,11 +45,8 @@ class Server:
         self,
         instance: Instance,
         observer: StartObserver | None = None,
-        *,
-        disk: Disk | None = None,
-        method: Method | None = None,
+        system: System = SYSTEM,
     ) -> None:
-        """`disk` and `method` replace those of the operating system, see `Keeper`."""
         self.instance = instance
         self._observer = observer or StartObserver()
         alarm, outboxes = Alarm(), Outboxes()
@@ -59,8 +55,7 @@ class Server:
             outboxes,
             on_synced=alarm.ring,
             on_progress=self._observer.loading,
-            disk=disk,
-            method=method,
+            system=system,
         )
         self.blocking, observation = Blocking(instance), Observation(instance)
         dispatcher = Dispatcher(instance, self.blocking, observation, self._keeper, self._shut_down)

@@ -7,6 +7,7 @@ how: by a forked child, or in slices between two turns where the system cannot f
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,7 @@ import trio
 
 from commands.instance.instance import Instance
 from commands.instance.persistence import TaskStatus
-from server.persistence.children import CAN_FORK, WriteResult, start_child
+from server.persistence.children import WriteResult, start_child
 from server.persistence.copier import Copier
 
 logger = logging.getLogger("redkeep")
@@ -58,18 +59,8 @@ class Method(Protocol):
 class Forking:
     """Has a forked child write the file: it keeps the data as it was at the fork."""
 
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
-
     def start(self, source: Source) -> Writer:
-        started = time.perf_counter()
-        child = start_child(source.write)
-        elapsed = time.perf_counter() - started
-        self._instance.persistence.forked(int(elapsed * 1_000_000))
-        latency = self._instance.latency
-        if latency.threshold_ms and elapsed * 1000 >= latency.threshold_ms:
-            latency.record("fork", int(elapsed * 1000), self._instance.clock.now_ms() // 1000)
-        return child
+        return start_child(source.write)
 
 
 class Slicing:
@@ -77,11 +68,6 @@ class Slicing:
 
     def start(self, source: Source) -> Writer:
         return source.make_copier()
-
-
-def system_method(instance: Instance) -> Method:
-    """Return the best method that the operating system allows."""
-    return Forking(instance) if CAN_FORK else Slicing()
 
 
 class Task(Source, Protocol):
@@ -116,6 +102,7 @@ class Background:
     """Runs tasks, one at a time."""
 
     def __init__(self, instance: Instance, method: Method) -> None:
+        self._instance = instance
         self._keyspace = instance.keyspace
         self._persistence = instance.persistence
         self._method = method
@@ -130,17 +117,26 @@ class Background:
         """Start a task; whether that was possible. No other may be running."""
         assert self._running is None, f"{self._running} is running"
         task.status.begin(time.monotonic())
+        started = time.perf_counter()
         try:
             writer = self._method.start(task)
         except OSError as error:
             logger.error("%s failed: cannot start a process: %s", task.title, error.strerror)
             task.fail()
             return False
+        if writer.pid != os.getpid():
+            self._count_fork(time.perf_counter() - started)
         self._persistence.begin_copy(sum(map(len, self._keyspace.databases)))
         self._running = _Running(task, writer)
         self._begun.set()
         logger.info("%s started in process %d", task.title, writer.pid)
         return True
+
+    def _count_fork(self, seconds: float) -> None:
+        self._persistence.forked(int(seconds * 1_000_000))
+        latency = self._instance.latency
+        if latency.threshold_ms and seconds * 1000 >= latency.threshold_ms:
+            latency.record("fork", int(seconds * 1000), self._instance.clock.now_ms() // 1000)
 
     def stop(self, kind: TaskStatus) -> None:
         """Stop the running task if it is of this kind; its files are removed soon."""

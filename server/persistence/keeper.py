@@ -30,8 +30,7 @@ from commands.engine.replies import OK, Reply
 from commands.instance.instance import Instance
 from commands.settings.kinds import SettingError
 from commands.settings.settings import Settings
-from server.persistence.background import Background, Method, system_method
-from server.persistence.disk import Disk, SystemDisk
+from server.persistence.background import Background
 from server.persistence.files import make_directory, snapshot_path
 from server.persistence.loading import Loader, LoadError
 from server.persistence.log import Log
@@ -40,6 +39,7 @@ from server.persistence.rewriting import LogFiles
 from server.persistence.snapshot_task import SnapshotTask
 from server.persistence.snapshots import write_snapshot
 from server.persistence.starting import Starter
+from server.persistence.system import SYSTEM, System
 from storage.aof.errors import ManifestError
 
 logger = logging.getLogger("redkeep")
@@ -68,21 +68,18 @@ class Keeper:
         *,
         on_synced: Callable[[], None],
         on_progress: Callable[[int, int], None],
-        disk: Disk | None = None,
-        method: Method | None = None,
+        system: System = SYSTEM,
     ) -> None:
-        """`disk` holds the log, and `method` writes snapshots and rewrites in the background;
-        without them, those of the operating system do."""
         self._instance = instance
         self._keyspace = instance.keyspace
         self._settings = instance.settings
         self._state = instance.persistence
         self._replies = replies
         self._loader = Loader(instance)
-        self.log = Log(instance, disk or SystemDisk(), on_synced)
+        self.log = Log(instance, system.disk, on_synced)
         self._files = LogFiles(instance, self.log)
         self._starter = Starter(instance, self._loader, self._files, on_progress)
-        self._background = Background(instance, method or system_method(instance))
+        self._background = Background(instance, system.method)
         # Whether the data is loaded, and the server is not closing.
         self._ready = False
         self._settings.on_change(Settings.appendonly, self._follow_appendonly)

@@ -14,6 +14,7 @@ import pytest
 from server.persistence import log as log_module
 from server.persistence.disk import SystemDisk
 from server.persistence.loading import LoadError
+from server.persistence.system import System
 from tests.server.persistence.test_keeper import digest, fill, info, rewritten, saved, wait_until
 from tests.support.processes import ServeProcess
 from tests.support.resp import Connection, Error
@@ -116,7 +117,7 @@ class SlowDisk(SystemDisk):
 
 def test_what_could_not_be_forced_to_disk_is_written_again(loop: Loop, tmp_path: Path) -> None:
     disk = FailingDisk()
-    server = loop.start_server(dir=str(tmp_path), disk=disk, **LOG, hz="100")
+    server = loop.start_server(System(disk=disk), dir=str(tmp_path), **LOG, hz="100")
     client, other = server.connect(), server.connect()
     client("SET", "a", "1")
     (increment,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
@@ -139,7 +140,7 @@ def test_what_could_not_be_forced_to_disk_is_written_again(loop: Loop, tmp_path:
 def test_every_second_a_failing_disk_is_tried_again(loop: Loop, tmp_path: Path) -> None:
     disk = FailingDisk()
     disk.fail()
-    server = loop.start_server(dir=str(tmp_path), disk=disk, appendonly="yes")
+    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes")
     client = server.connect()
     assert client("SET", "a", "1") == "OK"
     wait_until(lambda: info(client, "aof_last_write_status") == "err")
@@ -155,7 +156,7 @@ def test_a_slow_disk_makes_us_wait_and_then_write_all_the_same(
 ) -> None:
     disk = SlowDisk()
     monkeypatch.setattr(log_module, "_PATIENCE_SECONDS", 0.2)
-    server = loop.start_server(dir=str(tmp_path), disk=disk, appendonly="yes", hz="100")
+    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes", hz="100")
     client = server.connect()
     client("SET", "a", "1")
     wait_until(lambda: info(client, "aof_pending_bio_fsync") == "1")
@@ -170,7 +171,7 @@ def test_a_slow_disk_makes_us_wait_and_then_write_all_the_same(
 
 def test_a_rewrite_does_not_wait_for_a_busy_disk(loop: Loop, tmp_path: Path) -> None:
     disk = SlowDisk()
-    server = loop.start_server(dir=str(tmp_path), disk=disk, appendonly="yes", hz="100")
+    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes", hz="100")
     client = server.connect()
     client("SET", "a", "1")
     wait_until(lambda: info(client, "aof_pending_bio_fsync") == "1")

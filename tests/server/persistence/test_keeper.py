@@ -13,6 +13,7 @@ import pytest
 from server.persistence.background import Slicing, Source
 from server.persistence.children import Child, start_child
 from server.persistence.loading import LoadError
+from server.persistence.system import System
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
 
@@ -204,7 +205,7 @@ def test_a_restart_finds_what_was_saved(loop: Loop, tmp_path: Path, command: str
 
 
 def test_without_fork_a_copy_is_written(loop: Loop, tmp_path: Path) -> None:
-    server = loop.start_server(dir=str(tmp_path), method=Slicing(), **LOG)
+    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path), **LOG)
     client = server.connect()
     fill(client)
     expected = digest(client)
@@ -267,7 +268,7 @@ def slow(tmp_path: Path) -> SlowChild:
 @pytest.fixture
 def busy(loop: Loop, tmp_path: Path, slow: SlowChild) -> Iterator[RunningServer]:
     (tmp_path / "data").mkdir()
-    server = loop.start_server(dir=str(tmp_path / "data"), method=slow, **LOG, hz="100")
+    server = loop.start_server(System(method=slow), dir=str(tmp_path / "data"), **LOG, hz="100")
     yield server
     server.close()
 
@@ -313,7 +314,7 @@ def test_a_killed_child_stops_writes_until_a_snapshot_succeeds(
     loop: Loop, tmp_path: Path, slow: SlowChild
 ) -> None:
     (tmp_path / "data").mkdir()
-    server = loop.start_server(dir=str(tmp_path / "data"), method=slow, save="3600 1")
+    server = loop.start_server(System(method=slow), dir=str(tmp_path / "data"), save="3600 1")
     client = server.connect()
     client("SET", "a", "1")
     client("BGSAVE")

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import trio
 
 from server.persistence import starting
 from tests.server.persistence.test_keeper import LOG, info, wait_until
@@ -30,18 +31,18 @@ def directory(loop: Loop, tmp_path: Path) -> Path:
 @pytest.fixture
 def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading stops after each slice for long enough to be seen."""
-    real = starting.trio.lowlevel.checkpoint
+    real = trio.lowlevel.checkpoint
 
     async def checkpoint() -> None:
         await real()
-        await starting.trio.sleep(0.02)
+        await trio.sleep(0.02)
 
     monkeypatch.setattr(starting, "_SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(starting.trio.lowlevel, "checkpoint", checkpoint)
+    monkeypatch.setattr(trio.lowlevel, "checkpoint", checkpoint)
 
 
 def start_loading(loop: Loop, directory: Path) -> RunningServer:
-    return loop.start_server(dir=str(directory), **LOG, wait_for_data=False)
+    return loop.start_loading(dir=str(directory), **LOG)
 
 
 @pytest.mark.usefixtures("slowly")

@@ -11,6 +11,7 @@ import pytest
 from commands.settings.settings import Settings
 from server.persistence import log as log_module
 from server.persistence.disk import SystemDisk
+from server.persistence.system import System
 from tests.server.persistence.test_keeper import rewritten, wait_until
 from tests.support.processes import ServeProcess
 from tests.support.resp import Connection, Error
@@ -42,7 +43,7 @@ def disk() -> Iterator[SlowDisk]:
 @pytest.fixture
 def server(loop: Loop, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     monkeypatch.setattr(log_module, "_SYNC_SECONDS", 0.01)
-    server = loop.start_server(disk=disk, appendonly="yes", appendfsync="everysec")
+    server = loop.start_server(System(disk=disk), appendonly="yes", appendfsync="everysec")
     yield server
     disk.free.set()
     server.close()
