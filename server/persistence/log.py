@@ -212,6 +212,7 @@ class Log:
 
     def _discard_pending(self) -> None:
         self._pending = []
+        self._status.written(0, buffered_bytes=0)
         self._written_position = self._status.position
 
     def finish(self) -> None:
