@@ -199,8 +199,8 @@ class Log:
                 self.finish()
             except OSError as error:
                 logger.error(
-                    "Cannot write and sync the end of the log %s: %s. Closing it; %d bytes were "
-                    "not written, and others may not survive a power failure",
+                    "Cannot write and sync the end of the log %s: %s. Closing it anyway: %d bytes "
+                    "are not written, and what is not synced may not survive a power failure",
                     self._file.path, error.strerror, self._status.buffered_bytes,
                 )  # fmt: skip
             self._retire()

@@ -154,6 +154,18 @@ class LogMachine(RuleBasedStateMachine):
         else:
             self.held += turn
 
+    @rule()
+    def whole_turn(self) -> None:
+        self.write(1)
+        self.end_turn()
+
+    @rule()
+    def turn_after_patience(self) -> None:
+        """Write although a sync is running, because it takes too long."""
+        self.whole_turn()
+        self.time_passes(2.5)
+        self.whole_turn()
+
     @precondition(lambda self: not self.turn)
     @rule()
     def tick(self) -> None:
@@ -334,7 +346,7 @@ class LogMachine(RuleBasedStateMachine):
         assert not self.disk.open_files, "a file was not closed"
 
 
-LogMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+LogMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
 TestLogMachine = LogMachine.TestCase
 
 
@@ -370,6 +382,33 @@ def test_a_retired_file_whose_sync_failed_is_synced_again(machine: LogMachine) -
     assert machine.status.error and machine.status.synced_position == 0
     machine.sync_begins(), machine.sync_runs(), machine.sync_ends()
     assert not machine.status.error
+    machine.positions_do_not_claim_too_much()
+
+
+def test_a_sync_covers_only_what_was_written_before_it_began(machine: LogMachine) -> None:
+    machine.start("everysec", loses_pages=False)
+    machine.whole_turn()
+    machine.sync_begins()
+    machine.turn_after_patience()
+    assert len(machine.readable(after_power_failure=False)) == 3
+    machine.sync_runs(), machine.sync_ends()
+    assert machine.status.synced_position == 1
+    machine.switch()
+    machine.sync_begins(), machine.sync_runs(), machine.sync_ends()
+    assert machine.status.synced_position == 3
+    machine.positions_do_not_claim_too_much()
+
+
+def test_a_file_retired_during_its_sync_still_counts(machine: LogMachine) -> None:
+    machine.start("everysec", loses_pages=False)
+    machine.whole_turn()
+    machine.sync_begins()
+    machine.turn_after_patience()
+    machine.switch()
+    machine.sync_runs(), machine.sync_ends()
+    assert machine.status.synced_position == 0
+    machine.sync_begins(), machine.sync_runs(), machine.sync_ends()
+    assert machine.status.synced_position == 3
     machine.positions_do_not_claim_too_much()
 
 
