@@ -86,8 +86,16 @@ def waitaof(ctx: Context, request: WaitForLog) -> Outcome:
     mark = log.position + bool(instance.keyspace.journal)
 
     def synced() -> bool:
-        # With "always", the log is synced before replies are sent, this one included.
-        return log.complete and (settings.appendfsync == "always" or mark <= log.synced_position)
+        return log.complete and (mark <= log.synced_position or synced_with_this_turn())
+
+    def synced_with_this_turn() -> bool:
+        # With "always" the turn is synced, with all that was written before it, before its
+        # replies are sent; this reply is one of them.
+        return (
+            settings.appendfsync == "always"
+            and mark > log.position
+            and instance.persistence.fsync_allowed
+        )
 
     def reply() -> Reply:
         if local and not settings.appendonly:

@@ -12,7 +12,7 @@ from commands.settings.settings import Settings
 from server.persistence import log as log_module
 from server.persistence.disk import SystemDisk
 from server.persistence.system import System
-from tests.server.persistence.test_keeper import rewritten, wait_until
+from tests.server.persistence.test_keeper import LOG, SlowChild, rewritten, wait_until
 from tests.support.processes import ServeProcess
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
@@ -141,6 +141,37 @@ def test_a_policy_that_syncs_ends_the_wait(loop: Loop, policy: str) -> None:
     client.send("WAITAOF", 1, 0, 0)
     wait_until_blocked(server)
     other("CONFIG", "SET", "appendfsync", policy)
+    assert client.read() == [1, 0]
+    server.close()
+
+
+def test_always_does_not_count_what_another_policy_left_unsynced(loop: Loop) -> None:
+    disk = SlowDisk()
+    disk.free.set()
+    server = loop.start_server(System(disk=disk), appendonly="yes", appendfsync="no")
+    client = server.connect()
+    client("SET", "key", "value")
+    assert disk.syncs == 0
+    replies = client.pipeline([("CONFIG", "SET", "appendfsync", "always"), ("WAITAOF", 1, 0, 0)])
+    assert replies == ["OK", [1, 0]]
+    assert disk.syncs > 0
+    server.close()
+
+
+def test_always_does_not_count_what_must_not_be_synced_during_a_snapshot(
+    loop: Loop, tmp_path: Path
+) -> None:
+    slow = SlowChild(tmp_path / "gate")
+    server = loop.start_server(
+        System(method=slow), **LOG, no_appendfsync_on_rewrite="yes", hz="100"
+    )
+    client = server.connect()
+    client("BGSAVE")
+    client("SET", "key", "value")
+    assert client("WAITAOF", 1, 0, 20) == [0, 0]
+    client.send("WAITAOF", 1, 0, 0)
+    wait_until_blocked(server)
+    slow.go()
     assert client.read() == [1, 0]
     server.close()
 
