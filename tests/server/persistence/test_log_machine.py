@@ -93,7 +93,7 @@ class LogMachine(RuleBasedStateMachine):
         self.open_next()
 
     def set_policy(self, policy: str) -> None:
-        self.instance.settings.set(Settings.appendfsync, policy)
+        self.instance.settings.set_text(Settings.appendfsync, policy)
 
     def next_path(self) -> Path:
         self.opened += 1
