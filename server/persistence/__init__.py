@@ -4,8 +4,9 @@
 out SAVE and its relatives. Behind it are:
 
 - starting: `starting` (lock, load, open the log), `loading` (from files to keys)
-- the log: `log` (batches, policy, retries), `log_file` (one open file and its sync state),
-  `disk` (the system calls), `rewriting` (bases, increments and the manifest)
+- the log: `log` (batches, policy, retries), `open_files` (the current file and older ones),
+  `log_file` (the sync state of one file), `disk` (the system calls), `rewriting` (bases,
+  increments and the manifest)
 - background tasks: `background` (one task at a time), `snapshot_task` and `rewrite_task`
   (what is written), `children` and `copier` (how: forked, or in slices)
 - helpers: `snapshots` (encoding the data), `files` (names, replacing a file), `inspection`

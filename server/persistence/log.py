@@ -13,17 +13,10 @@ The two seconds are Redis' back-pressure: the system blocks a write to a file th
 synced, so the batch is kept in memory first. When the time is up it is written all the same,
 and the server stands still until the sync ends.
 
-Which bytes of a file are synced is the state of a `LogFile`. The log keeps three kinds:
-
-- the current file;
-- retired files, which were current before a rewrite switched to the next one, and are not
-  synced. They are still part of the log on disk: under every policy they are synced in the
-  background, and the log does not count as synced before they are;
-- dropped files, whose content a base holds by now. They are only kept until the background
-  sync that is running on them ends.
-
-The remaining state is derived from positions, which count batches: `status.position` was
-taken, `_written_position` is in the files, `status.synced_position` survives a power failure.
+Which bytes of a file are synced is the state of a `LogFile`; which files are open, and why, is
+the state of `OpenFiles`. The remaining state is derived from positions, which count batches:
+`status.position` was taken, `_written_position` is in the files, and `status.synced_position`
+survives a power failure.
 
   failure                what happens                                retried
   write fails            what was written of it is cut off           every second, by `tick`
@@ -50,6 +43,7 @@ from commands.instance.instance import Instance
 from commands.settings.settings import Settings
 from server.persistence.disk import Disk
 from server.persistence.log_file import FileState, LogFile
+from server.persistence.open_files import OpenFiles
 from storage.aof.encoder import encode, timestamp
 from storage.journal import Journal
 
@@ -89,7 +83,7 @@ class BackgroundSync:
 
 
 class Log:
-    """The files that are being written and synced, and the batches that are not in them yet."""
+    """Batches on their way to the open files, and when these are synced."""
 
     def __init__(
         self,
@@ -103,13 +97,10 @@ class Log:
         self._persistence = instance.persistence
         self._status = instance.persistence.log
         self._settings = instance.settings
-        self._disk = disk
         self._on_synced = on_synced
         self._monotonic = monotonic
         self._journal = Journal()
-        self._file: LogFile | None = None
-        self._retired: list[LogFile] = []
-        self._dropped: list[LogFile] = []
+        self._files = OpenFiles(disk)
         # Encoded but not written; nearly always empty.
         self._pending: list[bytes] = []
         self._written_position = self._status.position
@@ -138,16 +129,10 @@ class Log:
         OSError if the file cannot be opened; then nothing has changed.
         """
         assert not self._pending, "pending batches belong to the current file"
-        file = LogFile(path, self._disk)
-        self._retire()
-        self._use(file)
-
-    def _retire(self) -> None:
-        if self._file is not None:
-            self._retired.append(self._file)
-            self._file = None
-            self._close_synced()
-            self._wake.set()
+        self._files.open(path)
+        # A retired file has to be synced.
+        self._wake.set()
+        self._begin_file()
 
     def restart(self, path: Path) -> None:
         """Begin the log anew in this file: a base that holds all data up to now will follow.
@@ -156,54 +141,37 @@ class Log:
         change the data a second time. OSError if the file cannot be opened; then nothing has
         changed.
         """
-        file = LogFile(path, self._disk)
+        self._files.restart(path)
         self._gather()
         self._discard_pending()
         # The log counts only when that base is on disk, and these batches are then, too.
         self._status.synced(self._status.position)
-        self.drop_retired()
-        if self._file is not None:
-            self._drop(self._file)
-        self._use(file)
+        self._begin_file()
 
-    def _use(self, file: LogFile) -> None:
-        self._file = file
-        self._counted_size = file.size
+    def _begin_file(self) -> None:
+        self._counted_size = self._files.current.size
         self._journal.forget_database()
         self._keyspace.journal = self._journal
         self._status.turn_on()
 
     def drop_retired(self) -> None:
         """A new base holds what is in the retired files."""
-        for file in self._retired:
-            self._drop(file)
-        self._retired = []
+        self._files.drop_retired()
         self._tell_synced(None)
-
-    def _drop(self, file: LogFile) -> None:
-        if file.state.in_background:
-            self._dropped.append(file)
-        else:
-            file.close()
-
-    def _close_synced(self) -> None:
-        for file in self._retired:
-            if file.state is FileState.CLEAN:
-                file.close()
-        self._retired = [file for file in self._retired if file.state is not FileState.CLEAN]
 
     def close(self) -> None:
         """Write and sync everything, then turn the log off."""
-        if self._file is not None:
+        if not self._files.is_closed:
             try:
                 self.finish()
             except OSError as error:
                 logger.error(
                     "Cannot write and sync the end of the log %s: %s. Closing it anyway: %d bytes "
                     "are not written, and what is not synced may not survive a power failure",
-                    self._file.path, error.strerror, self._status.buffered_bytes,
+                    self._files.current.path, error.strerror, self._status.buffered_bytes,
                 )  # fmt: skip
-            self._retire()
+            self._files.retire()
+            self._wake.set()
         self._keyspace.journal = None
         # The next log begins with a base, which will hold these batches.
         self._discard_pending()
@@ -244,7 +212,8 @@ class Log:
         if self._next_to_sync() is not None:
             # It may not have been allowed when the file was written.
             self._wake.set()
-        if not self._pending and not (self._policy is FsyncPolicy.ALWAYS and self._needs_sync()):
+        always = self._policy is FsyncPolicy.ALWAYS
+        if not self._pending and not (always and self._files.needs_sync()):
             self._recover_if_healthy()
             return True
         if self._monotonic() >= self._retry_at:
@@ -280,7 +249,7 @@ class Log:
         If `patient`, a write that a running sync would delay is put off, which counts as
         success.
         """
-        file = self._current()
+        file = self._files.current
         every_second = self._policy is FsyncPolicy.EVERY_SECOND
         if patient and every_second and file.state.in_background and self._should_wait():
             self._wake.set()
@@ -295,10 +264,6 @@ class Log:
         if every_second and file.state.needs_sync:
             self._wake.set()
         return True
-
-    def _current(self) -> LogFile:
-        assert self._file is not None, "the log is closed"
-        return self._file
 
     def _should_wait(self) -> bool:
         """Whether a write may still wait for the running sync."""
@@ -320,7 +285,7 @@ class Log:
 
         OSError if that fails. What is not in the file then is pending again.
         """
-        file, data = self._current(), b"".join(self._pending)
+        file, data = self._files.current, b"".join(self._pending)
         size, position = file.size, self._written_position
         self._postponed_since = None
         if data:
@@ -332,9 +297,7 @@ class Log:
         if not sync:
             return
         try:
-            for retired in self._retired:
-                retired.sync()
-            file.sync()
+            self._files.sync()
         except OSError:
             # Under the other policies the batch stays: its replies may have been sent, and
             # the file survives a crash of this process even if it is not synced.
@@ -344,12 +307,11 @@ class Log:
                 if self._pending:
                     self._written_position = position
             raise
-        self._close_synced()
         self._status.synced(self._written_position)
 
     def _keep_rest(self, data: bytes, size: int) -> None:
         """Keep the end of the data that a file that had `size` bytes before does not hold."""
-        file = self._current()
+        file = self._files.current
         rest = data[file.size - size :]
         self._pending = [rest] if rest else []
         self._status.written(file.size - self._counted_size, len(rest))
@@ -370,10 +332,8 @@ class Log:
     def _recover_if_healthy(self) -> None:
         if not self._status.error or self._pending:
             return
-        files = list(self._retired)
-        if self._file is not None and self._policy is not FsyncPolicy.NEVER:
-            files.append(self._file)
-        if not any(file.state.has_failed for file in files):
+        # With NEVER nothing promises that the current file is synced.
+        if not self._files.has_failed(with_current=self._policy is not FsyncPolicy.NEVER):
             self._recover()
 
     def _recover(self) -> None:
@@ -383,18 +343,11 @@ class Log:
 
     # --- syncing in the background ---------------------------------------------------------
 
-    def _needs_sync(self) -> bool:
-        """Whether anything written is covered neither by a sync nor by a running one."""
-        covered = (FileState.CLEAN, FileState.SYNCING)
-        return any(file.state not in covered for file in (*self._retired, self._current()))
-
     def _next_to_sync(self) -> LogFile | None:
-        """Return the file that should be synced in the background, if there is one."""
-        files = list(self._retired)
         every_second = self._policy is FsyncPolicy.EVERY_SECOND
-        if self._file is not None and every_second and self._persistence.fsync_allowed:
-            files.append(self._file)
-        return next((file for file in files if file.state.needs_sync), None)
+        return self._files.next_to_sync(
+            with_current=every_second and self._persistence.fsync_allowed
+        )
 
     def begin_sync(self) -> BackgroundSync | None:
         """Begin a background sync if one is needed; `run` it in a thread, then `end_sync`."""
@@ -403,35 +356,30 @@ class Log:
             return None
         file.begin_background_sync()
         self._status.sync_began()
-        return BackgroundSync(file, self._written_position if file is self._file else None)
+        is_current = not self._files.is_closed and file is self._files.current
+        return BackgroundSync(file, self._written_position if is_current else None)
 
     def end_sync(self, sync: BackgroundSync) -> None:
         self._status.sync_ended()
-        file = sync.file
-        file.end_background_sync(succeeded=sync.succeeded)
-        if file in self._dropped:
-            self._dropped.remove(file)
-            file.close()
-        elif sync.succeeded:
-            self._close_synced()
+        if not self._files.end_background_sync(sync.file, succeeded=sync.succeeded):
+            return
+        if sync.succeeded:
             self._recover_if_healthy()
             self._tell_synced(sync.position)
-        elif sync.error is not None and self._file is None:
+        elif sync.error is not None and self._files.is_closed:
             logger.warning(
                 "Cannot sync %s after the log was turned off: %s. Its last writes may not "
-                "survive a power failure", file.path, sync.error.strerror,
+                "survive a power failure", sync.file.path, sync.error.strerror,
             )  # fmt: skip
-            self._retired.remove(file)
-            file.close()
         elif sync.error is not None:
-            self._fail(sync.error, file)
+            self._fail(sync.error, sync.file)
             self._wake.set()
 
     def _tell_synced(self, position: int | None) -> None:
         """Count batches up to this position, which the current file has synced, as synced."""
-        if self._retired or self._file is None:
+        if self._files.is_closed or not self._files.all_before_are_synced:
             return
-        if self._file.state is FileState.CLEAN:
+        if self._files.current.state is FileState.CLEAN:
             position = self._written_position
         if position is not None:
             self._status.synced(position)

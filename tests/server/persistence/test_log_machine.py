@@ -314,12 +314,6 @@ class LogMachine(RuleBasedStateMachine):
         }
         assert claimed <= durable, f"WAITAOF would count {claimed - durable} as synced"
 
-    @invariant()
-    def the_size_is_that_of_the_file(self) -> None:
-        if self.paths:
-            total = sum(len(self.disk.files[path].content) for path in self.paths)
-            assert total >= len(self.disk.files[self.paths[-1]].content)
-
     def teardown(self) -> None:
         """A repaired disk gets everything, and all replies are sent."""
         if not self.paths:
@@ -346,7 +340,7 @@ class LogMachine(RuleBasedStateMachine):
         assert not self.disk.open_files, "a file was not closed"
 
 
-LogMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+LogMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=60, deadline=None)
 TestLogMachine = LogMachine.TestCase
 
 
