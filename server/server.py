@@ -19,6 +19,7 @@ from server.net.reactor import make_reactor
 from server.net.turns import Turns
 from server.persistence.keeper import Keeper
 from server.persistence.loading import LoadError
+from server.persistence.system import SYSTEM, System
 from server.timers import Timers
 
 
@@ -40,7 +41,12 @@ class Server:
     await server.run()                   # until `stop`, or SHUTDOWN by a client
     """
 
-    def __init__(self, instance: Instance, observer: StartObserver | None = None) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        observer: StartObserver | None = None,
+        system: System = SYSTEM,
+    ) -> None:
         self.instance = instance
         self._observer = observer or StartObserver()
         alarm, outboxes = Alarm(), Outboxes()
@@ -49,6 +55,7 @@ class Server:
             outboxes,
             on_synced=alarm.ring,
             on_progress=self._observer.loading,
+            system=system,
         )
         self.blocking, observation = Blocking(instance), Observation(instance)
         dispatcher = Dispatcher(instance, self.blocking, observation, self._keeper, self._shut_down)

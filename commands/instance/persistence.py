@@ -1,4 +1,4 @@
-"""The state of saving and loading: `server` keeps it true, INFO and admission read it."""
+"""The state of loading, saving and logging: the server updates it, commands read it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG_FAILS = b"MISCONF Errors writing to the AOF file: %b"
 
 @dataclass(slots=True)
 class Load:
-    """A load that is going on."""
+    """A load in progress."""
 
     started_ms: int
     total_bytes: int
@@ -31,7 +31,7 @@ class Load:
         return 100 * self.loaded_bytes / max(1, self.total_bytes)
 
     def seconds_left(self, now_ms: int) -> int:
-        """An estimate from the pace so far; 1 while there is none, as Redis says."""
+        """Estimate the time left from the speed so far; 1 if unknown, as in Redis."""
         elapsed = (now_ms - self.started_ms) / 1000
         if elapsed <= 0 or not self.loaded_bytes:
             return 1
@@ -39,34 +39,137 @@ class Load:
 
 
 @dataclass(slots=True)
-class Job:
-    """Snapshots, or rewrites of the log: the one that runs, and what became of the last.
+class TaskStatus:
+    """Snapshots or rewrites of the log: the one in progress and the result of the last one.
 
-    Moments are of the machine's monotonic clock, in seconds.
+    Times are seconds of the machine's monotonic clock.
     """
 
-    started: float | None = None
+    started_at: float | None = None
     scheduled: bool = False
     succeeded: bool = True
-    seconds: int = -1
-    done: int = 0
+    last_seconds: int = -1
+    completed: int = 0
     failures_in_a_row: int = 0
-    tried_at: float = float("-inf")
+    last_attempt_at: float = float("-inf")
     copied_bytes: int = 0
 
-    def begin(self, now: float) -> None:
-        self.started = self.tried_at = now
+    @property
+    def is_running(self) -> bool:
+        return self.started_at is not None
+
+    def running_seconds(self, now: float) -> int:
+        return -1 if self.started_at is None else int(now - self.started_at)
+
+    def schedule(self) -> None:
+        """Start the task as soon as possible."""
+        self.scheduled = True
+
+    def unschedule(self) -> None:
         self.scheduled = False
 
+    def forget_failures(self) -> None:
+        """Start the next attempt without the pause that follows repeated failures."""
+        self.failures_in_a_row = 0
+
+    def count_completed(self) -> None:
+        self.completed += 1
+
+    def begin(self, now: float) -> None:
+        self.started_at = self.last_attempt_at = now
+        self.scheduled = False
+
+    def count_copied(self, copied_bytes: int) -> None:
+        """Note how much memory the process that wrote the data did not share with this one."""
+        self.copied_bytes = copied_bytes
+
     def end(self, now: float, *, succeeded: bool) -> None:
-        if self.started is not None:
-            self.seconds = int(now - self.started)
-        self.started = None
+        if self.started_at is None:
+            self.last_attempt_at = now
+        else:
+            self.last_seconds = int(now - self.started_at)
+        self.started_at = None
         self.succeeded = succeeded
         self.failures_in_a_row = 0 if succeeded else self.failures_in_a_row + 1
 
-    def running_seconds(self, now: float) -> int:
-        return -1 if self.started is None else int(now - self.started)
+    def cancel(self) -> None:
+        """End the task in progress; the result of the one before stays the last result."""
+        self.started_at = None
+
+
+class LogStatus:
+    """The append-only log as commands see it.
+
+    A position in the log counts the batches that were ever taken for it: all writes of a
+    turn are one batch, or two if the log is flushed within the turn.
+    """
+
+    def __init__(self, guards: CommonGuards) -> None:
+        self._guards = guards
+        self.enabled = False
+        # Whether the log on disk contains all data. It does not while the first base of a
+        # log that was just turned on is being written.
+        self.complete = False
+        # The last batch that was taken, and the last one known to survive a power failure.
+        self.position = 0
+        self.synced_position = 0
+        # Why writes are refused: the text of the last failed write or fsync.
+        self.error = b""
+        # Bytes of all files of the log, now and just after the last rewrite.
+        self.size = 0
+        self.base_size = 0
+        # Bytes that are encoded but not written.
+        self.buffered_bytes = 0
+        self.syncs_running = 0
+        # How many times a write did not wait any longer for a slow fsync.
+        self.delayed_syncs = 0
+
+    def turn_on(self) -> None:
+        self.enabled = True
+
+    def turn_off(self) -> None:
+        """The log is closed; every batch counts as synced because none is left to sync."""
+        self.enabled = self.complete = False
+        self.buffered_bytes = 0
+        self.synced_position = self.position
+
+    def completed(self, size: int) -> None:
+        """The log on disk contains all data, in files of `size` bytes."""
+        self.size = self.base_size = size
+        self.complete = self.enabled
+
+    def batch_taken(self, buffered_bytes: int) -> None:
+        self.position += 1
+        self.buffered_bytes = buffered_bytes
+
+    def written(self, grown_by: int, buffered_bytes: int) -> None:
+        """The files have grown, or shrunk if a write was undone."""
+        self.size += grown_by
+        self.buffered_bytes = buffered_bytes
+
+    def sync_began(self) -> None:
+        self.syncs_running += 1
+
+    def sync_ended(self) -> None:
+        self.syncs_running -= 1
+
+    def sync_delayed(self) -> None:
+        self.delayed_syncs += 1
+
+    def synced(self, position: int) -> None:
+        """Every batch up to this position survives a power failure."""
+        # The log may have been turned off meanwhile, which counts as further.
+        if position > self.synced_position:
+            self.synced_position = position
+
+    def failed(self, reason: bytes) -> None:
+        """Refuse writes from now on."""
+        self.error = reason
+        self._guards.hold(Guard.LOG_FAILS)
+
+    def recovered(self) -> None:
+        self.error = b""
+        self._guards.lift(Guard.LOG_FAILS)
 
 
 class Persistence:
@@ -77,55 +180,80 @@ class Persistence:
         self._guards = guards
         self.load: Load | None = None
         self.loaded_keys = 0
-        self.expired_at_load = 0
+        self.keys_expired_at_load = 0
         # When the data was last known to be on disk, and how dirty the keyspace was then.
-        self.saved_ms = now_ms
-        self.saved_dirty = 0
-        self.snapshot = Job()
+        self.last_save_ms = now_ms
+        self.dirty_at_last_save = 0
+        self.snapshot = TaskStatus()
+        self.rewrite = TaskStatus()
         # Keys that the running snapshot or rewrite has to write.
         self.keys_to_save = 0
-        self.rewrite = Job()
         self.forks = 0
-        self.fork_microseconds = 0
-        # The log: whether there is one, whether it holds all data yet, and how much of what
-        # was ever gathered for it, counted in turns, is on disk.
-        self.logging = False
-        self.log_whole = False
-        self.log_gathered = 0
-        self.log_synced = 0
-        self.log_error = b""
-        self.log_size = 0
-        self.log_base_size = 0
-        self.log_buffered = 0
-        self.syncs_running = 0
-        self.delayed_syncs = 0
+        self.last_fork_microseconds = 0
+        self.log = LogStatus(guards)
 
-    # --- changes of state that decide which requests are refused -------------------------
+    @property
+    def fsync_allowed(self) -> bool:
+        """Whether the log may be synced: not during a snapshot or rewrite if the setting
+        no-appendfsync-on-rewrite says so."""
+        return not self._settings.no_appendfsync_on_rewrite or not (
+            self.snapshot.is_running or self.rewrite.is_running
+        )
+
+    # --- loading -------------------------------------------------------------------------
 
     def begin_load(self, load: Load) -> None:
         self.load = load
-        self.loaded_keys = self.expired_at_load = 0
+        self.loaded_keys = self.keys_expired_at_load = 0
         self._guards.hold(Guard.LOADING)
+
+    def count_loaded(self, keys: int, expired: int) -> None:
+        self.loaded_keys += keys
+        self.keys_expired_at_load += expired
 
     def end_load(self) -> None:
         self.load = None
         self._guards.lift(Guard.LOADING)
 
-    def snapshot_ended(self) -> None:
-        """`snapshot.succeeded` was set."""
-        self._guards.follow(Guard.SNAPSHOTS_FAIL, not self.snapshot.succeeded)
+    # --- saving --------------------------------------------------------------------------
 
-    def log_failed(self, reason: bytes) -> None:
-        self.log_error = reason
-        self._guards.hold(Guard.LOG_FAILS)
+    def saved_at(self, now_ms: int) -> None:
+        """The data of this moment is on disk, because it was just loaded from there."""
+        self.last_save_ms = now_ms
 
-    def log_recovered(self) -> None:
-        self.log_error = b""
-        self._guards.lift(Guard.LOG_FAILS)
+    def matches_files(self, dirty: int) -> None:
+        """The data is what the files hold; the keyspace is this dirty."""
+        self.dirty_at_last_save = dirty
+
+    def saved(self, now_ms: int, dirty: int) -> None:
+        """A snapshot is on disk, of the data as it was when the keyspace was this dirty."""
+        self.last_save_ms = now_ms
+        self.dirty_at_last_save = dirty
+        self.snapshot.count_completed()
+        self.snapshot.succeeded = True
+        self._guards.lift(Guard.SNAPSHOTS_FAIL)
+
+    def end_snapshot(self, now: float, *, succeeded: bool) -> None:
+        """A background snapshot has ended, or could not be started."""
+        self.snapshot.end(now, succeeded=succeeded)
+        self._guards.follow(Guard.SNAPSHOTS_FAIL, not succeeded)
+
+    def begin_copy(self, keys: int) -> None:
+        """A snapshot or rewrite of so many keys has started."""
+        self.keys_to_save = keys
+
+    def end_copy(self) -> None:
+        self.keys_to_save = 0
+
+    def forked(self, microseconds: int) -> None:
+        self.forks += 1
+        self.last_fork_microseconds = microseconds
+
+    # --- admission -----------------------------------------------------------------------
 
     def write_refusal(self) -> bytes | None:
-        """Why writes are refused: what is not safe must not be acknowledged."""
+        """Return why writes are refused: what cannot be made safe must not be acknowledged."""
         settings = self._settings
         if not self.snapshot.succeeded and settings.stop_writes_on_bgsave_error and settings.save:
             return _SNAPSHOTS_FAIL
-        return _LOG_FAILS % self.log_error if self.log_error else None
+        return _LOG_FAILS % self.log.error if self.log.error else None

@@ -196,7 +196,7 @@ def _memory(instance: Instance) -> Fields:
     yield "mem_clients_slaves", 0
     yield "mem_clients_normal", instance.client_memory()
     yield "mem_cluster_links", 0
-    yield "mem_aof_buffer", instance.persistence.log_buffered
+    yield "mem_aof_buffer", instance.persistence.log.buffered_bytes
     yield "mem_allocator", "libc"
     yield "active_defrag_running", 0
     yield "lazyfree_pending_objects", 0
@@ -205,7 +205,7 @@ def _memory(instance: Instance) -> Fields:
 
 def _persistence(instance: Instance) -> Fields:
     state = instance.persistence
-    snapshot, rewrite, load = state.snapshot, state.rewrite, state.load
+    snapshot, rewrite, load, log = state.snapshot, state.rewrite, state.load, state.log
     now = monotonic()
     yield "loading", int(load is not None)
     yield "async_loading", 0
@@ -215,35 +215,35 @@ def _persistence(instance: Instance) -> Fields:
     yield "current_fork_perc", "0.00"
     yield "current_save_keys_processed", 0
     yield "current_save_keys_total", state.keys_to_save
-    yield "rdb_changes_since_last_save", instance.keyspace.dirty - state.saved_dirty
-    yield "rdb_bgsave_in_progress", int(snapshot.started is not None)
-    yield "rdb_last_save_time", state.saved_ms // 1000
+    yield "rdb_changes_since_last_save", instance.keyspace.dirty - state.dirty_at_last_save
+    yield "rdb_bgsave_in_progress", int(snapshot.is_running)
+    yield "rdb_last_save_time", state.last_save_ms // 1000
     yield "rdb_last_bgsave_status", _status(snapshot.succeeded)
-    yield "rdb_last_bgsave_time_sec", snapshot.seconds
+    yield "rdb_last_bgsave_time_sec", snapshot.last_seconds
     yield "rdb_current_bgsave_time_sec", snapshot.running_seconds(now)
-    yield "rdb_saves", snapshot.done
+    yield "rdb_saves", snapshot.completed
     yield "rdb_last_cow_size", snapshot.copied_bytes
-    yield "rdb_last_load_keys_expired", state.expired_at_load
+    yield "rdb_last_load_keys_expired", state.keys_expired_at_load
     yield "rdb_last_load_keys_loaded", state.loaded_keys
-    yield "aof_enabled", int(state.logging)
-    yield "aof_rewrite_in_progress", int(rewrite.started is not None)
+    yield "aof_enabled", int(log.enabled)
+    yield "aof_rewrite_in_progress", int(rewrite.is_running)
     yield "aof_rewrite_scheduled", int(rewrite.scheduled)
-    yield "aof_last_rewrite_time_sec", rewrite.seconds
+    yield "aof_last_rewrite_time_sec", rewrite.last_seconds
     yield "aof_current_rewrite_time_sec", rewrite.running_seconds(now)
     yield "aof_last_bgrewrite_status", _status(rewrite.succeeded)
-    yield "aof_rewrites", rewrite.done
+    yield "aof_rewrites", rewrite.completed
     yield "aof_rewrites_consecutive_failures", rewrite.failures_in_a_row
-    yield "aof_last_write_status", _status(not state.log_error)
+    yield "aof_last_write_status", _status(not log.error)
     yield "aof_last_cow_size", rewrite.copied_bytes
     yield "module_fork_in_progress", 0
     yield "module_fork_last_cow_size", 0
-    if state.logging:
-        yield "aof_current_size", state.log_size
-        yield "aof_base_size", state.log_base_size
+    if log.enabled:
+        yield "aof_current_size", log.size
+        yield "aof_base_size", log.base_size
         yield "aof_pending_rewrite", 0
-        yield "aof_buffer_length", state.log_buffered
-        yield "aof_pending_bio_fsync", state.syncs_running
-        yield "aof_delayed_fsync", state.delayed_syncs
+        yield "aof_buffer_length", log.buffered_bytes
+        yield "aof_pending_bio_fsync", log.syncs_running
+        yield "aof_delayed_fsync", log.delayed_syncs
     if load is not None:
         yield "loading_start_time", load.started_ms // 1000
         yield "loading_total_bytes", load.total_bytes
@@ -291,7 +291,7 @@ def _stats(instance: Instance) -> Fields:
     yield "pubsub_channels", len(pubsub.channels)
     yield "pubsub_patterns", len(pubsub.patterns)
     yield "pubsubshard_channels", len(pubsub.shard_channels)
-    yield "latest_fork_usec", instance.persistence.fork_microseconds
+    yield "latest_fork_usec", instance.persistence.last_fork_microseconds
     yield "total_forks", instance.persistence.forks
     yield "migrate_cached_sockets", 0
     yield "slave_expires_tracked_keys", 0

@@ -1,6 +1,6 @@
-"""SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE: having the data put on disk.
+"""SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE: saving the data to disk.
 
-The server does it; what is here tells it what is wanted.
+The commands return effects, which the server carries out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FLAGS = "admin noscript no_async_loading"
     since="1.0.0",
     flags=f"{_FLAGS} no_multi",
     complexity="O(N) where N is the number of keys.",
-    summary="Writes a snapshot of all data while everybody waits.",
+    summary="Saves a snapshot of all data, and blocks the server meanwhile.",
 )
 def save(ctx: Context, argv: list[bytes]) -> Outcome:
     return Save()
@@ -33,7 +33,7 @@ def save(ctx: Context, argv: list[bytes]) -> Outcome:
     since="1.0.0",
     flags=_FLAGS,
     complexity="O(1)",
-    summary="Writes a snapshot of all data in the background.",
+    summary="Saves a snapshot of all data in the background.",
     arguments=[
         OneOf(
             "operation",
@@ -58,7 +58,7 @@ def bgsave(ctx: Context, argv: list[bytes]) -> Outcome:
     since="1.0.0",
     flags=_FLAGS,
     complexity="O(1)",
-    summary="Writes the log anew in the background, as short as the data allows.",
+    summary="Rewrites the append-only log in the background, to make it as short as possible.",
 )
 def bgrewriteaof(ctx: Context, argv: list[bytes]) -> Outcome:
     return RewriteLog()
@@ -69,9 +69,9 @@ def bgrewriteaof(ctx: Context, argv: list[bytes]) -> Outcome:
     group="server",
     since="1.0.0",
     flags="loading stale fast",
-    summary="Tells when the data was last saved, in seconds since the epoch.",
+    summary="Returns the Unix time in seconds at which the data was last saved.",
     categories="admin dangerous",
     tips=["nondeterministic_output"],
 )
 def lastsave(ctx: Context, argv: list[bytes]) -> Reply:
-    return ctx.instance.persistence.saved_ms // 1000
+    return ctx.instance.persistence.last_save_ms // 1000

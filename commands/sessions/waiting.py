@@ -79,15 +79,23 @@ def waitaof(ctx: Context, request: WaitForLog) -> Outcome:
     local, replicas = request.numlocal, request.numreplicas
     deadline = _deadline(ctx, request.timeout)
     instance = ctx.instance
-    settings, state = instance.settings, instance.persistence
+    settings, log = instance.settings, instance.persistence.log
     if local and not settings.appendonly:
         raise CommandError(_NO_LOG)
-    # The writes of earlier commands are on disk once the log is synced up to this offset.
-    offset = state.log_gathered + bool(instance.keyspace.journal)
+    # The writes of earlier commands are on disk once the log is synced up to this position.
+    mark = log.position + bool(instance.keyspace.journal)
 
     def synced() -> bool:
-        # With "always", the log is synced before replies are sent, this one included.
-        return state.log_whole and (settings.appendfsync == "always" or offset <= state.log_synced)
+        return log.complete and (mark <= log.synced_position or synced_with_this_turn())
+
+    def synced_with_this_turn() -> bool:
+        # With "always" the turn is synced, with all that was written before it, before its
+        # replies are sent; this reply is one of them.
+        return (
+            settings.appendfsync == "always"
+            and mark > log.position
+            and instance.persistence.fsync_allowed
+        )
 
     def reply() -> Reply:
         if local and not settings.appendonly:

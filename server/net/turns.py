@@ -47,7 +47,7 @@ class Turns:
     ) -> None:
         self.instance = instance
         self._keyspace = instance.keyspace
-        self._persistence = instance.persistence
+        self._log_status = instance.persistence.log
         self._dispatcher = dispatcher
         self._blocking = blocking
         self._observation = observation
@@ -73,7 +73,7 @@ class Turns:
             resumed, blocking.resumed = blocking.resumed, []
             for client in resumed:
                 client.wire.resume()
-        if self._persistence.logging and not self._log.append():
+        if self._log_status.enabled and not self._log.append():
             self._outboxes.keep_back()
         self._outboxes.send()
         self._alarm.check(blocking.next_deadline())

@@ -1,11 +1,11 @@
-"""A process that writes files while its parent serves clients.
+"""A forked process that writes a file while its parent serves clients.
 
-Where no process can be forked, `copier` does the same in slices between two turns.
+Where the system cannot fork, `copier` does the same in slices.
 
-A forked child has the data exactly as it was, at the cost of the pages that are changed
-meanwhile. It is Python in the middle of Trio's loop, so it must touch nothing of that: it
-does its work and ends at once, with `os._exit`. What it has to say goes through a pipe,
-whose end also tells that the child is gone, whatever ended it.
+The child has the data exactly as it was at the fork, at the cost of copying the pages that
+are changed meanwhile. The fork happens in the middle of Trio's loop, which the child must not
+touch: it does its work and ends at once, with `os._exit`. It reports its result through a
+pipe. The end of the pipe tells the parent that the child is gone, for whatever reason.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from typing import NoReturn
 import trio
 
 CAN_FORK = hasattr(os, "fork")
-# For systems that name no limit to how many files are open.
+# For systems that report no limit on open files.
 _LEAST_OPEN_MAX = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a child ended: `error` is empty if it did what it should."""
+class WriteResult:
+    """How the writing of a file ended: `error` is empty if it succeeded."""
 
     error: str = ""
     copied_bytes: int = 0
 
 
 class Child:
-    """A process at work. Await `outcome` once."""
+    """A child process at work. Await `result` once."""
 
     def __init__(self, pid: int, pipe: int) -> None:
         self.pid = pid
         self._pipe = pipe
         self._status: int | None = None
 
-    async def outcome(self) -> Outcome:
-        said = bytearray()
+    async def result(self) -> WriteResult:
+        report = bytearray()
         os.set_blocking(self._pipe, False)
         while True:
             try:
@@ -55,16 +55,16 @@ class Child:
                 continue
             if not part:
                 break
-            said += part
+            report += part
         self._close_pipe()
-        # Nobody else has the other end, so the process is gone or just going.
+        # Only the child had the other end, so it has ended or is about to.
         status = self._wait()
         if os.WIFSIGNALED(status):
-            return Outcome(f"it was ended by {signal.Signals(os.WTERMSIG(status)).name}")
+            return WriteResult(f"it was killed by {signal.Signals(os.WTERMSIG(status)).name}")
         try:
-            return Outcome(**json.loads(said))
+            return WriteResult(**json.loads(report))
         except (ValueError, TypeError):
-            return Outcome(f"it ended with status {os.waitstatus_to_exitcode(status)}")
+            return WriteResult(f"it ended with status {os.waitstatus_to_exitcode(status)}")
 
     def _wait(self) -> int:
         if self._status is None:
@@ -77,26 +77,26 @@ class Child:
             self._pipe = -1
 
     def kill(self) -> None:
-        """End it and wait until it is gone: from here on it changes nothing."""
+        """Kill it and wait until it is gone, so that it changes nothing from here on."""
         if self._status is None:
             os.kill(self.pid, signal.SIGKILL)
             self._wait()
 
     def close(self) -> None:
-        """For the end of the server, when nobody awaits the outcome any more."""
+        """Kill it at the end of the server, when nothing awaits the result any more."""
         self.kill()
         self._close_pipe()
 
 
 def start_child(work: Callable[[], object]) -> Child:
-    """Fork a child that does `work` and has none of our files and sockets open.
+    """Fork a child that does `work`, with all files and sockets of the parent closed.
 
-    OSError if there can be no child.
+    OSError if the system cannot fork now.
     """
     reader, writer = os.pipe()
     try:
         with warnings.catch_warnings():
-            # Of threads that hold a lock: ours only ever wait for the disk.
+            # It warns of threads that hold a lock. Ours hold none while they wait for the disk.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
     except OSError:
@@ -112,12 +112,12 @@ def start_child(work: Callable[[], object]) -> Child:
 def _be_child(work: Callable[[], object], pipe: int) -> NoReturn:
     status = 1
     try:
-        # A collection would write to every object, and so copy all memory.
+        # A garbage collection would write to every object, and so copy all memory.
         gc.disable()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # Else clients would not see their connections end when the parent closes them.
+        # A connection ends for the client only when every process has closed it.
         os.closerange(3, pipe)
         os.closerange(pipe + 1, max(os.sysconf("SC_OPEN_MAX"), _LEAST_OPEN_MAX))
         error = ""
@@ -127,15 +127,15 @@ def _be_child(work: Callable[[], object], pipe: int) -> NoReturn:
             error = failure.strerror or str(failure)
         except BaseException as failure:
             error = repr(failure)
-        said = {"error": error, "copied_bytes": _own_memory()}
-        os.write(pipe, json.dumps(said).encode()[:4096])
+        report = {"error": error, "copied_bytes": _own_memory()}
+        os.write(pipe, json.dumps(report).encode()[:4096])
         status = bool(error)
     finally:
         os._exit(status)
 
 
 def _own_memory() -> int:
-    """Bytes of memory that this process does not share with its parent any more."""
+    """Return how many bytes of memory this process no longer shares with its parent."""
     try:
         text = Path("/proc/self/smaps_rollup").read_text()
     except OSError:

@@ -1,7 +1,7 @@
-"""Writing a file beside serving clients where no process can be forked.
+"""Writing a file while clients are served, where the system cannot fork.
 
-A slice of the data is put together, then written by another thread while the next turn
-runs. To the keeper this is what a forked child is.
+The data is encoded in slices, between turns; each slice is written by another thread while
+the next turn runs. A copier has the same interface as a forked child.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from pathlib import Path
 
 import trio
 
-from server.persistence.children import Outcome
+from server.persistence.children import WriteResult
 from server.persistence.files import SYNC_EVERY, sync_data, sync_directory, write_all
 from storage.copying import Copy
 
-# A slice of copying between two looks at the sockets.
+# How long encoding runs before clients are served for a moment.
 _SLICE_SECONDS = 0.003
 
 
 class Copier:
-    """Writes a copy of the data to a file; await `outcome` once."""
+    """Writes a copy of the data to a file; await `result` once."""
 
     def __init__(self, copy: Copy, temporary: Path, final: Path | None) -> None:
-        """A file that is whole and on disk gets its `final` name, if there is one."""
+        """When the file is complete and synced it is renamed to `final`, if given."""
         self.pid = os.getpid()
         self._copy = copy
         self._temporary = temporary
         self._final = final
-        self._ended = False
+        self._killed = False
 
-    async def outcome(self) -> Outcome:
+    async def result(self) -> WriteResult:
         try:
             await self._work()
         except OSError as failure:
-            return Outcome(failure.strerror or str(failure))
+            return WriteResult(failure.strerror or str(failure))
         except Exception as failure:
-            return Outcome(repr(failure))
+            return WriteResult(repr(failure))
         finally:
             self._copy.end()
-        return Outcome("it was given up" if self._ended else "")
+        return WriteResult("it was stopped" if self._killed else "")
 
     async def _work(self) -> None:
-        if self._ended:
+        if self._killed:
             return
         with self._temporary.open("wb", buffering=0) as file:
             unsynced = 0
@@ -52,23 +52,23 @@ class Copier:
                 unsynced += len(data)
                 sync = unsynced >= SYNC_EVERY or self._copy.finished
                 await trio.to_thread.run_sync(_write, file, data, sync)
-                if self._ended:
+                if self._killed:
                     return
                 if sync:
                     unsynced = 0
         if self._final is not None:
-            # Not by the thread: whoever gives the work up must be sure that nothing follows.
+            # Not in the thread: after `kill` returns, the file must not be replaced.
             os.replace(self._temporary, self._final)
             await trio.to_thread.run_sync(sync_directory, self._final.parent)
 
     def kill(self) -> None:
-        """End it: a thread may still be writing, but to a file that has no name any more."""
-        self._ended = True
+        """Stop. A thread may still be writing, but only to a file that has been unlinked."""
+        self._killed = True
         self._copy.end()
         self._temporary.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """For the end of the server, when nobody awaits the outcome any more."""
+        """Stop at the end of the server, when nothing awaits the result any more."""
         self.kill()
 
 

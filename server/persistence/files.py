@@ -1,8 +1,8 @@
 """Files of the data directory: their names, and how one is replaced.
 
-A file that others rely on is never written in place. It is written under another name,
-forced to disk, given its name, and the directory is forced to disk too: whenever the
-machine stops, either the old file is there or the new one.
+Snapshots, bases and manifests are never written in place. A file is written under another
+name, synced and renamed, then the directory is synced: whenever the machine stops, either the
+old file or the new one is there, complete.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 from commands.settings.settings import Settings
 from storage.aof.manifest import Manifest
 
-# A long file is forced to disk piece by piece, so that the last piece does not stall the
-# disk for everybody.
+# A long file is synced piece by piece, because one long sync at the end would slow down
+# every other use of the disk.
 SYNC_EVERY = 32 << 20
 
 
@@ -38,7 +38,7 @@ def manifest_path(settings: Settings) -> Path:
 
 
 def read_manifest(settings: Settings) -> Manifest | None:
-    """The manifest of the log, None if there is none; ManifestError if it is damaged."""
+    """Return the manifest of the log, if it exists; ManifestError if it is damaged."""
     try:
         text = manifest_path(settings).read_bytes()
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def write_manifest(settings: Settings, manifest: Manifest) -> None:
 
 
 def replace_file(path: Path, temporary: Path, chunks: Iterable[bytes]) -> int:
-    """Write a file as a whole; how many bytes it has. OSError leaves the old one."""
+    """Replace a file and return its new size. OSError leaves the old file."""
     try:
         size = write_file(temporary, chunks)
         os.replace(temporary, path)
@@ -66,7 +66,7 @@ def replace_file(path: Path, temporary: Path, chunks: Iterable[bytes]) -> int:
 
 
 def write_file(path: Path, chunks: Iterable[bytes]) -> int:
-    """Write a new file and force it to disk; how many bytes it has."""
+    """Write and sync a new file; return its size."""
     size = synced = 0
     with path.open("wb", buffering=0) as file:
         for chunk in chunks:
@@ -85,18 +85,18 @@ def write_all(descriptor: int, data: bytes) -> None:
         written += os.write(descriptor, memoryview(data)[written:])
 
 
-# Only the size and the bytes must be on disk; some systems cannot leave the rest out.
+# Syncs the bytes and the size only, where the system can leave out the other metadata.
 sync_data = getattr(os, "fdatasync", os.fsync)
 
 
 class DirectoryLock:
-    """Keeps two servers from writing the same log: the second is refused."""
+    """Keeps a second server from writing the same log."""
 
     def __init__(self) -> None:
         self._descriptor = -1
 
     def take(self, path: Path) -> bool:
-        """Whether the directory is ours now, until `release` or the end of the process."""
+        """Lock the directory until `release` or the end of the process; whether that worked."""
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +112,7 @@ class DirectoryLock:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory if it is missing, so that it is still there after a power cut."""
+    """Make a directory if it is missing, so that it survives a power failure."""
     if not path.is_dir():
         path.mkdir()
         sync_directory(path.absolute().parent)

@@ -1,4 +1,4 @@
-"""Looking into data files without serving them: what `redkeep check` and `export` stand on."""
+"""Reading data files without serving them, for `redkeep check` and `redkeep export`."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _MANIFEST = ".manifest"
 
 
 class NotFound(Exception):
-    """There is nothing to look into at a path."""
+    """A path has no data files."""
 
 
 @dataclass(slots=True)
 class FileReport:
-    """What one file is, and what is wrong with it."""
+    """The type of one file, its contents, and what is wrong with it."""
 
     path: Path
     kind: str
     facts: list[str] = field(default_factory=list)
     problem: str = ""
-    # How much of a damaged log can be loaded, and whether it is only cut off.
+    # How many bytes of a damaged log can be loaded, and whether it is only truncated.
     whole: int | None = None
     is_cut: bool = False
 
 
 @dataclass(slots=True)
 class Source:
-    """Files that are loaded together: a snapshot, or a log."""
+    """Files that are loaded together: a snapshot or a log."""
 
     title: Path
     files: list[Path]
@@ -50,7 +50,7 @@ class Source:
 
 
 def sources(path: Path) -> list[Source]:
-    """What there is at a path: a data directory, a log's directory, or a single file."""
+    """Find the data at a path: a data directory, a log's directory, or a single file."""
     if not path.exists():
         raise NotFound(f"{path} does not exist")
     if path.is_file():
@@ -74,7 +74,7 @@ def _log(manifest_file: Path) -> Source:
         return Source(manifest_file, [], str(error))
     files = [manifest_file.parent / file.name for file in manifest.files]
     missing = [file.name for file in files if not file.exists()]
-    problem = f"it lists files that are not there: {', '.join(missing)}" if missing else ""
+    problem = f"it lists files that do not exist: {', '.join(missing)}" if missing else ""
     return Source(manifest_file, [file for file in files if file.exists()], problem)
 
 
@@ -82,7 +82,7 @@ def _log(manifest_file: Path) -> Source:
 
 
 def examine(path: Path, progress: Callable[[int, int], None]) -> FileReport:
-    """Read a file from its beginning to its end."""
+    """Read a whole file; `progress` is told how many bytes of how many are read."""
     size = path.stat().st_size
     if size == 0:
         return FileReport(path, "log", ["no requests"])
@@ -138,22 +138,22 @@ def _examine_log(report: FileReport, start: int, progress: Callable[[int], None]
     report.facts.append(f"{requests:,} requests")
 
 
-# --- all data together -----------------------------------------------------------------------
+# --- the whole data ------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Contents:
-    """What is in the data."""
+    """A summary of the data."""
 
-    # By number of database: the keys of each type.
+    # By the number of the database: how many keys of each type.
     types: dict[int, dict[str, int]]
     with_deadline: int
-    # Bytes of memory (about), elements, database, key, type; the largest first.
+    # Approximate bytes of memory, elements, database, key, type; the largest first.
     largest: list[tuple[int, int, int, bytes, str]]
 
 
 def load(source: Source, progress: Callable[[int, int], None]) -> tuple[Keyspace, str]:
-    """The data, as far as it can be loaded, and what stopped it."""
+    """Return the data as far as it can be loaded, and the problem that stopped loading."""
     instance = _scratch()
     loader = Loader(instance)
     problem = source.problem
@@ -172,7 +172,7 @@ def _is_snapshot(source: Source) -> bool:
 
 
 def _scratch() -> Instance:
-    """An instance that reads but never changes files, and takes as many databases as come."""
+    """Return an instance that never changes files and has room for any number of databases."""
     settings = Settings()
     settings.set(Settings.aof_load_truncated, False)
     settings.set(Settings.databases, 1024)

@@ -1,12 +1,12 @@
-"""From files to keys: the log if there is one and it is wanted, else the snapshot.
+"""Loading data files: the log if the settings turn it on and it exists, else the snapshot.
 
 Loading is a generator that pauses every few milliseconds, so that a server can answer
-LOADING meanwhile; whoever has nobody to answer just runs it to its end. Nothing is written
-before all has been read, and then only the end of a log that was cut off is taken away,
-where the settings allow that. A file that cannot be trusted is refused, by name.
+LOADING meanwhile; other callers run it to its end. Loading changes no file, except that the
+unfinished end of a truncated log is removed, after everything else was read and if the
+settings allow it. A damaged file is refused, and the error names it.
 
-While a log is read, time stands at zero: a key that had a deadline was alive when the
-commands on it ran, and what ran out then is removed by the log itself.
+While a log is replayed the time is zero: a key that had a deadline was alive when the
+commands on it ran, and the log itself deletes what expired.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SNAPSHOT_MARKS = (b"REDIS", b"VALKEY")
 
 
 class LoadError(Exception):
-    """Why the data cannot be loaded, for a person to act on."""
+    """The data cannot be loaded. The text says why and what to do about it."""
 
 
 def starts_with_snapshot(path: Path) -> bool:
@@ -49,7 +49,7 @@ def starts_with_snapshot(path: Path) -> bool:
 
 
 class Loader:
-    """Loads an instance's data, and tells the instance's state how far it is."""
+    """Loads an instance's data, and keeps count of the progress in the instance's state."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -58,10 +58,10 @@ class Loader:
         self._context = Context(instance, instance.internal_client())
         self._done_before = 0
 
-    # --- what there is -------------------------------------------------------------------
+    # --- finding the files -------------------------------------------------------------------
 
     def find(self) -> list[Path] | None:
-        """The files to load, in order; None if there are none. LoadError if one is missing."""
+        """Return the files to load, in order, or None; LoadError if one is missing."""
         files: list[Path] | None = None
         if self._settings.appendonly:
             files = self._find_log()
@@ -70,14 +70,14 @@ class Loader:
         return files
 
     def manifest(self) -> Manifest | None:
-        """The manifest, LoadError if it is damaged or names files that are not there."""
+        """Return the manifest; LoadError if it is damaged or lists files that do not exist."""
         path = manifest_path(self._settings)
         try:
             manifest = read_manifest(self._settings)
         except ManifestError as error:
             raise LoadError(
-                f"{path}, {error}. It should list the files of the log; restore it from a "
-                f"backup, or see what is there with: redkeep check {path.parent}"
+                f"{path}, {error}. It lists the files of the log. Restore it from a "
+                f"backup, or inspect the directory with: redkeep check {path.parent}"
             ) from None
         except OSError as error:
             raise LoadError(f"cannot read {path}: {error.strerror}") from None
@@ -85,7 +85,7 @@ class Loader:
             if not (log_directory(self._settings) / file.name).exists():
                 raise LoadError(
                     f"{path} lists {file.name}, which is not in {path.parent}. Restore that "
-                    "file from a backup; without it the data would not be whole"
+                    "file from a backup; without it the data would be incomplete"
                 )
         return manifest
 
@@ -100,7 +100,7 @@ class Loader:
         return [log_directory(self._settings) / file.name for file in manifest.files]
 
     def single_file(self) -> Path | None:
-        """A log from before Redis 7: one file, in the data directory itself."""
+        """Return the log of Redis 6 and older: one file, in the data directory itself."""
         path = Path(self._settings.dir) / self._settings.appendfilename
         return path if path.is_file() else None
 
@@ -111,7 +111,7 @@ class Loader:
     ) -> Iterator[None]:
         """Load these files, pausing every few milliseconds; LoadError if one is damaged.
 
-        `as_log` says whether they are a log; without it, all but the snapshot file is.
+        `as_log` says whether they are a log; by default all files but the snapshot are.
         """
         state = self._instance.persistence
         keyspace = self._keyspace
@@ -131,18 +131,18 @@ class Loader:
                     yield
                 self._done_before += path.stat().st_size
             if as_log:
-                self._let_time_go_on()
+                self._stamp_accesses()
         finally:
             keyspace.expiry_paused = paused
             keyspace.journal = journal
             keyspace.refresh_now()
             state.end_load()
-        state.saved_dirty = keyspace.dirty
+        state.matches_files(keyspace.dirty)
 
     def _load_file(
         self, path: Path, as_log: bool, *, is_last: bool, replace: bool
     ) -> Iterator[int]:
-        """How many bytes of the file are done, time after time."""
+        """Load one file; yield now and then how many of its bytes are loaded."""
         try:
             start = 0
             if not as_log or starts_with_snapshot(path):
@@ -153,7 +153,7 @@ class Loader:
             raise LoadError(f"cannot read {path}: {error.strerror}") from None
 
     def _load_snapshot(self, path: Path, as_log: bool, replace: bool) -> Generator[int, None, int]:
-        """The same for a snapshot; returns where it ends."""
+        """Load a snapshot in the same way; return where it ends."""
         state = self._instance.persistence
         with path.open("rb") as file:
             reader = rdb.SnapshotReader(
@@ -172,8 +172,7 @@ class Loader:
                 ) from None
             except MemoryError:
                 raise LoadError(f"{path} does not fit into memory") from None
-        state.loaded_keys += reader.loaded.keys
-        state.expired_at_load += reader.loaded.expired
+        state.count_loaded(reader.loaded.keys, reader.loaded.expired)
         return reader.loaded.end
 
     def _load_requests(self, path: Path, start: int, is_last: bool) -> Iterator[int]:
@@ -193,13 +192,13 @@ class Loader:
                 cut = error
             except LogError as error:
                 raise LoadError(
-                    f"{path} is damaged: {error}. Nothing was changed. Make a copy of it, and "
-                    f"see what is wrong with: redkeep check {path}"
+                    f"{path} is damaged: {error}. Nothing was changed. Make a copy of it, then "
+                    f"inspect it with: redkeep check {path}"
                 ) from None
         removed = path.stat().st_size - cut.whole
         os.truncate(path, cut.whole)
         logger.warning(
-            "%s was cut off: its last %d bytes, an unfinished write, were removed", path, removed
+            "%s was truncated: removed its last %d bytes, an incomplete write", path, removed
         )
 
     def _check_may_cut(self, path: Path, error: LogTruncated, is_last: bool) -> None:
@@ -210,7 +209,7 @@ class Loader:
             )
         if not self._settings.aof_load_truncated:
             raise LoadError(
-                f"{path} is cut off: {error}. To drop what is unfinished, set "
+                f"{path} is truncated: {error}. To drop the incomplete write, set "
                 f"'aof-load-truncated yes' or use: redkeep check --fix {path}"
             )
 
@@ -218,7 +217,7 @@ class Loader:
 
     @contextmanager
     def _timeless(self) -> Iterator[None]:
-        """While in here no deadline is past. Everybody else sees the real time."""
+        """Set the time to zero, so that no key expires, and back to the real time afterwards."""
         self._keyspace.now = 0
         try:
             yield
@@ -234,19 +233,19 @@ class Loader:
             if found is None or not found.command.accepts(len(argv)):
                 name = argv[0][:64].decode("latin-1")
                 raise LoadError(
-                    f"{path} is damaged, or comes from a server with other commands: near byte "
-                    f"{reader.whole} there is a request '{name}' of {len(argv)} words, which is "
-                    "unknown here. Nothing was changed"
+                    f"{path} is damaged, or comes from a server with other commands: the request "
+                    f"'{name}' of {len(argv)} words near byte {reader.whole} is unknown here. "
+                    "Nothing was changed"
                 )
             try:
                 found.handler(ctx, argv)
             except (CommandError, WrongType) as error:
-                # As it was when it was logged: then it changed nothing.
+                # It failed in the same way when it was logged, and changed nothing then either.
                 logger.debug("%s: %r failed: %s", path, argv[0], error)
         self._keyspace.ready.clear()
 
-    def _let_time_go_on(self) -> None:
-        """What was touched while time stood still was touched now."""
+    def _stamp_accesses(self) -> None:
+        """Date accesses during the replay, when the time was zero, at the present."""
         now = self._keyspace.refresh_now()
         for database in self._keyspace.databases:
             accessed = database.accessed

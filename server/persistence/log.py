@@ -1,33 +1,49 @@
-"""The log while it is written: what a turn has changed is in the file before its replies leave.
+"""The log while it is written: a turn's changes are in the file before its replies are sent.
 
-At the end of each turn `append` writes what the journal has gathered, at once and for all
-commands of the turn together. What follows depends on `appendfsync`:
+At the end of each turn `append` takes what the journal has gathered, one batch for all
+commands of the turn, and writes it. The rest depends on `appendfsync`:
 
-- *always*: the file is forced to disk too. Until that has succeeded the turn's replies are
-  held back, however long it takes, so nothing is acknowledged that could be lost.
-- *everysec*: another thread forces the file to disk once a second. A disk that cannot keep
-  up first makes us wait with writing, for two seconds; then we write all the same, and are
-  stopped by the system until it has caught up. That is the back-pressure of Redis.
-- *no*: the system forces the file to disk when it likes.
+  policy        at the end of a turn             replies of the turn       sync
+  ALWAYS        write and sync                   held until synced         serving thread
+  EVERY_SECOND  write; if a sync is running,     sent                      background thread,
+                wait up to two seconds for it                              once a second
+  NEVER         write                            sent                      the system's choice
 
-When writing fails (mostly because the disk is full), what was written of it is taken back,
-writes are refused with MISCONF, and it is tried again every second.
+The two seconds are Redis' back-pressure: the system blocks a write to a file that is being
+synced, so the batch is kept in memory first. When the time is up it is written all the same,
+and the server stands still until the sync ends.
+
+Which bytes of a file are synced is the state of a `LogFile`; which files are open, and why, is
+the state of `OpenFiles`. The remaining state is derived from positions, which count batches:
+`status.position` was taken, `_written_position` is in the files, and `status.synced_position`
+survives a power failure.
+
+  failure                what happens                                retried
+  write fails            what was written of it is cut off           every second, by `tick`
+  sync fails, ALWAYS     the batch is cut off and written again      every second, by `tick`
+  background sync fails  the file becomes FAILED                     every second, by `run`
+
+Until the retry succeeds, writes are refused with MISCONF, and under ALWAYS the replies of the
+turns concerned are held. Only the batch whose sync failed can be written again. What was
+written before it without a sync (EVERY_SECOND, or no-appendfsync-on-rewrite) is no longer in
+memory: if the system dropped it, a later sync succeeds without it.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
-from functools import partial
+from enum import Enum
 from pathlib import Path
 
 import trio
 
 from commands.instance.instance import Instance
 from commands.settings.settings import Settings
-from server.persistence.files import sync_data
+from server.persistence.disk import Disk
+from server.persistence.log_file import FileState, LogFile
+from server.persistence.open_files import OpenFiles
 from storage.aof.encoder import encode, timestamp
 from storage.journal import Journal
 
@@ -35,281 +51,354 @@ logger = logging.getLogger("redkeep")
 
 _RETRY_SECONDS = 1.0
 _SYNC_SECONDS = 1.0
-# How long writing waits for a disk that is still busy with the last fsync.
+# How long a write waits for a sync that is still running.
 _PATIENCE_SECONDS = 2.0
 
 
-class Log:
-    """The end of the log: an open file, and what is not in it yet."""
+class FsyncPolicy(Enum):
+    """The values of `appendfsync`."""
 
-    def __init__(self, instance: Instance, on_synced: Callable[[], None]) -> None:
-        self._instance = instance
-        self._state = instance.persistence
+    ALWAYS = "always"
+    EVERY_SECOND = "everysec"
+    NEVER = "no"
+
+
+class BackgroundSync:
+    """One sync of one file by another thread."""
+
+    def __init__(self, file: LogFile, position: int | None) -> None:
+        self.file = file
+        # If it succeeds, all batches up to here are synced; None for a retired file.
+        self.position = position
+        self.succeeded = False
+        self.error: OSError | None = None
+
+    def run(self) -> None:
+        try:
+            self.file.sync_in_background()
+        except OSError as error:
+            self.error = error
+        else:
+            self.succeeded = True
+
+
+class Log:
+    """Batches on their way to the open files, and when these are synced."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        disk: Disk,
+        on_synced: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`on_synced` is called between two turns when more of the log was synced."""
+        self._keyspace = instance.keyspace
+        self._persistence = instance.persistence
+        self._status = instance.persistence.log
         self._settings = instance.settings
-        self._journal = Journal()
-        self._descriptor = -1
-        # Files that were written before this one and may not be on disk yet.
-        self._retired: list[int] = []
-        # Encoded but not written; nearly always nothing.
-        self._pending: list[bytes] = []
-        self._size = 0
-        # How much of the file was written, and is to be forced to disk, by nobody yet.
-        self._unsynced = False
-        # How much of what was gathered is in the file; see `Persistence.log_gathered`.
-        self._written = 0
-        self._syncing = False
-        self._synced_at = 0.0
-        self._postponed_since: float | None = None
-        self._retry_at = 0.0
-        self._last_timestamp = 0
-        self._wake = trio.Event()
-        # Called between two turns when more of the log is on disk.
         self._on_synced = on_synced
-        # What is not written yet was gathered in this turn, though not at its end.
-        self._holding = False
-        self._always = self._every_second = False
+        self._monotonic = monotonic
+        self._journal = Journal()
+        self._files = OpenFiles(disk)
+        # Encoded but not written; nearly always empty.
+        self._pending: list[bytes] = []
+        self._written_position = self._status.position
+        # The position at the end of the last turn.
+        self._turn_position = self._status.position
+        # The file's size that the status includes.
+        self._counted_size = 0
+        self._policy = FsyncPolicy.EVERY_SECOND
+        # Since when pending batches wait for a running sync.
+        self._postponed_since: float | None = None
+        self._retry_at = float("-inf")
+        self._last_timestamp = 0
+        # Wakes `run`, which began its last sync at this time.
+        self._wake = trio.Event()
+        self._sync_began_at = float("-inf")
         self._settings.on_change(Settings.appendfsync, self._follow_policy)
 
     def _follow_policy(self, policy: str) -> None:
-        self._always, self._every_second = policy == "always", policy == "everysec"
-        # A file that nobody forces to disk any more cannot fail to be.
-        self._sync_failed = False
+        self._policy = FsyncPolicy(policy)
 
     # --- opening and closing -------------------------------------------------------------
 
     def open(self, path: Path) -> None:
-        """Append to this file from now on; to another one before, if there was any."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._retire()
-        self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
-        self._journal.forget_database()
-        self._instance.keyspace.journal = self._journal
+        """Append to this file from now on; the current one, if there is one, is retired.
 
-    def _retire(self) -> None:
-        if self._descriptor < 0:
-            return
-        if self._unsynced or self._syncing:
-            self._retired.append(self._descriptor)
-            self._wake.set()
-        else:
-            os.close(self._descriptor)
-        self._descriptor = -1
-        self._unsynced = False
+        OSError if the file cannot be opened; then nothing has changed.
+        """
+        assert not self._pending, "pending batches belong to the current file"
+        self._files.open(path)
+        # A retired file has to be synced.
+        self._wake.set()
+        self._begin_file()
+
+    def restart(self, path: Path) -> None:
+        """Begin the log anew in this file: a base that holds all data up to now will follow.
+
+        Batches that are not written are discarded: replayed on top of that base, they would
+        change the data a second time. OSError if the file cannot be opened; then nothing has
+        changed.
+        """
+        self._files.restart(path)
+        self._gather()
+        self._discard_pending()
+        # The log counts only when that base is on disk, and these batches are then, too.
+        self._status.synced(self._status.position)
+        self._begin_file()
+
+    def _begin_file(self) -> None:
+        self._counted_size = self._files.current.size
+        self._journal.forget_database()
+        self._keyspace.journal = self._journal
+        self._status.turn_on()
+
+    def drop_retired(self) -> None:
+        """A new base holds what is in the retired files."""
+        self._files.drop_retired()
+        self._tell_synced(None)
 
     def close(self) -> None:
-        """Write and force to disk what there is, and keep no log any more."""
-        self._instance.keyspace.journal = None
-        if self._descriptor >= 0:
+        """Write and sync everything, then turn the log off."""
+        if not self._files.is_closed:
             try:
                 self.finish()
             except OSError as error:
-                logger.error("The end of the log could not be written: %s", error.strerror)
-            self._retire()
+                logger.error(
+                    "Cannot write and sync the end of the log %s: %s. Closing it anyway: %d bytes "
+                    "are not written, and what is not synced may not survive a power failure",
+                    self._files.current.path, error.strerror, self._status.buffered_bytes,
+                )  # fmt: skip
+            self._files.retire()
+            self._wake.set()
+        self._keyspace.journal = None
+        # The next log begins with a base, which will hold these batches.
+        self._discard_pending()
+        self._status.turn_off()
+        self._recover()
+
+    def _discard_pending(self) -> None:
         self._pending = []
-        self._state.log_buffered = 0
-        # What could not be written will be in the base of the next log.
-        self._written = self._state.log_synced = self._state.log_gathered
-        self._recovered()
+        self._status.written(0, buffered_bytes=0)
+        self._written_position = self._status.position
 
     def finish(self) -> None:
-        """Write everything and force it to disk; OSError if that cannot be done."""
+        """Write and sync everything, under every policy; OSError if that fails."""
         self._gather()
-        self._write()
-        sync_data(self._descriptor)
-        self._unsynced = False
-        self._state.log_synced = self._written
+        self._write_and_sync(sync=True)
 
     # --- turns ---------------------------------------------------------------------------
 
     def append(self) -> bool:
-        """Write what has changed since; False if replies must wait for the disk."""
-        if not self._journal:
-            holding, self._holding = self._holding, False
-            return not holding
-        self._holding = False
-        self._gather()
-        if self._state.log_error:
-            return not self._always
-        return self._advance() or not self._always
+        """Write what the turn has changed; False if its replies must wait for the disk."""
+        if self._journal:
+            self._gather()
+            if not self._status.error:
+                self._write_out()
+        began_at, self._turn_position = self._turn_position, self._status.position
+        return began_at == self._turn_position or self._is_safe()
 
-    def settle(self) -> bool:
-        """Write what this turn has changed so far, because another file is to follow."""
+    def flush(self) -> bool:
+        """Write what this turn has changed so far, even if a running sync delays that.
+
+        Returns whether everything is written, and under ALWAYS synced.
+        """
         self._gather()
-        written = self._advance(force=True) and not self._pending
-        self._holding = not written and self._always
-        return written
+        return self._write_out(patient=False)
 
     def tick(self) -> bool:
-        """Try again what could not be done; whether nothing is open any more."""
-        if self._unsynced and self._every_second and self._may_sync:
-            # It was not to be when it was written, and perhaps nothing is written any more.
+        """Retry what failed; whether the replies that are held may be sent."""
+        if self._next_to_sync() is not None:
+            # It may not have been allowed when the file was written.
             self._wake.set()
-        if not self._pending and not (self._always and self._unsynced):
-            if not self._sync_failed:
-                self._recovered()
+        always = self._policy is FsyncPolicy.ALWAYS
+        if not self._pending and not (always and self._files.needs_sync()):
+            self._recover_if_healthy()
             return True
-        if time.monotonic() < self._retry_at:
-            return False
-        return self._advance()
+        if self._monotonic() >= self._retry_at:
+            self._write_out()
+        return self._is_safe()
+
+    def _is_safe(self) -> bool:
+        """Whether all replies may be sent."""
+        if self._policy is not FsyncPolicy.ALWAYS:
+            return True
+        status = self._status
+        if self._persistence.fsync_allowed:
+            return status.synced_position == status.position
+        return self._written_position == status.position
 
     def _gather(self) -> None:
         requests = self._journal.take()
         if not requests:
             return
         if self._settings.aof_timestamp_enabled:
-            now = self._instance.keyspace.now // 1000
+            now = self._keyspace.now // 1000
             if now != self._last_timestamp:
                 self._last_timestamp = now
                 self._pending.append(timestamp(now))
         self._pending.append(encode(requests))
-        self._state.log_gathered += 1
-        self._state.log_buffered = sum(map(len, self._pending))
+        self._status.batch_taken(sum(map(len, self._pending)))
 
-    def _advance(self, *, force: bool = False) -> bool:
-        """Write, and force to disk what must be now. False if it was not to be.
+    # --- writing -------------------------------------------------------------------------
 
-        `force` writes even if that has to wait for a busy disk.
+    def _write_out(self, *, patient: bool = True) -> bool:
+        """Write what is pending and sync it if the policy says so; whether that succeeded.
+
+        If `patient`, a write that a running sync would delay is put off, which counts as
+        success.
         """
-        if self._every_second and self._syncing and not force and not self._waited_enough():
+        file = self._files.current
+        every_second = self._policy is FsyncPolicy.EVERY_SECOND
+        if patient and every_second and file.state.in_background and self._should_wait():
             self._wake.set()
             return True
-        size = self._size
+        always = self._policy is FsyncPolicy.ALWAYS
         try:
-            data = self._write()
-            if self._always and self._may_sync:
-                self._sync_now(data, size)
+            self._write_and_sync(sync=always and self._persistence.fsync_allowed)
         except OSError as error:
-            self._failed(error)
+            self._fail(error, file)
             return False
-        if not self._sync_failed:
-            self._recovered()
-        if self._unsynced and self._every_second and not self._wake.is_set():
+        self._recover_if_healthy()
+        if every_second and file.state.needs_sync:
             self._wake.set()
         return True
 
-    def _waited_enough(self) -> bool:
-        """Whether to write though the disk is busy: it would stop us until it is done."""
-        now = time.monotonic()
+    def _should_wait(self) -> bool:
+        """Whether a write may still wait for the running sync."""
+        now = self._monotonic()
         if self._postponed_since is None:
             self._postponed_since = now
-            return False
         if now - self._postponed_since < _PATIENCE_SECONDS:
-            return False
-        self._state.delayed_syncs += 1
-        logger.warning("Forcing the log to disk takes too long; the disk may be busy")
-        return True
+            return True
+        self._status.sync_delayed()
+        logger.warning(
+            "An fsync of the log has been running for more than %.0f seconds; the disk is slow "
+            "or busy. Writing to the log without waiting any longer, which may block the server",
+            _PATIENCE_SECONDS,
+        )
+        return False
 
-    def _write(self) -> bytes:
-        """Write all that is pending; OSError if not all of it can be."""
-        pending = self._pending
+    def _write_and_sync(self, *, sync: bool) -> None:
+        """Write all that is pending, and sync all files if `sync`.
+
+        OSError if that fails. What is not in the file then is pending again.
+        """
+        file, data = self._files.current, b"".join(self._pending)
+        size, position = file.size, self._written_position
         self._postponed_since = None
-        if not pending:
-            return b""
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
-        written = 0
+        if data:
+            try:
+                file.write(data)
+            finally:
+                self._keep_rest(data, size)
+            self._written_position = self._status.position
+        if not sync:
+            return
         try:
-            written = os.write(self._descriptor, data)
-            while written < len(data):
-                written += os.write(self._descriptor, memoryview(data)[written:])
+            self._files.sync()
         except OSError:
-            if written:
-                self._take_back(written, self._size, data)
+            # Under the other policies the batch stays: its replies may have been sent, and
+            # the file survives a crash of this process even if it is not synced.
+            if data and self._policy is FsyncPolicy.ALWAYS:
+                file.undo(size)
+                self._keep_rest(data, size)
+                if self._pending:
+                    self._written_position = position
             raise
-        self._pending = []
-        self._unsynced = True
-        self._written = self._state.log_gathered
-        self._state.log_buffered = 0
-        self._grow(written)
-        return data
+        self._status.synced(self._written_position)
 
-    def _grow(self, by: int) -> None:
-        self._size += by
-        self._state.log_size += by
+    def _keep_rest(self, data: bytes, size: int) -> None:
+        """Keep the end of the data that a file that had `size` bytes before does not hold."""
+        file = self._files.current
+        rest = data[file.size - size :]
+        self._pending = [rest] if rest else []
+        self._status.written(file.size - self._counted_size, len(rest))
+        self._counted_size = file.size
 
-    def _sync_now(self, data: bytes, size: int) -> None:
-        try:
-            sync_data(self._descriptor)
-        except OSError:
-            # The system may have dropped what it could not write, and say next time that
-            # all is well: it has to be given the data again.
-            if data:
-                self._take_back(len(data), size, data)
-            raise
-        self._unsynced = self._sync_failed = False
-        self._state.log_synced = self._written
+    # --- failures ------------------------------------------------------------------------
 
-    def _take_back(self, written: int, size: int, data: bytes) -> None:
-        """Make the file as long as it was: a log that ends inside a request is cut off."""
-        self._written = self._state.log_synced
-        try:
-            os.ftruncate(self._descriptor, size)
-        except OSError as error:
-            logger.error("What was written of the log cannot be taken back: %s", error.strerror)
-            self._grow(size + written - self._size)
-            self._pending = [data[written:]]
-        else:
-            self._grow(size - self._size)
-            self._pending = [data]
+    def _fail(self, error: OSError, file: LogFile) -> None:
+        self._retry_at = self._monotonic() + _RETRY_SECONDS
+        text = error.strerror or str(error)
+        if self._status.error != text.encode():
+            logger.error(
+                "Cannot write or sync the log %s: %s. Refusing writes and retrying every second",
+                file.path, text,
+            )  # fmt: skip
+            self._status.failed(text.encode())
 
-    def _failed(self, error: OSError) -> None:
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
-        text = (error.strerror or str(error)).encode()
-        if self._state.log_error != text:
-            logger.error("Writing the log failed: %s. Writes are refused", error.strerror)
-            self._state.log_failed(text)
+    def _recover_if_healthy(self) -> None:
+        if not self._status.error or self._pending:
+            return
+        # With NEVER nothing promises that the current file is synced.
+        if not self._files.has_failed(with_current=self._policy is not FsyncPolicy.NEVER):
+            self._recover()
 
-    def _recovered(self) -> None:
-        if self._state.log_error:
-            logger.warning("The log can be written again")
-            self._state.log_recovered()
+    def _recover(self) -> None:
+        if self._status.error:
+            logger.warning("The log works again. Accepting writes")
+            self._status.recovered()
 
-    # --- forcing to disk, beside the serving thread -----------------------------------------
+    # --- syncing in the background ---------------------------------------------------------
 
-    @property
-    def _may_sync(self) -> bool:
-        """Not while a child writes its own file, if the settings say so."""
-        state = self._state
-        return not self._settings.no_appendfsync_on_rewrite or (
-            state.snapshot.started is None and state.rewrite.started is None
+    def _next_to_sync(self) -> LogFile | None:
+        every_second = self._policy is FsyncPolicy.EVERY_SECOND
+        return self._files.next_to_sync(
+            with_current=every_second and self._persistence.fsync_allowed
         )
 
+    def begin_sync(self) -> BackgroundSync | None:
+        """Begin a background sync if one is needed; `run` it in a thread, then `end_sync`."""
+        file = self._next_to_sync()
+        if file is None:
+            return None
+        file.begin_background_sync()
+        self._status.sync_began()
+        is_current = not self._files.is_closed and file is self._files.current
+        return BackgroundSync(file, self._written_position if is_current else None)
+
+    def end_sync(self, sync: BackgroundSync) -> None:
+        self._status.sync_ended()
+        if not self._files.end_background_sync(sync.file, succeeded=sync.succeeded):
+            return
+        if sync.succeeded:
+            self._recover_if_healthy()
+            self._tell_synced(sync.position)
+        elif sync.error is not None and self._files.is_closed:
+            logger.warning(
+                "Cannot sync %s after the log was turned off: %s. Its last writes may not "
+                "survive a power failure", sync.file.path, sync.error.strerror,
+            )  # fmt: skip
+        elif sync.error is not None:
+            self._fail(sync.error, sync.file)
+            self._wake.set()
+
+    def _tell_synced(self, position: int | None) -> None:
+        """Count batches up to this position, which the current file has synced, as synced."""
+        if self._files.is_closed or not self._files.all_before_are_synced:
+            return
+        if self._files.current.state is FileState.CLEAN:
+            position = self._written_position
+        if position is not None:
+            self._status.synced(position)
+            self._on_synced()
+
     async def run(self) -> None:
-        """Force the log to disk once a second, while anything was written."""
+        """Sync retired files, and with EVERY_SECOND the current one, once a second."""
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
-            await trio.sleep(max(0.0, self._synced_at + _SYNC_SECONDS - trio.current_time()))
-            while self._retired:
-                descriptor = self._retired.pop()
-                await self._sync(descriptor)
-                os.close(descriptor)
-            written = self._written
-            if self._every_second and self._may_sync:
-                if self._unsynced:
-                    self._unsynced = False
-                    await self._sync(self._descriptor)
-                if not self._sync_failed:
-                    # A log that was closed meanwhile has come further.
-                    self._state.log_synced = max(written, self._state.log_synced)
-                    self._on_synced()
-            if self._pending and not self._state.log_error:
-                self._advance()
-
-    async def _sync(self, descriptor: int) -> None:
-        self._synced_at = trio.current_time()
-        self._syncing = True
-        self._state.syncs_running += 1
-        try:
-            await trio.to_thread.run_sync(partial(sync_data, descriptor))
-        except OSError as error:
-            self._failed(error)
-            self._unsynced = self._sync_failed = True
-            self._wake.set()
-        else:
-            self._sync_failed = False
-            if not self._pending:
-                self._recovered()
-        finally:
-            self._syncing = False
-            self._state.syncs_running -= 1
+            await trio.sleep(max(0.0, self._sync_began_at + _SYNC_SECONDS - trio.current_time()))
+            while (sync := self.begin_sync()) is not None:
+                self._sync_began_at = trio.current_time()
+                try:
+                    await trio.to_thread.run_sync(sync.run)
+                finally:
+                    self.end_sync(sync)
+                # Retired files follow each other at once, the current file comes last.
+                if not sync.succeeded or sync.position is not None:
+                    break
+            if self._pending and not self._status.error:
+                self._write_out()

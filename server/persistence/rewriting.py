@@ -1,9 +1,9 @@
-"""The log's files: begun, written anew, and switched without losing a request.
+"""The files of the log on disk: begun, rewritten, and switched without losing a request.
 
-A rewrite first lets the log go on in a new increment, then has a child write all data as it
-is at that moment as a new base. Once that is on disk, a new manifest makes it and the new
-increment the log; what came before is history and is removed. Whenever the machine stops,
-one manifest or the other names a whole log.
+A rewrite starts by switching the log to a new increment, which a new manifest adds. Then all
+data, as it is at that moment, is written to a new base. Once that is on disk, another manifest
+replaces the old base and the increments before the switch; they are removed. Whenever the
+machine stops, the manifest on disk names a complete log.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ logger = logging.getLogger("redkeep")
 
 
 class LogFiles:
-    """The files of the log that is being written."""
+    """The base, the increments and the manifest of the log that is being written."""
 
     def __init__(self, instance: Instance, log: Log) -> None:
         self._instance = instance
         self._settings = instance.settings
-        self._state = instance.persistence
+        self._status = instance.persistence.log
         self._log = log
         self._manifest = Manifest(self._settings.appendfilename)
         # While the log is being turned on: an increment that no manifest names yet.
         self._first_increment: Path | None = None
-        # What kind of base is being written: the setting may be changed meanwhile.
+        # The kind of base that is being written: the setting may change meanwhile.
         self._suffix = "rdb"
 
     @property
@@ -49,13 +49,13 @@ class LogFiles:
 
     @property
     def turning_on(self) -> bool:
-        """Whether the log is not whole yet: its first base is still being written."""
+        """Whether the log is incomplete because its first base is still to be written."""
         return self._first_increment is not None
 
     # --- at the start ----------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Go on with the log that was loaded, or begin one with the data as it is."""
+        """Continue the log that was loaded, or begin one from the data; OSError."""
         make_directory(self._directory)
         manifest = read_manifest(self._settings)
         single = Path(self._settings.dir) / self._settings.appendfilename
@@ -68,11 +68,11 @@ class LogFiles:
         self._remove_history()
         if not manifest.increments:
             self._set_manifest(self._with_new_increment())
-        self._open_last()
-        self._measure()
+        self._open_last_increment()
+        self._count_size()
 
     def _adopt(self, single: Path) -> Manifest:
-        """Take a log of one file, as before Redis 7, into the directory as its base."""
+        """Move a log of one file, as before Redis 7, into the directory as its base."""
         moved = self._directory / single.name
         with suppress(FileExistsError):
             os.link(single, moved)
@@ -82,91 +82,85 @@ class LogFiles:
         return manifest
 
     def _begin(self) -> None:
-        temporary = self.temporary(os.getpid())
+        temporary = self.temporary_base(os.getpid())
         self._choose_suffix()
         write_base(self._instance, self._instance.keyspace, temporary)
         self._install(temporary, self._with_new_increment(), keep=1)
-        self._open_last()
-        self._measure()
+        self._open_last_increment()
+        self._count_size()
 
-    def _open_last(self) -> None:
+    def _open_last_increment(self) -> None:
         self._log.open(self._directory / self._manifest.increments[-1].name)
-        self._state.logging = True
 
-    def _measure(self) -> None:
-        """Tell that the log is whole, and how long it is, all files together."""
-        sizes = {
-            file: (self._directory / file.name).stat().st_size for file in self._manifest.files
-        }
-        self._state.log_size = sum(sizes.values())
-        self._state.log_base_size = self._state.log_size
-        self._state.log_whole = self._state.logging
+    def _count_size(self) -> None:
+        """Note that the log is complete, and the size of all its files together."""
+        self._status.completed(
+            sum((self._directory / file.name).stat().st_size for file in self._manifest.files)
+        )
 
     # --- rewriting -------------------------------------------------------------------------
 
-    def before_rewrite(self) -> None:
-        """Let the log go on in a new file. OSError if that cannot be; then nothing changed."""
+    def prepare(self) -> None:
+        """Switch the log to a new increment, before the data is copied.
+
+        OSError or ManifestError if that is not possible; then the log stays as it is.
+        """
         make_directory(self._directory)
         self._choose_suffix()
         if not self._settings.appendonly:
-            # BGREWRITEAOF without a log: only what one could begin with is written.
+            # BGREWRITEAOF while the log is off: only a base is written.
             self._manifest = read_manifest(self._settings) or self._manifest
-        elif not self._state.logging:
-            # What is on disk of an earlier log stays valid until the new one is whole.
+        elif not self._status.enabled:
+            # The files of an earlier log stay valid until the new one is complete.
             self._manifest = read_manifest(self._settings) or self._manifest
-            self._first_increment = self._directory / f"temp-{self._manifest.prefix}.incr"
-            self._first_increment.unlink(missing_ok=True)
-            self._log.open(self._first_increment)
-            self._state.logging = True
+            increment = self._directory / f"temp-{self._manifest.prefix}.incr"
+            increment.unlink(missing_ok=True)
+            self._log.open(increment)
+            self._first_increment = increment
         elif self._first_increment is not None:
-            # A retry: what was logged since the first attempt is in the data by now.
-            self._log.settle()
+            # A retry: the new base will hold what was logged since the first attempt.
             self._first_increment.unlink(missing_ok=True)
-            self._log.open(self._first_increment)
+            self._log.restart(self._first_increment)
         else:
-            if not self._log.settle():
-                raise OSError(0, "what was logged before cannot be written")
+            if not self._log.flush():
+                raise OSError(0, "the last writes cannot be written to the log")
             self._set_manifest(self._with_new_increment())
-            self._open_last()
+            self._open_last_increment()
 
-    def write(self) -> None:
-        """Write the new base: what the child does."""
-        write_base(self._instance, self._instance.keyspace, self.temporary(os.getpid()))
-
-    def after_rewrite(self, pid: int) -> None:
-        """Make what was written the log."""
+    def install_base(self, pid: int) -> None:
+        """Make the new base, and the increments since the switch, the log; OSError."""
         manifest = self._manifest
         if self._first_increment is not None:
             manifest = manifest.with_increment()
             named = self._directory / manifest.increments[-1].name
             os.replace(self._first_increment, named)
             self._first_increment = named
-        self._install(self.temporary(pid), manifest, keep=int(self._state.logging))
-        # Only now is there a manifest that names it.
+        self._install(self.temporary_base(pid), manifest, keep=int(self._status.enabled))
+        # Until now no manifest named it.
         self._first_increment = None
-        self._measure()
+        self._count_size()
+        self._log.drop_retired()
 
-    def discard(self, pid: int) -> None:
-        """Remove what a rewrite that failed has left."""
+    def discard_base(self, pid: int) -> None:
+        """Remove the base that a process was writing."""
         with suppress(OSError):
-            self.temporary(pid).unlink()
+            self.temporary_base(pid).unlink()
 
     def turn_off(self) -> None:
-        """Keep no log any more. What is on disk stays."""
+        """Close the log. Its files stay, unless they never became complete."""
         self._log.close()
-        self._state.logging = self._state.log_whole = False
         if self._first_increment is not None:
             with suppress(OSError):
                 self._first_increment.unlink()
             self._first_increment = None
 
-    def temporary(self, pid: int) -> Path:
-        """Under which name a process writes the new base until it is whole."""
+    def temporary_base(self, pid: int) -> Path:
+        """Return the name under which a process writes the new base until it is complete."""
         return Path(self._settings.dir) / f"temp-rewriteaof-bg-{pid}.aof"
 
     def _with_new_increment(self) -> Manifest:
         manifest = self._manifest.with_increment()
-        # It must be there when the manifest names it, and empty.
+        # It must exist, and be empty, when the manifest names it.
         with (self._directory / manifest.increments[-1].name).open("wb") as file:
             os.fsync(file.fileno())
         return manifest
@@ -176,7 +170,13 @@ class LogFiles:
         assert manifest.base is not None
         os.replace(temporary, self._directory / manifest.base.name)
         self._set_manifest(manifest)
-        self._remove_history()
+        try:
+            self._remove_history()
+        except OSError as error:
+            logger.warning(
+                "Cannot update the manifest of the log after removing old files: %s. The log is "
+                "complete; the next rewrite or start tries again", error.strerror,
+            )  # fmt: skip
 
     def _choose_suffix(self) -> None:
         self._suffix = "rdb" if self._settings.aof_use_rdb_preamble else "aof"
@@ -186,12 +186,16 @@ class LogFiles:
         self._manifest = manifest
 
     def _remove_history(self) -> None:
+        """Remove the files that an installed base has replaced."""
         if not self._manifest.history:
             return
         for file in self._manifest.history:
             try:
                 (self._directory / file.name).unlink(missing_ok=True)
             except OSError as error:
-                logger.warning("Cannot remove %s: %s", file.name, error.strerror)
+                logger.warning(
+                    "Cannot remove %s, which is no longer part of the log: %s. Remove it by hand",
+                    self._directory / file.name, error.strerror,
+                )  # fmt: skip
         self._set_manifest(self._manifest.without_history())
         sync_directory(manifest_path(self._settings).parent)

@@ -1,4 +1,4 @@
-"""Writing the data as a snapshot, or as the base of a log."""
+"""Encoding the data as a snapshot or as the base of a log, and writing it to a file."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from storage.keyspace import Keyspace
 
 
 def temporary_snapshot(path: Path, pid: int) -> Path:
-    """Under which name a process writes a snapshot until it is whole."""
+    """Return the name under which a process writes a snapshot until it is complete."""
     return path.with_name(f"temp-{pid}.rdb")
 
 
 def write_snapshot(instance: Instance, keyspace: Keyspace, path: Path) -> int:
-    """Replace the snapshot file; OSError leaves the old one. How many bytes it has."""
+    """Replace the snapshot file and return its size. OSError leaves the old file."""
     return replace_file(
         path, temporary_snapshot(path, os.getpid()), snapshot(instance, keyspace, for_log=False)
     )
 
 
 def write_base(instance: Instance, keyspace: Keyspace, path: Path) -> int:
-    """Write what a log begins with, as snapshot or as requests, into a new file."""
+    """Write the base of a log, a snapshot or requests, to a new file; return its size."""
     if instance.settings.aof_use_rdb_preamble:
         return write_file(path, snapshot(instance, keyspace, for_log=True))
     return write_file(path, (encode(requests) for requests in rebuild(keyspace)))
@@ -48,7 +48,7 @@ def snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Iterat
 
 
 def copy(instance: Instance, *, for_log: bool) -> Copy:
-    """The data as it is now, as snapshot or as what a log begins with, to be written later."""
+    """Return a copy of the data as it is now, which encodes a snapshot or a base in slices."""
     keyspace, settings = instance.keyspace, instance.settings
     if for_log and not settings.aof_use_rdb_preamble:
         return Copy(keyspace, RequestWriter())

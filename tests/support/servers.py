@@ -21,6 +21,7 @@ import trio
 from commands.families import open_instance
 from commands.instance.instance import Instance
 from commands.settings.settings import BY_NAME, Settings
+from server.persistence.system import SYSTEM, System
 from server.server import Server, StartObserver
 from storage.journal import Journal
 from tests.support.resp import Connection
@@ -54,28 +55,30 @@ class Loop:
         """Run a function inside the thread and return what it returns."""
         return trio.from_thread.run_sync(function, *args, trio_token=self._token)
 
-    def start_server(self, *, wait_for_data: bool = True, **settings: str) -> RunningServer:
+    def start_server(self, system: System = SYSTEM, /, **settings: str) -> RunningServer:
         """A server with an instance of its own; setting names have underscores here.
 
-        Its data is loaded when this returns, unless that is not waited for; what keeps it
-        from starting is raised.
+        Its data is loaded when this returns; what keeps it
+        from starting is raised. `system` replaces parts of the operating system.
         """
-        named = {name.replace("_", "-"): text for name, text in settings.items()}
-        running = self.call(self._start_server, SETTINGS | named)
-        if not wait_for_data:
-            return running
+        running = self.start_loading(system, **settings)
         running.started.wait()
         if running.ended.is_set():
             running.close()
         return running
 
-    def _start_server(self, settings: dict[str, str]) -> RunningServer:
+    def start_loading(self, system: System = SYSTEM, /, **settings: str) -> RunningServer:
+        """Start a server as `start_server` does, but return while it still loads its data."""
+        named = {name.replace("_", "-"): text for name, text in settings.items()}
+        return self.call(self._start_server, SETTINGS | named, system)
+
+    def _start_server(self, settings: dict[str, str], system: System) -> RunningServer:
         table = Settings()
         if "dir" not in settings:
             settings["dir"] = mkdtemp(dir=self._directory.name)
         for name, text in settings.items():
             table.set_text(BY_NAME[name], text)
-        running = RunningServer(self, open_instance(table))
+        running = RunningServer(self, open_instance(table), system)
         self._nursery.start_soon(running.run)
         return running
 
@@ -96,11 +99,11 @@ class _Started(StartObserver):
 class RunningServer:
     """One Redkeep that accepts connections, and the strings a test can pull."""
 
-    def __init__(self, loop: Loop, instance: Instance) -> None:
+    def __init__(self, loop: Loop, instance: Instance, system: System) -> None:
         self._loop = loop
         self._ended = threading.Event()
         self.started = threading.Event()
-        self._server = server = Server(instance, _Started(self.started))
+        self._server = server = Server(instance, _Started(self.started), system)
         self._failure: BaseException | None = None
         self._connections: list[Connection] = []
         server.listen()

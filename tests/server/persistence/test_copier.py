@@ -110,6 +110,7 @@ def test_a_value_that_goes_on_under_another_key_is_not_changed_in_the_copy() -> 
     writer.begin({})
     copy = Copy(arena.keyspace, writer)
     value = database.discard(b"list")
+    assert value is not None
     database.store(b"new", value, "rename_to")
     arena.ask([b"RPUSH", b"new", b"more"])
     found = loaded(copy.slice(60)).databases[0]

@@ -6,14 +6,15 @@ import errno
 import os
 import resource
 import shutil
-import time
-from collections.abc import Iterator
+import threading
 from pathlib import Path
 
 import pytest
 
 from server.persistence import log as log_module
+from server.persistence.disk import SystemDisk
 from server.persistence.loading import LoadError
+from server.persistence.system import System
 from tests.server.persistence.test_keeper import digest, fill, info, rewritten, saved, wait_until
 from tests.support.processes import ServeProcess
 from tests.support.resp import Connection, Error
@@ -85,31 +86,43 @@ def test_a_held_back_reply_is_not_sent_by_a_shutdown(tmp_path: Path) -> None:
         assert client("GET", "a") == b"1"
 
 
-@pytest.fixture
-def failing_sync(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
-    """While the list is not empty, the disk reports an error when it is to be forced."""
-    failing: list[bool] = []
-    real = log_module.sync_data
+class FailingDisk(SystemDisk):
+    """A disk on which every sync fails until `repair` is called."""
 
-    def sync(descriptor: int) -> None:
-        if failing:
+    def __init__(self) -> None:
+        self._failing = False
+
+    def fail(self) -> None:
+        self._failing = True
+
+    def repair(self) -> None:
+        self._failing = False
+
+    def sync(self, descriptor: int) -> None:
+        if self._failing:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        real(descriptor)
-
-    monkeypatch.setattr(log_module, "sync_data", sync)
-    yield failing
-    failing.clear()
+        super().sync(descriptor)
 
 
-def test_what_could_not_be_forced_to_disk_is_written_again(
-    loop: Loop, tmp_path: Path, failing_sync: list[bool]
-) -> None:
-    server = loop.start_server(dir=str(tmp_path), **LOG, hz="100")
+class SlowDisk(SystemDisk):
+    """A disk on which a sync lasts until the event is set."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+
+    def sync(self, descriptor: int) -> None:
+        self.release.wait(20)
+        super().sync(descriptor)
+
+
+def test_what_could_not_be_forced_to_disk_is_written_again(loop: Loop, tmp_path: Path) -> None:
+    disk = FailingDisk()
+    server = loop.start_server(System(disk=disk), dir=str(tmp_path), **LOG, hz="100")
     client, other = server.connect(), server.connect()
     client("SET", "a", "1")
     (increment,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
     whole = increment.stat().st_size
-    failing_sync.append(True)
+    disk.fail()
     client.send("SET", "a", "2")
     assert client.is_silent(0.1)
     # The system may have thrown the pages away: they must be given to it again.
@@ -117,23 +130,22 @@ def test_what_could_not_be_forced_to_disk_is_written_again(
     assert other("SET", "b", "1") == Error(
         "MISCONF Errors writing to the AOF file: Input/output error"
     )
-    failing_sync.clear()
+    disk.repair()
     assert client.read() == "OK"
     assert b"$1\r\n2\r\n" in increment.read_bytes()[whole:]
     assert other("SET", "b", "1") == "OK"
     server.close()
 
 
-def test_every_second_a_failing_disk_is_tried_again(
-    loop: Loop, tmp_path: Path, failing_sync: list[bool]
-) -> None:
-    failing_sync.append(True)
-    server = loop.start_server(dir=str(tmp_path), appendonly="yes")
+def test_every_second_a_failing_disk_is_tried_again(loop: Loop, tmp_path: Path) -> None:
+    disk = FailingDisk()
+    disk.fail()
+    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes")
     client = server.connect()
     assert client("SET", "a", "1") == "OK"
     wait_until(lambda: info(client, "aof_last_write_status") == "err")
     assert client("SET", "a", "2").code == "MISCONF"
-    failing_sync.clear()
+    disk.repair()
     wait_until(lambda: info(client, "aof_last_write_status") == "ok")
     assert client("SET", "a", "2") == "OK"
     server.close()
@@ -142,16 +154,9 @@ def test_every_second_a_failing_disk_is_tried_again(
 def test_a_slow_disk_makes_us_wait_and_then_write_all_the_same(
     loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = tmp_path / "release"
-    (tmp_path / "data").mkdir()
-
-    def slow(descriptor: int) -> None:
-        while not release.exists():
-            time.sleep(0.005)
-
-    monkeypatch.setattr(log_module, "sync_data", slow)
+    disk = SlowDisk()
     monkeypatch.setattr(log_module, "_PATIENCE_SECONDS", 0.2)
-    server = loop.start_server(dir=str(tmp_path / "data"), appendonly="yes", hz="100")
+    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes", hz="100")
     client = server.connect()
     client("SET", "a", "1")
     wait_until(lambda: info(client, "aof_pending_bio_fsync") == "1")
@@ -159,23 +164,14 @@ def test_a_slow_disk_makes_us_wait_and_then_write_all_the_same(
     assert int(info(client, "aof_buffer_length")) > 0
     wait_until(lambda: info(client, "aof_delayed_fsync") == "1")
     assert info(client, "aof_buffer_length") == "0"
-    release.touch()
+    disk.release.set()
     wait_until(lambda: info(client, "aof_pending_bio_fsync") == "0")
     server.close()
 
 
-def test_a_rewrite_does_not_wait_for_a_busy_disk(
-    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release = tmp_path / "release"
-    (tmp_path / "data").mkdir()
-
-    def slow(descriptor: int) -> None:
-        while not release.exists():
-            time.sleep(0.005)
-
-    monkeypatch.setattr(log_module, "sync_data", slow)
-    server = loop.start_server(dir=str(tmp_path / "data"), appendonly="yes", hz="100")
+def test_a_rewrite_does_not_wait_for_a_busy_disk(loop: Loop, tmp_path: Path) -> None:
+    disk = SlowDisk()
+    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes", hz="100")
     client = server.connect()
     client("SET", "a", "1")
     wait_until(lambda: info(client, "aof_pending_bio_fsync") == "1")
@@ -184,9 +180,9 @@ def test_a_rewrite_does_not_wait_for_a_busy_disk(
     rewritten(client)
     assert info(client, "aof_last_bgrewrite_status") == "ok"
     client("SET", "c", "1")
-    release.touch()
+    disk.release.set()
     server.close()
-    server = loop.start_server(dir=str(tmp_path / "data"), appendonly="yes")
+    server = loop.start_server(dir=str(tmp_path), appendonly="yes")
     assert server.connect()("DBSIZE") == 3
     server.close()
 

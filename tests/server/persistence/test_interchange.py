@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -40,7 +41,7 @@ def some_writes(rng: Random, count: int) -> list[tuple[Word, ...]]:
     def number() -> int:
         return rng.choice([0, 1, -5, 300, 70000, 2**40, -(2**63), 2**63 - 1])
 
-    makers = [
+    makers: list[Callable[[], tuple[Word, ...]]] = [
         lambda: ("SET", key(), text()),
         lambda: ("SET", key(), number(), "PX", 10_000_000),
         lambda: ("SETEX", key(), 5000, text()),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from server.persistence import children, keeper
+from server.persistence.background import Slicing, Source
+from server.persistence.children import Child, start_child
 from server.persistence.loading import LoadError
+from server.persistence.system import System
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
 
@@ -28,7 +29,7 @@ def info(client: Connection, field: str) -> str:
     raise LookupError(field)
 
 
-def wait_until(holds: Callable[[], Any]) -> None:
+def wait_until(holds: Callable[[], object]) -> None:
     """Until something that happens beside the server has happened."""
     for _ in range(2000):
         if holds():
@@ -203,11 +204,8 @@ def test_a_restart_finds_what_was_saved(loop: Loop, tmp_path: Path, command: str
     again.close()
 
 
-def test_without_fork_a_copy_is_written(
-    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keeper, "CAN_FORK", False)
-    server = loop.start_server(dir=str(tmp_path), **LOG)
+def test_without_fork_a_copy_is_written(loop: Loop, tmp_path: Path) -> None:
+    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path), **LOG)
     client = server.connect()
     fill(client)
     expected = digest(client)
@@ -244,36 +242,33 @@ def test_save_points_follow_the_clock(loop: Loop, tmp_path: Path) -> None:
 
 
 class SlowChild:
-    """Keeps children from finishing until it is told, through a file."""
+    """Forks children that begin to work when `go` is called, which tells them through a file."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, gate: Path) -> None:
+    def __init__(self, gate: Path) -> None:
         self._gate = gate
-        real = keeper.start_child
+        self.child: Child
 
-        def start(work: Callable[[], object]) -> children.Child:
-            def slowly() -> None:
-                while not gate.exists():
-                    time.sleep(0.002)
-                work()
+    def start(self, source: Source) -> Child:
+        def slowly() -> None:
+            wait_until(self._gate.exists)
+            source.write()
 
-            self.child = real(slowly)
-            return self.child
-
-        monkeypatch.setattr(keeper, "start_child", start)
+        self.child = start_child(slowly)
+        return self.child
 
     def go(self) -> None:
         self._gate.touch()
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SlowChild:
-    return SlowChild(monkeypatch, tmp_path / "gate")
+def slow(tmp_path: Path) -> SlowChild:
+    return SlowChild(tmp_path / "gate")
 
 
 @pytest.fixture
-def busy(loop: Loop, tmp_path: Path, slow: SlowChild) -> Any:
+def busy(loop: Loop, tmp_path: Path, slow: SlowChild) -> Iterator[RunningServer]:
     (tmp_path / "data").mkdir()
-    server = loop.start_server(dir=str(tmp_path / "data"), **LOG, hz="100")
+    server = loop.start_server(System(method=slow), dir=str(tmp_path / "data"), **LOG, hz="100")
     yield server
     server.close()
 
@@ -319,7 +314,7 @@ def test_a_killed_child_stops_writes_until_a_snapshot_succeeds(
     loop: Loop, tmp_path: Path, slow: SlowChild
 ) -> None:
     (tmp_path / "data").mkdir()
-    server = loop.start_server(dir=str(tmp_path / "data"), save="3600 1")
+    server = loop.start_server(System(method=slow), dir=str(tmp_path / "data"), save="3600 1")
     client = server.connect()
     client("SET", "a", "1")
     client("BGSAVE")

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+import trio
 
-from server.persistence import keeper
+from server.persistence import starting
 from tests.server.persistence.test_keeper import LOG, info, wait_until
 from tests.support.processes import CHECKOUT, ROOT, ServeProcess
 from tests.support.resp import Connection, Error
@@ -30,18 +31,18 @@ def directory(loop: Loop, tmp_path: Path) -> Path:
 @pytest.fixture
 def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading stops after each slice for long enough to be seen."""
-    real = keeper.trio.lowlevel.checkpoint
+    real = trio.lowlevel.checkpoint
 
     async def checkpoint() -> None:
         await real()
-        await keeper.trio.sleep(0.02)
+        await trio.sleep(0.02)
 
-    monkeypatch.setattr(keeper, "_SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(keeper.trio.lowlevel, "checkpoint", checkpoint)
+    monkeypatch.setattr(starting, "_SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(trio.lowlevel, "checkpoint", checkpoint)
 
 
 def start_loading(loop: Loop, directory: Path) -> RunningServer:
-    return loop.start_server(dir=str(directory), **LOG, wait_for_data=False)
+    return loop.start_loading(dir=str(directory), **LOG)
 
 
 @pytest.mark.usefixtures("slowly")

@@ -10,7 +10,9 @@ import pytest
 
 from commands.settings.settings import Settings
 from server.persistence import log as log_module
-from tests.server.persistence.test_keeper import rewritten, wait_until
+from server.persistence.disk import SystemDisk
+from server.persistence.system import System
+from tests.server.persistence.test_keeper import LOG, SlowChild, rewritten, wait_until
 from tests.support.processes import ServeProcess
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
@@ -18,32 +20,30 @@ from tests.support.servers import Loop, RunningServer
 NO_LOG = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
 
 
-class Disk:
-    """A disk on which nothing is safe before it is let go on."""
+class SlowDisk(SystemDisk):
+    """A disk on which syncs last until the event is set; it counts them."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._real = log_module.sync_data
+    def __init__(self) -> None:
         self.free = threading.Event()
         self.syncs = 0
-        monkeypatch.setattr(log_module, "sync_data", self.sync)
 
     def sync(self, descriptor: int) -> None:
-        self.free.wait()
-        self._real(descriptor)
+        self.free.wait(20)
+        super().sync(descriptor)
         self.syncs += 1
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    disk = Disk(monkeypatch)
+def disk() -> Iterator[SlowDisk]:
+    disk = SlowDisk()
     yield disk
     disk.free.set()
 
 
 @pytest.fixture
-def server(loop: Loop, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+def server(loop: Loop, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     monkeypatch.setattr(log_module, "_SYNC_SECONDS", 0.01)
-    server = loop.start_server(appendonly="yes", appendfsync="everysec")
+    server = loop.start_server(System(disk=disk), appendonly="yes", appendfsync="everysec")
     yield server
     disk.free.set()
     server.close()
@@ -58,13 +58,13 @@ def waiting(server: RunningServer) -> list[object]:
     return server.call(lambda: [1 for client in clients.values() if client.waiting is not None])
 
 
-def test_it_waits_for_the_sync_of_what_was_written(server: RunningServer, disk: Disk) -> None:
+def test_it_waits_for_the_sync_of_what_was_written(server: RunningServer, disk: SlowDisk) -> None:
     client, other = server.connect(), server.connect()
     client("SET", "key", "value")
     client.send("WAITAOF", 1, 0, 0)
     wait_until_blocked(server)
     # What is written while the disk is busy is not covered by what it is busy with.
-    wait_until(lambda: server.instance.persistence.syncs_running)
+    wait_until(lambda: server.instance.persistence.log.syncs_running)
     other("SET", "later", 1)
     other.send("WAITAOF", 1, 0, 0)
     wait_until_blocked(server, 2)
@@ -77,7 +77,7 @@ def test_it_waits_for_the_sync_of_what_was_written(server: RunningServer, disk: 
     assert client("WAITAOF", 1, 0, 0) == [1, 0]
 
 
-def test_requests_behind_it_are_run_afterwards(server: RunningServer, disk: Disk) -> None:
+def test_requests_behind_it_are_run_afterwards(server: RunningServer, disk: SlowDisk) -> None:
     client = server.connect()
     client.send("SET", "key", "value")
     client.send("WAITAOF", 1, 0, 0)
@@ -87,7 +87,7 @@ def test_requests_behind_it_are_run_afterwards(server: RunningServer, disk: Disk
     assert [client.read() for _ in range(3)] == ["OK", [1, 0], b"value"]
 
 
-def test_at_the_timeout_it_says_how_far_the_log_is(server: RunningServer, disk: Disk) -> None:
+def test_at_the_timeout_it_says_how_far_the_log_is(server: RunningServer, disk: SlowDisk) -> None:
     server.freeze()
     client = server.connect()
     client("SET", "key", "value")
@@ -102,13 +102,13 @@ def test_at_the_timeout_it_says_how_far_the_log_is(server: RunningServer, disk: 
     client.send("WAITAOF", 1, 1, 1000)
     wait_until_blocked(server)
     disk.free.set()
-    wait_until(lambda: server.instance.persistence.log_synced)
+    wait_until(lambda: server.instance.persistence.log.synced_position)
     assert len(waiting(server)) == 1
     server.advance(1000)
     assert client.read() == [1, 0]
 
 
-def test_a_log_that_is_turned_off_is_not_waited_for(server: RunningServer, disk: Disk) -> None:
+def test_a_log_that_is_turned_off_is_not_waited_for(server: RunningServer, disk: SlowDisk) -> None:
     client, other = server.connect(), server.connect()
     client("SET", "key", "value")
     client.send("WAITAOF", 1, 0, 0)
@@ -145,7 +145,40 @@ def test_a_policy_that_syncs_ends_the_wait(loop: Loop, policy: str) -> None:
     server.close()
 
 
-def test_a_log_that_goes_on_in_a_new_file_is_waited_for(server: RunningServer, disk: Disk) -> None:
+def test_always_does_not_count_what_another_policy_left_unsynced(loop: Loop) -> None:
+    disk = SlowDisk()
+    disk.free.set()
+    server = loop.start_server(System(disk=disk), appendonly="yes", appendfsync="no")
+    client = server.connect()
+    client("SET", "key", "value")
+    assert disk.syncs == 0
+    replies = client.pipeline([("CONFIG", "SET", "appendfsync", "always"), ("WAITAOF", 1, 0, 0)])
+    assert replies == ["OK", [1, 0]]
+    assert disk.syncs > 0
+    server.close()
+
+
+def test_always_does_not_count_what_must_not_be_synced_during_a_snapshot(
+    loop: Loop, tmp_path: Path
+) -> None:
+    slow = SlowChild(tmp_path / "gate")
+    server = loop.start_server(
+        System(method=slow), **LOG, no_appendfsync_on_rewrite="yes", hz="100"
+    )
+    client = server.connect()
+    client("BGSAVE")
+    client("SET", "key", "value")
+    assert client("WAITAOF", 1, 0, 20) == [0, 0]
+    client.send("WAITAOF", 1, 0, 0)
+    wait_until_blocked(server)
+    slow.go()
+    assert client.read() == [1, 0]
+    server.close()
+
+
+def test_a_log_that_goes_on_in_a_new_file_is_waited_for(
+    server: RunningServer, disk: SlowDisk
+) -> None:
     client, other = server.connect(), server.connect()
     client("SET", "key", "value")
     client.send("WAITAOF", 1, 0, 0)
@@ -163,7 +196,7 @@ def test_a_log_without_its_base_does_not_count(loop: Loop) -> None:
     client("CONFIG", "SET", "appendonly", "yes")
     client("SET", "other", "value")
     assert client("WAITAOF", 1, 0, 0) == [1, 0]
-    assert server.instance.persistence.log_whole
+    assert server.instance.persistence.log.complete
     server.close()
 
 

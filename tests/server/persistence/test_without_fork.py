@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
-from server.persistence import copier, keeper
+from server.persistence import copier
+from server.persistence.background import Slicing
+from server.persistence.system import System
 from tests.server.persistence.test_keeper import (
     LOG,
     digest,
@@ -31,15 +34,14 @@ class Gate:
         self.open = threading.Event()
         monkeypatch.setattr(copier, "_write", self._write)
 
-    def _write(self, *arguments: object) -> None:
+    def _write(self, file: FileIO, data: bytes, sync: bool) -> None:
         self.reached.set()
         self.open.wait()
-        self._real(*arguments)  # type: ignore[arg-type]
+        self._real(file, data, sync)
 
 
 @pytest.fixture(autouse=True)
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    monkeypatch.setattr(keeper, "CAN_FORK", False)
     # A slice is one key then.
     monkeypatch.setattr(copier, "_SLICE_SECONDS", 0)
     gate = Gate(monkeypatch)
@@ -59,7 +61,7 @@ def change_everything(client: Connection) -> None:
 
 
 def test_clients_go_on_while_a_snapshot_is_written(loop: Loop, tmp_path: Path, gate: Gate) -> None:
-    server = loop.start_server(dir=str(tmp_path))
+    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     expected = digest(client)
@@ -84,7 +86,7 @@ def test_a_rewrite_and_what_was_logged_meanwhile_make_the_data(
     loop: Loop, tmp_path: Path, gate: Gate, preamble: str
 ) -> None:
     settings = {"dir": str(tmp_path), "aof_use_rdb_preamble": preamble, **LOG}
-    server = loop.start_server(**settings)
+    server = loop.start_server(System(method=Slicing()), **settings)
     client = server.connect()
     fill(client)
     client("BGREWRITEAOF")
@@ -101,7 +103,7 @@ def test_a_rewrite_and_what_was_logged_meanwhile_make_the_data(
 
 
 def test_a_snapshot_that_is_given_up_leaves_nothing(loop: Loop, tmp_path: Path, gate: Gate) -> None:
-    server = loop.start_server(dir=str(tmp_path))
+    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     client("BGSAVE")
@@ -118,7 +120,7 @@ def test_a_snapshot_that_is_given_up_leaves_nothing(loop: Loop, tmp_path: Path, 
 
 
 def test_what_is_saved_at_the_end_is_not_replaced(loop: Loop, tmp_path: Path, gate: Gate) -> None:
-    server = loop.start_server(dir=str(tmp_path))
+    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     client("BGSAVE")
@@ -140,7 +142,7 @@ def test_a_snapshot_that_cannot_be_written_says_so(loop: Loop, tmp_path: Path, g
     gate.open.set()
     directory = tmp_path / "data"
     directory.mkdir()
-    server = loop.start_server(dir=str(directory))
+    server = loop.start_server(System(method=Slicing()), dir=str(directory))
     client = server.connect()
     client("SET", "key", "value")
     directory.rmdir()

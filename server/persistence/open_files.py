@@ -1,0 +1,121 @@
+"""The open files of the log: the current one, and older ones that are not closed yet.
+
+- The current file is written to.
+- Retired files were current before a rewrite switched to the next one, and are not synced.
+  They are still part of the log on disk: under every policy they are synced in the
+  background, and the log does not count as synced before they are.
+- Dropped files hold nothing that a base does not hold by now. They are only kept until the
+  background sync that is running on them ends.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from server.persistence.disk import Disk
+from server.persistence.log_file import FileState, LogFile
+
+
+class OpenFiles:
+    """Opens files, and closes each as soon as it is no longer needed."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._current: LogFile | None = None
+        self._retired: list[LogFile] = []
+        self._dropped: list[LogFile] = []
+
+    @property
+    def current(self) -> LogFile:
+        assert self._current is not None, "the log is closed"
+        return self._current
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there is no current file."""
+        return self._current is None
+
+    @property
+    def all_before_are_synced(self) -> bool:
+        """Whether nothing but the current file may have to be synced."""
+        return not self._retired
+
+    def open(self, path: Path) -> None:
+        """Make this file the current one and retire the one before; OSError if that fails."""
+        file = LogFile(path, self._disk)
+        self.retire()
+        self._current = file
+
+    def restart(self, path: Path) -> None:
+        """Make this file the current one and drop all others; OSError if that fails."""
+        file = LogFile(path, self._disk)
+        self.drop_retired()
+        if self._current is not None:
+            self._drop(self._current)
+        self._current = file
+
+    def retire(self) -> None:
+        """Leave no current file."""
+        if self._current is not None:
+            self._retired.append(self._current)
+            self._current = None
+            self._close_synced()
+
+    def drop_retired(self) -> None:
+        for file in self._retired:
+            self._drop(file)
+        self._retired = []
+
+    def _drop(self, file: LogFile) -> None:
+        if file.state.in_background:
+            self._dropped.append(file)
+        else:
+            file.close()
+
+    def _close_synced(self) -> None:
+        for file in self._retired:
+            if file.state is FileState.CLEAN:
+                file.close()
+        self._retired = [file for file in self._retired if file.state is not FileState.CLEAN]
+
+    # --- syncing -------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Wait until everything is synced; OSError if that fails."""
+        for file in self._retired:
+            file.sync()
+        self.current.sync()
+        self._close_synced()
+
+    def needs_sync(self) -> bool:
+        """Whether anything written is covered neither by a sync nor by a running one."""
+        covered = (FileState.CLEAN, FileState.SYNCING)
+        return any(file.state not in covered for file in (*self._retired, self.current))
+
+    def next_to_sync(self, *, with_current: bool) -> LogFile | None:
+        """Return the file that should be synced in the background, if there is one."""
+        files = list(self._retired)
+        if with_current and self._current is not None:
+            files.append(self._current)
+        return next((file for file in files if file.state.needs_sync), None)
+
+    def end_background_sync(self, file: LogFile, *, succeeded: bool) -> bool:
+        """A background sync of the file has ended; whether the file still matters."""
+        file.end_background_sync(succeeded=succeeded)
+        if file in self._dropped:
+            self._dropped.remove(file)
+            file.close()
+            return False
+        self._close_synced()
+        if not succeeded and self._current is None:
+            # The log is closed, and nothing would wait for a retry.
+            self._retired.remove(file)
+            file.close()
+        return True
+
+    def has_failed(self, *, with_current: bool) -> bool:
+        """Whether the last sync of any file has failed."""
+        files = list(self._retired)
+        if with_current and self._current is not None:
+            files.append(self._current)
+        return any(file.state.has_failed for file in files)
