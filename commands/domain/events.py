@@ -14,7 +14,7 @@ _EVENTS_KEPT = b"10000"
 
 
 def has_readers(ctx: Context) -> bool:
-    """Whether an event may reach anybody: a subscriber, or a reader of its stream.
+    """Whether an event may have readers: subscribers, or readers of its stream.
 
     Usually there is none, and then a hot command can skip building the event.
     """

@@ -3,7 +3,7 @@
 A handler that finds nothing returns `BlockOn`; the client is parked here under each key it
 named. The keyspace lists (in `keyspace.ready`) which awaited keys changed; after every
 command, transaction or script, `serve` runs the parked commands of those keys again, first
-come first served, until nothing that is ready serves anybody. To add a kind of waiting,
+come first served, until no ready key serves a client. To add a kind of waiting,
 return `BlockOn` with the type of value it needs: nothing here changes.
 
 Deadlines follow the instance's clock. `next_deadline` tells the server's timer when to

@@ -67,7 +67,7 @@ class Turns:
         self._keyspace.refresh_now()
 
     def end(self) -> None:
-        """Resume unblocked clients, write the log, and send what there is to send."""
+        """Resume unblocked clients, write the log, and send all outboxes."""
         blocking = self._blocking
         while blocking.resumed:
             resumed, blocking.resumed = blocking.resumed, []

@@ -26,9 +26,9 @@ RETRYING does not note further writes. When the sync succeeds, the file therefor
 WRITTEN and is synced once more, which is rare and does no harm.
 
 A failed sync may have made the system drop the pages it could not write, after which the next
-sync succeeds without them. Whoever still has the data should undo the write (`undo`) and
-write it again. Data that was written earlier is no longer in memory; all that is left for it
-is to sync again.
+sync succeeds without them. A caller that still has the data should undo the write (`undo`)
+and write it again. Data that was written earlier is no longer in memory and can only be
+synced again.
 """
 
 from __future__ import annotations

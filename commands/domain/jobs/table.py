@@ -203,7 +203,7 @@ class JobTable:
 
     def expire_lease(self, job: Job) -> None:
         """End an attempt whose lease has expired: queue the job, or fail it after the last."""
-        reason = b"the lease of %b ran out in attempt %d of %d" % (
+        reason = b"the lease of %b expired in attempt %d of %d" % (
             job.worker or b"an unnamed worker",
             job.attempts,
             job.max_attempts,

@@ -55,7 +55,7 @@ def measure(session: Session) -> Iterator[Row]:
     large = 10 * small
     few, many = Keys(small), Keys(large)
     yield Row(
-        f"expiry: {EXPIRED:,} keys that ran out, of {large:,}",
+        f"expiry: {EXPIRED:,} expired keys, of {large:,}",
         median_ratio((many.sweep(), few.sweep()) for _ in range(10 * session.rounds)),
         1.5,
         1.1,

@@ -106,7 +106,7 @@ def measure(session: Session) -> Iterator[Row]:
     )
     few, many = Leases(SHORT), Leases(long)
     yield Row(
-        f"jobs: {EXPIRED} leases that ran out, of {long:,}",
+        f"jobs: {EXPIRED} expired leases, of {long:,}",
         median_ratio((many.sweep(), few.sweep()) for _ in range(20 * session.rounds)),
         2.0,
         1.0,

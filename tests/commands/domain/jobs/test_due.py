@@ -34,7 +34,7 @@ def test_an_expired_lease_queues_the_job_and_uses_up_an_attempt(
     assert (row["progress"], row["started_at"]) == (0, NOW + 100)
     assert client("JOB.COMPLETE", "p", A, "WORKER", "w1") == lost
     assert info_of(client, A)[b"attempts"] == 2
-    assert info_of(client, A)[b"last_error"] == b"the lease of w1 ran out in attempt 1 of 2"
+    assert info_of(client, A)[b"last_error"] == b"the lease of w1 expired in attempt 1 of 2"
 
 
 def test_an_expired_lease_in_the_last_attempt_fails_the_job(
@@ -46,7 +46,7 @@ def test_an_expired_lease_in_the_last_attempt_fails_the_job(
     assert client("JOB.CLAIM", "p", "w2") is None
     row = row_of(client, A)
     assert (row["status"], row["finished_at"]) == ("failed", NOW + 100)
-    assert row["error"] == "the lease of w1 ran out in attempt 1 of 1"
+    assert row["error"] == "the lease of w1 expired in attempt 1 of 1"
 
 
 def test_a_job_that_is_queued_again_looks_as_before_its_start(
