@@ -16,5 +16,8 @@ from commands.engine.registry import declare_group
 OWN_PREFIX = b"redkeep:"
 
 declare_layout(OWN_PREFIX)
-for _group in ("job", "model", "checkpoint", "store", "queue"):
-    declare_group(_group)
+declare_group("job", "Jobs")
+declare_group("model", "Models")
+declare_group("checkpoint", "Checkpoints")
+declare_group("store", "Memory store")
+declare_group("queue", "Queues")

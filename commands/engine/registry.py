@@ -18,7 +18,7 @@ in the instance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
@@ -62,20 +62,24 @@ _groups: dict[str, str | None] = {
     "server": None,
     "cluster": None,
 }
-_own_groups: list[str] = []
+# Group to the title of its page in the command reference.
+_own_groups: dict[str, str] = {}
 
 
-def declare_group(name: str) -> None:
-    """Declare a group that Redis does not have; its ACL category has the same name."""
+def declare_group(name: str, title: str) -> None:
+    """Declare a group that Redis does not have; its ACL category has the same name.
+
+    `title` is that of its page in the command reference.
+    """
     if name in _groups:
         raise ValueError(f"the group {name} is declared twice")
     _groups[name] = name
-    _own_groups.append(name)
+    _own_groups[name] = title
 
 
-def own_groups() -> tuple[str, ...]:
-    """The groups that Redis does not have."""
-    return tuple(_own_groups)
+def own_groups() -> Mapping[str, str]:
+    """Return the groups that Redis does not have, with their titles."""
+    return _own_groups
 
 
 def group_category(group: str) -> str | None:
@@ -200,7 +204,7 @@ def command(
     effective = _categories(group, flag_set, categories) - set(without.split())
     unknown = (
         flag_set - FLAGS
-        or effective - CATEGORIES - set(_own_groups)
+        or effective - CATEGORIES - _own_groups.keys()
         or ({group} - _groups.keys())
         or ({"write", "readonly"} if {"write", "readonly"} <= flag_set else set())
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.engine.registry import own_groups
 from scripts.generate_docs import described, every_command
 from tests.support.servers import RunningServer
 from tests.support.transcripts import replay, show, steps_of
@@ -13,7 +14,7 @@ from tests.support.transcripts import replay, show, steps_of
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGES = sorted((DOCS / "domain").glob("*.md"))
 # Groups whose docstrings tell one story, in the order in which the commands are declared.
-GROUPS = ("checkpoint", "job", "model", "store", "queue")
+GROUPS = sorted({command.group for command in every_command()} & own_groups().keys())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
