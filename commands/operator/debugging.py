@@ -39,6 +39,7 @@ from storage.database import Database
 from storage.memory_usage import size_of
 from storage.values.hashes import Hash
 from storage.values.lists import List
+from storage.values.sets import Set
 from storage.values.sorted_sets import SortedSet
 from storage.values.streams import Stream
 from storage.values.types import Value, encoding_of
@@ -203,9 +204,9 @@ def _payload_size(value: Value) -> int:
             return sum(len(field) + len(content) + 2 for field, content in value.items())
         case SortedSet():
             return sum(len(member) + 1 + _SCORE_SIZE for member in value)
-        case Stream():
-            return size_of(value, 0)
-    return sum(len(item) + 1 for item in value)
+        case List() | Set():
+            return sum(len(item) + 1 for item in value)
+    return size_of(value, 0)
 
 
 @_subcommand("SDSLEN <key>", 1, help="Shows the lengths of a key and its string value.")

@@ -6,6 +6,7 @@ They use only basic commands that every Redis version knows, and are readable fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 from storage.keyspace import Keyspace
 from storage.values.hashes import Hash
@@ -54,6 +55,8 @@ def rebuild_value(key: bytes, value: Value) -> Iterator[Request]:
             yield from _field_deadlines(key, value)
         case Stream():
             yield from _stream(key, value)
+        case _:
+            assert_never(value)
 
 
 def _adding(name: bytes, key: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[Request]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain, islice
 from struct import Struct
-from typing import Any
+from typing import Any, assert_never
 
 from storage.rdb import codes
 from storage.rdb.listpacks import Entry, pack
@@ -56,7 +56,9 @@ def type_code(value: Value, version: int) -> int:
         return codes.SET if value.numbers() is None else codes.SET_INTSET
     if isinstance(value, SortedSet):
         return codes.SORTED_SET_LISTPACK if value.packed else codes.SORTED_SET
-    return codes.STREAM_3 if version >= codes.CONSUMER_TIMES else codes.STREAM_2
+    if isinstance(value, Stream):
+        return codes.STREAM_3 if version >= codes.CONSUMER_TIMES else codes.STREAM_2
+    assert_never(value)
 
 
 def write_body(out: bytearray, code: int, value: Value, compress: bool) -> None:
