@@ -7,7 +7,7 @@ Each line is one key:
 A string is JSON text if it is valid UTF-8, otherwise {"base64": "..."}. A list or a set is an
 array, a hash or a sorted set an array of pairs, a stream an array of its entries. `then` holds
 commands that restore what such a value does not show: deadlines of fields, consumer groups,
-pending entries.
+pending entries. A type that Redis does not have is restored by `then` alone; its `value` is null.
 """
 
 from __future__ import annotations
@@ -156,9 +156,10 @@ def _shown_value(key: bytes, value: Value) -> dict[str, Json]:
     from storage.values.lists import List
     from storage.values.sets import Set
     from storage.values.sorted_sets import SortedSet
+    from storage.values.streams import Stream
     from storage.values.types import type_name
 
-    shown: Json
+    shown: Json = None
     then: list[list[bytes]] = []
     match value:
         case bytes() | bytearray():
@@ -170,7 +171,7 @@ def _shown_value(key: bytes, value: Value) -> dict[str, Json]:
         case Hash():
             shown = [[_shown(field), _shown(content)] for field, content in value.items()]
             then = [request for request in rebuild_value(key, value) if request[0] != b"HSET"]
-        case _:
+        case Stream():
             entries: list[Json] = []
             for request in rebuild_value(key, value):
                 # XADD with MAXLEN restores an empty stream, so it adds no entry.
@@ -179,6 +180,8 @@ def _shown_value(key: bytes, value: Value) -> dict[str, Json]:
                 else:
                     then.append(request)
             shown = entries
+        case _:
+            then = list(rebuild_value(key, value))
     record: dict[str, Json] = {"type": type_name(value), "value": shown}
     if then:
         record["then"] = [[_shown(word) for word in request] for request in then]
@@ -190,6 +193,8 @@ def _shown_value(key: bytes, value: Value) -> dict[str, Json]:
 
 def _requests(record: dict[str, Json]) -> Iterator[list[bytes]]:
     """The commands that create the key of a record."""
+    from storage.values.types import TYPE_NAMES
+
     key, value = _bytes(_field(record, "key")), _field(record, "value")
     match _field(record, "type"):
         case "string":
@@ -207,7 +212,7 @@ def _requests(record: dict[str, Json]) -> Iterator[list[bytes]]:
         case "stream":
             for entry_id, words in map(_pair, _items(value)):
                 yield [b"XADD", key, _bytes(entry_id), *map(_bytes, _items(words))]
-        case other:
+        case other if other not in TYPE_NAMES.values():
             raise RecordError(f"there is no type {other!r}")
     for request in _items(record.get("then", [])):
         yield [_bytes(word) for word in _items(request)]

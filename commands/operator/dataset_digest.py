@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha1
 
+from storage.aof.rebuild import rebuild_value
 from storage.database import Database
 from storage.keyspace import Keyspace
 from storage.values.hashes import Hash
@@ -23,6 +24,8 @@ _SIZE = 20
 _EMPTY = bytes(_SIZE)
 # The number of each type in Redis.
 _TYPE_NUMBERS = {"string": 0, "list": 1, "set": 2, "zset": 3, "hash": 4, "stream": 6}
+# The number of all other types; those of Redis are smaller.
+_OTHER_TYPE = 1 << 16
 
 
 def _sha1(data: bytes | bytearray) -> bytes:
@@ -63,7 +66,7 @@ def value_digest(database: Database, key: bytes) -> bytes:
 
 def _value_digest(database: Database, key: bytes, digest: bytes) -> bytes:
     value = database.data[key]
-    digest = _mixed(digest, _TYPE_NUMBERS[type_name(value)].to_bytes(4, "big"))
+    digest = _mixed(digest, _TYPE_NUMBERS.get(type_name(value), _OTHER_TYPE).to_bytes(4, "big"))
     match value:
         case bytes() | bytearray():
             digest = _mixed(digest, value)
@@ -80,6 +83,10 @@ def _value_digest(database: Database, key: bytes, digest: bytes) -> bytes:
         case SortedSet():
             for member, score in value.items():
                 digest = _added(digest, _mixed(_EMPTY, member, b"%.17g" % score))
+        case _:
+            # A type that Redis does not have: the requests that recreate the value describe it.
+            for request in rebuild_value(b"", value):
+                digest = _mixed(digest, *request)
     if database.deadline(key) is not None:
         digest = _added(digest, b"!!expire!!")
     return digest

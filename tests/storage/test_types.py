@@ -33,7 +33,7 @@ def test_encodings_of_strings(value: bytes | bytearray, encoding: bytes) -> None
 
 
 def test_every_collection_has_a_type_name_and_an_encoding() -> None:
-    assert set(TYPE_NAMES.values()) == {"string", "list", "set", "zset", "hash", "stream"}
+    assert {"string", "list", "set", "zset", "hash", "stream"} <= set(TYPE_NAMES.values())
     for kind, name in TYPE_NAMES.items():
         if name != "string":
             assert encoding_of(kind()), kind
