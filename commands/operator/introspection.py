@@ -19,7 +19,8 @@ def _places(words: str) -> dict[str, int]:
     return {word: place for place, word in enumerate(words.split())}
 
 
-# The order in which COMMAND INFO lists flags, categories and key access.
+# The order in which COMMAND INFO lists flags, categories and key access. The categories of
+# groups that Redis does not have come last.
 _FLAG_ORDER = _places(
     "write readonly denyoom admin pubsub noscript blocking loading stale skip_monitor "
     "skip_slowlog asking fast no_auth may_replicate no_mandatory_keys no_async_loading "
@@ -27,8 +28,7 @@ _FLAG_ORDER = _places(
 )
 _CATEGORY_ORDER = _places(
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub "
-    "admin fast slow blocking dangerous connection transaction scripting "
-    "job model checkpoint store queue"
+    "admin fast slow blocking dangerous connection transaction scripting"
 )
 _ACCESS_ORDER = _places("RO RW OW RM access update insert delete not_key incomplete variable_flags")
 
@@ -267,7 +267,9 @@ def _find_by_name(name: bytes) -> Command | None:
 
 
 def _statuses(words: Iterable[str], order: dict[str, int], mark: str = "") -> SetReply:
-    return SetReply([mark + word for word in sorted(words, key=order.__getitem__)])
+    return SetReply(
+        [mark + word for word in sorted(words, key=lambda w: (order.get(w, len(order)), w))]
+    )
 
 
 @cache
