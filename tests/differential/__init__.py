@@ -1,5 +1,5 @@
-"""The same commands to Redkeep and to real servers, every reply compared.
+"""The same commands sent to Redkeep and to real servers, with every reply compared.
 
-`cases/` holds scripts, one module per family; `machines/` generates them. `compare` says
-what "the same" means and names the few ways in which less may be asked for.
+`cases/` holds scripts, one module per family; `machines/` generates random ones. `compare`
+defines when replies are equal, and names the tolerances.
 """

@@ -1,9 +1,9 @@
-"""When two replies count as the same.
+"""When two replies count as equal.
 
-Exactly is the rule: equal types (a status is no bulk string, an integer no boolean), equal
-values, equal order, equal texts of errors and doubles. Where a command cannot promise that
-much, it has a named tolerance: by its nature (`BY_COMMAND`), or because a case asks for it
-by writing the command as a call, as in `loosely("INFO", "memory")`.
+By default they must be exactly equal: types (a status is not a bulk string, an integer not a
+boolean), values, order, and the texts of errors and doubles. A command that cannot promise
+that has a named tolerance: for every use (`BY_COMMAND`), or in one case, which then writes the
+command as a call, as in `loosely("INFO", "memory")`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from tests.support.resp import (
 Tolerance = Callable[[Any, Any], bool]
 
 
-# --- what can be asked of two replies ------------------------------------------------------
+# --- comparisons ---------------------------------------------------
 
 
 def equal(ours: Any, theirs: Any) -> bool:
-    """Exactly the same."""
+    """Exactly equal."""
     return bool(_frozen(ours) == _frozen(theirs))
 
 
 def equal_as_sets(ours: Any, theirs: Any) -> bool:
-    """The same items in any order; what is inside an item keeps its order."""
+    """The same items in any order; within an item the order counts."""
     if type(ours) is not type(theirs):
         return False
     if not isinstance(ours, (list, Set, Map, Push)):
@@ -57,7 +57,8 @@ def equal_in_any_order(ours: Any, theirs: Any) -> bool:
 
 
 def equal_as_scans(ours: Any, theirs: Any) -> bool:
-    """Steps of an iteration: whole ones hold the same items, others only look alike."""
+    """Steps of a scan: complete scans in one step return the same items; for others only the
+    form is compared."""
     if not (_is_scan(ours) and _is_scan(theirs)):
         return equal(ours, theirs)
     if ours[0] == theirs[0] == b"0":
@@ -66,7 +67,7 @@ def equal_as_scans(ours: Any, theirs: Any) -> bool:
 
 
 def equal_within(slack: int) -> Tolerance:
-    """Integers that differ by no more than `slack`; negative ones say something: exactly."""
+    """Integers that differ by at most `slack`; negative ones have a meaning and must be equal."""
 
     def compare(ours: Any, theirs: Any) -> bool:
         if type(ours) is int and type(theirs) is int:
@@ -88,36 +89,36 @@ def equal_codes(ours: Any, theirs: Any) -> bool:
 
 
 def equal_types(ours: Any, theirs: Any) -> bool:
-    """The same type of reply. Whether it is an error, and with which code, still counts."""
+    """The same type of reply; errors must have the same code."""
     if isinstance(ours, Error) and isinstance(theirs, Error):
         return ours.code == theirs.code
     return type(ours) is type(theirs)
 
 
 def equal_changes(ours: Any, theirs: Any) -> bool:
-    """INFO persistence that tells of equally many changes since the last SAVE."""
+    """INFO persistence with the same number of changes since the last SAVE."""
     return changes_in(ours) == changes_in(theirs)
 
 
 def equal_but_for_the_clock(ours: Any, theirs: Any) -> bool:
-    """The same without the times and idle times of consumers and pending entries."""
+    """Equal except for the times and idle times of consumers and pending entries."""
     return equal(timeless(ours), timeless(theirs))
 
 
 def changes_in(info: bytes | Verbatim) -> int:
-    """How many changes since the last SAVE INFO persistence tells of."""
+    """Return the number of changes since the last SAVE from INFO persistence."""
     text = info.text if isinstance(info, Verbatim) else info
     return int(text.partition(b"rdb_changes_since_last_save:")[2].split(maxsplit=1)[0])
 
 
-# --- commands that ask for less --------------------------------------------------------------
+# --- commands with a tolerance ---------------------------------------------------------
 
 
 class Call(tuple[Word, ...]):
-    """A command of a script with a tolerance of its own."""
+    """A command of a script with its own tolerance."""
 
     tolerance: Tolerance
-    # Where the two real servers disagree: only redis-server is asked.
+    # The real servers disagree, and only the reply of redis-server counts.
     redis_only: bool = False
 
 
@@ -140,7 +141,7 @@ loosely = _marked(equal_types)
 code_only = _marked(equal_codes)
 # For INFO persistence, after a SAVE at the beginning.
 same_changes = _marked(equal_changes)
-# Redis' reply rather than Valkey's. Without redis-server only the type is compared.
+# The reply of Redis counts and not that of Valkey. Without redis-server, only the type is compared.
 redis_way = _marked(equal, redis_only=True)
 
 
@@ -148,12 +149,12 @@ _SAME_ENCODINGS = ((b"listpackex", b"hashtable"), (b"int", b"embstr"))
 
 
 def equal_encodings(ours: Any, theirs: Any) -> bool:
-    """Names of encodings: a hash whose fields run out is compact in Redis only, and an
-    integer that INCRBYFLOAT made is a text to Redis until it is loaded anew."""
+    """Names of encodings. Only in Redis is a hash with expiring fields compact, and an integer
+    that INCRBYFLOAT made is stored as text until it is reloaded."""
     return equal(ours, theirs) or any((ours, theirs) == pair for pair in _SAME_ENCODINGS)
 
 
-# What the nature of a command allows.
+# Tolerances of commands whose replies depend on the clock, on chance or on hash order.
 BY_COMMAND: dict[bytes, Tolerance] = {
     name.encode(): tolerance
     for tolerance, names in (
@@ -170,7 +171,7 @@ BY_COMMAND: dict[bytes, Tolerance] = {
 
 
 def any_error(*words: Word) -> Call:
-    """Two errors of whatever code and text; anything else as the command is compared."""
+    """Any two errors are equal; other replies are compared as usual for the command."""
     usual = BY_COMMAND.get(word(words[0]).upper(), equal)
 
     def compare(ours: Any, theirs: Any) -> bool:
@@ -181,7 +182,7 @@ def any_error(*words: Word) -> Call:
     return call
 
 
-# Replies that have an order only while the collection is stored compactly.
+# Replies whose order is defined only while the collection has a compact encoding.
 UNORDERED_WHEN_HASHED: dict[bytes, Tolerance] = {
     b"SMEMBERS": equal_as_sets,
     b"HKEYS": equal_as_sets,
@@ -192,10 +193,10 @@ COMPACT = frozenset({b"listpack", b"intset", b"ziplist"})
 
 
 def tolerance_of(words: Sequence[Word], encoding_of: Callable[[Word], Any]) -> Tolerance:
-    """How a command's replies are to be compared.
+    """Return how replies to a command are compared.
 
-    `encoding_of` asks the oracle for a key's encoding; it is called only where the order
-    of the reply depends on it.
+    `encoding_of` returns the encoding of a key on the reference server; it is called only if the
+    order of the reply depends on it.
     """
     if isinstance(words, Call):
         return words.tolerance
@@ -216,10 +217,10 @@ _TIMES = frozenset({b"seen-time", b"active-time", b"idle", b"inactive"})
 
 
 def timeless(reply: Any) -> Any:
-    """XINFO's and XPENDING's replies without what follows the clock.
+    """Return a reply of XINFO or XPENDING without its times.
 
-    Facts come as names followed by values, pending entries as [id, consumer, time, count]
-    or [id, time, count]: the times go.
+    Fields are names followed by values, pending entries are [id, consumer, time, count] or
+    [id, time, count].
     """
     if isinstance(reply, Map):
         kept = [(name, value) for name, value in reply.items if name not in _TIMES]
@@ -239,11 +240,11 @@ def timeless(reply: Any) -> Any:
     return kept
 
 
-# --- inside ------------------------------------------------------------------------------------
+# --- helpers -----------------------------------------------------------------------------
 
 
 def _frozen(reply: Any) -> Any:
-    """A hashable form in which only the same replies are equal."""
+    """Return a hashable form in which exactly equal replies are equal."""
     if isinstance(reply, (list, Set, Push)):
         return (type(reply), tuple(map(_frozen, _items(reply))))
     if isinstance(reply, Map):

@@ -1,7 +1,7 @@
-"""All that a server holds, by asking with ordinary commands.
+"""All data of a server, read with ordinary commands.
 
-One dict of (database, key, aspect) to reply, so that a difference names its key. What
-follows from the clock is left out or compared with some slack.
+A dump is a dict of (database, key, aspect) to reply, so that a difference names its key. Times
+are left out or compared with some tolerance.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _TTL_SLACK_MS = 3000
 
 
 class Expiry(int):
-    """When something runs out, in epoch ms: equal within the time a script takes."""
+    """A deadline in Unix milliseconds: equal within the time that a script takes."""
 
 
 class Unordered(list[Any]):
-    """Contents whose order is the implementation's own."""
+    """Contents without a defined order."""
 
 
 def dump(connection: Connection, databases: Iterable[int]) -> Dump:
-    """Everything in these databases."""
+    """Return all data of these databases."""
     found: Dump = {}
     for index in databases:
         keys = connection.pipeline([("SELECT", index), ("KEYS", "*")])[1]
@@ -70,12 +70,12 @@ def _dump_key(connection: Connection, index: int, key: bytes, found: Dump) -> No
 
 
 def dumps_agree(ours: Any, theirs: Any) -> bool:
-    """Whether two entries of dumps are the same."""
+    """Return whether two entries of dumps are equal."""
     if isinstance(ours, Expiry) and isinstance(theirs, Expiry):
         return equal_within(_TTL_SLACK_MS)(int(ours), int(theirs))
     if isinstance(ours, Unordered) and isinstance(theirs, Unordered):
         return equal_in_any_order(list(ours), list(theirs))
-    # Valkey embeds strings that are longer; how long Redis lets them be is held in cases.
+    # Valkey embeds longer strings than Redis; the limit of Redis is tested in the cases.
     return equal_encodings(ours, theirs) or (ours == b"raw" and theirs == b"embstr")
 
 

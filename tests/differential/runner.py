@@ -1,4 +1,4 @@
-"""Runs one script on several servers and tells where they part."""
+"""Runs one script on several servers and reports where their replies differ."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 from tests.differential.compare import Call, Tolerance, equal, equal_types, tolerance_of
 from tests.differential.dump import dump, dumps_agree
+from tests.differential.scripts import Script
 from tests.support.resp import Connection, ConnectionClosed, Word, word
 from tests.support.scripts import cli_line, cli_script, shown
 
-Script = Sequence[Sequence[Word]]
 Connect = Callable[[int], Connection]
 
 _SUBSCRIBING = frozenset(b"SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE".split())
-# Differences after the first ones are mostly their consequences.
+# Later differences are mostly consequences of the first ones.
 _MOST_SHOWN = 5
 
 
 class Closed:
-    """In place of a reply: the server closed the connection."""
+    """Stands for a reply where the server closed the connection."""
 
     def __repr__(self) -> str:
         return "(closed)"
@@ -33,14 +33,14 @@ class Closed:
 
 @dataclass
 class Run:
-    """What a server answered to a script, and what it held afterwards."""
+    """The replies of a server to a script, and its data afterwards."""
 
     replies: list[Any] = field(default_factory=list)
     end: dict[Any, Any] = field(default_factory=dict)
 
 
 def run(connect: Connect, script: Script, resp: int) -> Run:
-    """Run a script on a server that holds nothing."""
+    """Run a script on an empty server."""
     result = Run()
     with connect(resp) as connection:
         in_transaction = False
@@ -74,7 +74,7 @@ def _opens_transaction(words: Sequence[Word], reply: Any, before: bool) -> bool:
 
 
 def databases_of(script: Script) -> list[int]:
-    """The databases a script may have left something in."""
+    """Return the databases that a script may have left data in."""
     found = {0}
     for words in script:
         if word(words[0]).upper() in (b"SELECT", b"MOVE", b"COPY", b"SWAPDB"):
@@ -83,12 +83,12 @@ def databases_of(script: Script) -> list[int]:
     return sorted(found)
 
 
-# --- comparing --------------------------------------------------------------------------------
+# --- comparing --------------------------------------------------------------------------
 
 
 @dataclass
 class Difference:
-    """Where our replies part from the others'."""
+    """A place where our reply differs from the others."""
 
     at: int
     what: str
@@ -104,8 +104,8 @@ class Difference:
 def differences(
     script: Script, ours: Run, theirs: dict[str, Run], encoding_of: Callable[[Word], Any]
 ) -> Iterator[Difference]:
-    """Every place where ours is not what the first of the others gave (or, where the
-    script says so, what redis-server gave)."""
+    """Yield every place where our reply differs from that of the first other server, or of
+    redis-server if the script says so."""
     for at, words in enumerate(script):
         if at >= len(ours.replies) or any(at >= len(run.replies) for run in theirs.values()):
             break
@@ -143,7 +143,7 @@ def _end_differences(at: int, ours: Run, theirs: dict[str, Run]) -> Iterator[Dif
 
 
 def explain(script: Script, found: Sequence[Difference], resp: int) -> str:
-    """A failure as a script that a reader can paste into redis-cli."""
+    """Return a failure as a script that can be pasted into redis-cli."""
     last = min(max(difference.at for difference in found[:_MOST_SHOWN]) + 1, len(script))
     parts = [f"RESP{resp}, after FLUSHALL:", cli_script(script[:last]), "", "different:"]
     parts += [str(difference) for difference in found[:_MOST_SHOWN]]

@@ -1,4 +1,4 @@
-"""Random sessions on Redkeep and on the oracle, side by side."""
+"""Random sessions on Redkeep and on the reference server, in parallel."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _COUNTERS = ("INFO", "persistence")
 
 
 class Difference(AssertionError):
-    """The servers parted; the message is the script that shows it."""
+    """The servers differ; the message is a script that shows it."""
 
 
 @dataclass
 class Arena:
-    """The servers a machine plays on."""
+    """The servers that a machine runs on."""
 
     ours: RunningServer
     oracle: Oracle
@@ -46,16 +46,16 @@ class Arena:
 
 @dataclass(frozen=True)
 class Traces:
-    """What a batch of commands left beside its replies."""
+    """Effects of a batch of commands besides its replies."""
 
     changes: int
-    """How many changes the server counted."""
+    """The number of changes that the server counted."""
     failed_watcher: bool
-    """Whether a transaction that watched all keys was given up."""
+    """Whether a transaction that watched all keys was aborted."""
 
 
 class Side:
-    """One server's clients in one session, and one who watches."""
+    """The clients of one server in one session, and a client that watches the keys."""
 
     def __init__(self, server: RunningServer | Oracle, resp: int) -> None:
         self.clients = [Connection(server.port, resp=resp) for _ in range(_CLIENTS)]
@@ -73,13 +73,13 @@ class Side:
 
 
 class Queue:
-    """What a client has queued since MULTI, to know what EXEC's replies answer."""
+    """The commands that a client has queued since MULTI: EXEC returns their replies."""
 
     def __init__(self) -> None:
         self.words: list[Sequence[Word]] | None = None
 
     def note(self, words: Sequence[Word], reply: Any) -> list[Sequence[Word]] | None:
-        """Follow a command and its reply; what was executed, if it was EXEC."""
+        """Record a command and its reply; for EXEC, return the commands that it ran."""
         name = word(words[0]).upper()
         if name == b"MULTI" and reply == "OK":
             self.words = []
@@ -92,15 +92,16 @@ class Queue:
 
 
 class Session(RuleBasedStateMachine):
-    """Runs what `make_machine` generates; compares replies, traces, and the end."""
+    """Runs what `make_machine` generates; compares replies, effects and the final data."""
 
-    def __init__(self, arena: Arena) -> None:
+    arena: Arena
+
+    def __init__(self) -> None:
         super().__init__()
-        self.arena = arena
         self.history: list[tuple[int, Sequence[Sequence[Word]]]] = []
         self.queues = [Queue() for _ in range(_CLIENTS)]
         self.resp = 2
-        self.parted = False
+        self.failed = False
 
     @initialize(resp=st.sampled_from([2, 3]))
     def start(self, resp: int) -> None:
@@ -111,27 +112,27 @@ class Session(RuleBasedStateMachine):
         self.theirs = Side(self.arena.oracle, resp)
 
     def play(self, who: int, *batch: Sequence[Word]) -> None:
-        """Send commands (in one piece if several) to both servers and compare."""
+        """Send commands to both servers, several as a pipeline, and compare."""
         self.history.append((who, batch))
         theirs, their_traces = self.theirs.ask(who, batch)
         try:
             ours, our_traces = self.ours.ask(who, batch)
         except (ConnectionClosed, TimeoutError) as lost:
-            self.part(cli_line(batch[-1]), lost, theirs)
+            self.fail(cli_line(batch[-1]), lost, theirs)
         for at, words in enumerate(batch):
             executed = self.queues[who].note(words, theirs[at])
             is_last = at == len(batch) - 1
             if self.same(words, executed, is_last, ours[at], theirs[at]):
                 continue
-            if self.second_opinion(at, words, executed, is_last, ours[at]):
+            if self.second_opinion(at, words, executed, is_last, ours[at], theirs[at]):
                 continue
-            self.part(cli_line(words), ours[at], theirs[at])
+            self.fail(cli_line(words), ours[at], theirs[at])
         if not (
             our_traces == their_traces
-            or any(map(_may_grow_in_secret, batch))
+            or any(map(_may_grow_uncounted, batch))
             or (self.arena.second is not None and our_traces == self.replay(self.arena.second)[1])
         ):
-            self.part("changes noted", our_traces, their_traces)
+            self.fail("counted changes", our_traces, their_traces)
 
     def same(
         self,
@@ -141,15 +142,14 @@ class Session(RuleBasedStateMachine):
         ours: Any,
         theirs: Any,
     ) -> bool:
-        # By the end of a transaction, or of what was sent in one piece, the encodings have
-        # moved on, and with them the order.
+        # After a transaction or pipeline, encodings may have changed, and the order with them.
         if executed is not None and isinstance(ours, list) and isinstance(theirs, list):
             return len(ours) == len(theirs) == len(executed) and all(
-                _same_but_for_order(each, mine, other)
+                _same_except_for_order(each, mine, other)
                 for each, mine, other in zip(executed, ours, theirs, strict=True)
             )
         if not is_last and word(words[0]).upper() in UNORDERED_WHEN_HASHED:
-            return _same_but_for_order(words, ours, theirs)
+            return _same_except_for_order(words, ours, theirs)
         return tolerance_of(words, self.encoding_of)(ours, theirs)
 
     def encoding_of(self, key: Word) -> Any:
@@ -162,15 +162,25 @@ class Session(RuleBasedStateMachine):
         executed: list[Sequence[Word]] | None,
         is_last: bool,
         ours: Any,
+        theirs: Any,
     ) -> bool:
-        """Whether redis-server, given the same session, answers as we do."""
+        """Return whether redis-server gives our reply in the same session.
+
+        Each reply inside a transaction may be that of either server, as outside of one.
+        """
         if self.arena.second is None:
             return False
         replies, _ = self.replay(self.arena.second)
-        return self.same(words, executed, is_last, ours, replies[at])
+        second = replies[at]
+        if executed is None or not all(isinstance(one, list) for one in (ours, theirs, second)):
+            return self.same(words, executed, is_last, ours, second)
+        return len(ours) == len(theirs) == len(second) == len(executed) and all(
+            _same_except_for_order(each, mine, one) or _same_except_for_order(each, mine, other)
+            for each, mine, one, other in zip(executed, ours, theirs, second, strict=True)
+        )
 
     def replay(self, server: Oracle) -> tuple[list[Any], Traces]:
-        """What another server makes of the latest batch, after all before it."""
+        """Run the session on another server; return the replies and effects of its last batch."""
         server("FLUSHALL")
         side = Side(server, self.resp)
         try:
@@ -180,9 +190,9 @@ class Session(RuleBasedStateMachine):
         finally:
             side.close()
 
-    def part(self, what: str, ours: Any, theirs: Any) -> NoReturn:
-        """End the session, which has shown a difference."""
-        self.parted = True
+    def fail(self, what: str, ours: Any, theirs: Any) -> NoReturn:
+        """End the session, which has found a difference."""
+        self.failed = True
         raise Difference(
             self.explain(
                 f"{what}\n  redkeep  {shown(ours)}\n  {self.arena.oracle.name:8} {shown(theirs)}"
@@ -194,7 +204,7 @@ class Session(RuleBasedStateMachine):
         for who, batch in self.history:
             lines += [f"[{who}] {cli_line(words)}" for words in batch]
             if len(batch) > 1:
-                lines[-1] += "   (sent in one piece)"
+                lines[-1] += "   (sent as a pipeline)"
         return "\n".join([*lines, "", "different:", difference])
 
     def teardown(self) -> None:
@@ -202,15 +212,15 @@ class Session(RuleBasedStateMachine):
             return
         self.ours.close()
         self.theirs.close()
-        if self.parted:
+        if self.failed:
             return
         ours = dump(self.arena.our_control, _DATABASES)
         theirs = dump(self.arena.their_control, _DATABASES)
         for control in (self.arena.our_control, self.arena.their_control):
             control("SELECT", 0)
         second = theirs
-        if self.arena.second is not None and _parts(ours, theirs):
-            # Where the servers disagree we follow Redis, in what is left behind too.
+        if self.arena.second is not None and _differ(ours, theirs):
+            # Where the servers disagree, Redkeep follows Redis, in the final data too.
             self.replay(self.arena.second)
             with self.arena.second.connect() as control:
                 second = dump(control, _DATABASES)
@@ -220,27 +230,27 @@ class Session(RuleBasedStateMachine):
                 or dumps_agree(ours.get(place), second.get(place))
             ):
                 what = f"at the end, db {place[0]} {cli_line(place[1:])}"
-                self.part(what, ours.get(place), theirs.get(place))
+                self.fail(what, ours.get(place), theirs.get(place))
 
 
-def _same_but_for_order(words: Sequence[Word], ours: Any, theirs: Any) -> bool:
+def _same_except_for_order(words: Sequence[Word], ours: Any, theirs: Any) -> bool:
     tolerance = tolerance_of(words, lambda key: None)
     return tolerance(ours, theirs) or equal_in_any_order(ours, theirs)
 
 
-def _may_grow_in_secret(words: Sequence[Word]) -> bool:
-    """Redis notes nothing where refused overflows in BITFIELD made a string grow; we do."""
+def _may_grow_uncounted(words: Sequence[Word]) -> bool:
+    """Return whether a refused overflow may have extended a string, which Redis does not count."""
     return word(words[0]).upper() == b"BITFIELD"
 
 
-def _parts(ours: Dump, theirs: Dump) -> bool:
+def _differ(ours: Dump, theirs: Dump) -> bool:
     return any(
         not dumps_agree(ours.get(place), theirs.get(place)) for place in ours.keys() | theirs.keys()
     )
 
 
-def make_machine(commands: Words) -> type[Session]:
-    """The state machine that plays these commands."""
+def make_machine(commands: Words, arena: Arena) -> type[Session]:
+    """Return the state machine that runs these commands."""
 
     class Machine(Session):
         @rule(words=commands, who=st.sampled_from([0, 0, 0, 1]))
@@ -270,4 +280,5 @@ def make_machine(commands: Words) -> type[Session]:
                 self.play(1, intruder)
             self.play(0, ("MULTI",), *batch, (end,))
 
+    Machine.arena = arena
     return Machine

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from tests.differential import cases
-from tests.differential.runner import Script, differences, explain, run
+from tests.differential.runner import differences, explain, run
+from tests.differential.scripts import Script
 from tests.support.oracles import Oracle, redis_binary
 from tests.support.resp import Word
 from tests.support.servers import RunningServer
 
-# Here Valkey answers otherwise than Redis, which Redkeep follows: redis-server must decide.
+# Valkey replies differently from Redis here; Redkeep follows Redis, so redis-server is needed.
 REDIS_DECIDES = frozenset(
     {
         "administration: cluster",
@@ -32,7 +33,7 @@ needs_redis = pytest.mark.skipif(
 
 
 def collect() -> list[Any]:
-    """(script, known to redis 7.0) of every case."""
+    """Return (script, whether redis 7.0 knows its commands) for every case."""
     found = []
     for module in pkgutil.iter_modules(cases.__path__):
         family = import_module(f"{cases.__name__}.{module.name}")
@@ -47,7 +48,7 @@ def collect() -> list[Any]:
 
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize(("script", "in_redis7"), collect())
-def test_case(
+def test_every_reply_of_a_script_is_that_of_the_real_servers(
     script: Script,
     in_redis7: bool,
     resp: int,

@@ -17,9 +17,9 @@ from tests.support.servers import RunningServer
 FAMILIES = sorted(
     module.name for module in pkgutil.iter_modules(machines.__path__) if module.name != "grammar"
 )
-# What these play, Valkey answers otherwise than Redis: redis-server must decide.
+# Valkey replies differently from Redis to these; Redkeep follows Redis.
 REDIS_DECIDES = frozenset({"geo", "keys"})
-# The usual run plays the same sessions each time, so that it fails only for a reason.
+# Derandomized, so that a failure comes from a change of the code and not from a new example.
 QUICK = settings(
     max_examples=40,
     stateful_step_count=20,
@@ -44,7 +44,7 @@ DEEP = settings(
     "profile",
     [pytest.param(QUICK, id="quick"), pytest.param(DEEP, id="deep", marks=pytest.mark.deep)],
 )
-def test_machine(
+def test_every_reply_of_random_sessions_is_that_of_valkey(
     family: str,
     profile: settings,
     server: RunningServer,
@@ -55,11 +55,12 @@ def test_machine(
         pytest.skip("Valkey differs from Redis, and there is no redis-server on PATH")
     second = request.getfixturevalue("redis7") if redis_binary() is not None else None
     arena = Arena(server, valkey, second)
-    machine = make_machine(import_module(f"{machines.__name__}.{family}").COMMANDS)
-    parted = ""
+    commands = import_module(f"{machines.__name__}.{family}").COMMANDS
+    found = ""
     try:
-        run_state_machine_as_test(lambda: machine(arena), settings=profile)
+        run_state_machine_as_test(make_machine(commands, arena), settings=profile)
     except Difference as difference:
-        parted = str(difference)
-    if parted:
-        pytest.fail(parted, pytrace=False)
+        found = str(difference)
+    if found:
+        # Outside of the handler, so that the report is not the traceback of the session.
+        pytest.fail(found, pytrace=False)

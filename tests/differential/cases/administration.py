@@ -1,8 +1,7 @@
-"""A standalone server: roles, clusters, modules, and invalid SHUTDOWN requests."""
+"""Server commands of a single server: roles, modules, refused shutdowns."""
 
-from tests.differential.compare import Call, redis_way
-
-Script = list[tuple[str | bytes | int | float, ...] | Call]
+from tests.differential.compare import redis_way
+from tests.differential.scripts import Script
 
 ALONE: Script = [
     ("ROLE",),

@@ -1,14 +1,13 @@
-"""Bitmaps and bit fields."""
+"""Bits and bit fields of strings."""
 
-from tests.differential.compare import Call, redis_way, same_changes
-
-Words = tuple[str | bytes | int | float, ...]
+from tests.differential.compare import redis_way, same_changes
+from tests.differential.scripts import Script
 
 LIST = ("RPUSH", "list", "a")
 CHANGES = same_changes("INFO", "persistence")
 ENDS = ("0", "1", "2", "-1", "-2", "5", "-5", "100", "-100", "9223372036854775807")
 
-CASES: dict[str, list[Words | Call]] = {
+CASES: dict[str, Script] = {
     "single bits": [
         ("SETBIT", "k", "7", "1"),
         ("SETBIT", "k", "7", "1"),

@@ -1,8 +1,7 @@
 """Connections: HELLO, and the subcommands of CLIENT."""
 
-from tests.differential.compare import Call, code_only, loosely, redis_way
-
-Script = list[tuple[str | bytes | int | float, ...] | Call]
+from tests.differential.compare import code_only, loosely, redis_way
+from tests.differential.scripts import Script
 
 KILL: Script = [
     ("CLIENT", "KILL"),
@@ -71,7 +70,7 @@ LATER_FILTERS: Script = [
         ("SKIPME", "YES", "NAME", "nobody"),
         ("NAME",),
     )
-    # CLIENT KILL with one argument is the old form.
+    # CLIENT KILL with a single argument is the old form.
     if not (command == "KILL" and len(words) == 1)
 ]
 

@@ -1,8 +1,9 @@
-"""CLUSTER on a server without cluster mode."""
+"""CLUSTER on a server without cluster support."""
 
 from tests.differential.compare import redis_way
+from tests.differential.scripts import Script
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
+CASES: dict[str, Script] = {
     "cluster support is disabled": [
         ("CLUSTER", "INFO"),
         ("CLUSTER", "SLOTS"),

@@ -1,8 +1,7 @@
-"""CONFIG: names, values, errors, and atomic changes of several settings."""
+"""CONFIG: names, values, errors, and setting several at once."""
 
-from tests.differential.compare import Call, as_pairs, redis_way
-
-Script = list[tuple[str | bytes | int | float, ...] | Call]
+from tests.differential.compare import as_pairs, redis_way
+from tests.differential.scripts import Script
 
 
 def _set(name: str, *values: str | int) -> Script:

@@ -1,8 +1,7 @@
-"""DEBUG: replies of every type, errors, and the digests of all kinds of data."""
+"""DEBUG: replies of every type, errors, and digests of all types of data."""
 
-from tests.differential.compare import Call, loosely, redis_way
-
-Script = list[tuple[str | bytes | int | float, ...] | Call]
+from tests.differential.compare import loosely, redis_way
+from tests.differential.scripts import Script
 
 WORDS: Script = [
     ("DEBUG",),

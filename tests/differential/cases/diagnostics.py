@@ -1,8 +1,7 @@
 """SLOWLOG, LATENCY and MEMORY: errors, and replies that do not depend on the machine."""
 
-from tests.differential.compare import Call, loosely
-
-Script = list[tuple[str | bytes | int | float, ...] | Call]
+from tests.differential.compare import loosely
+from tests.differential.scripts import Script
 
 SLOWLOG: Script = [
     ("SLOWLOG", "GET", -2),

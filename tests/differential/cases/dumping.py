@@ -1,6 +1,6 @@
 """DUMP and RESTORE: options, errors, and payloads that all servers read."""
 
-Script = list[tuple[str | bytes | int | float, ...]]
+from tests.differential.scripts import Script
 
 # The string "1" in a version of the format that all servers read.
 ONE = b"\x00\xc0\x01\n\x00&x\xe7\xb6\xd1\x01\x11\xfc"

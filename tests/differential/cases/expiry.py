@@ -1,8 +1,8 @@
-"""Expiry of keys: setting it under conditions, reading and removing it."""
+"""Deadlines of keys: setting them under conditions, reading and removing them."""
 
 from itertools import product
 
-Script = list[tuple[str | bytes | int | float, ...]]
+from tests.differential.scripts import Script
 
 CONDITIONS = ("NX", "XX", "GT", "LT")
 SETTERS = ("EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT")
@@ -69,7 +69,10 @@ CASES: dict[str, Script] = {
     "sets of conditions": [
         ("SET", "k", 1),
         ("EXPIREAT", "k", FAR),
-        *[("EXPIREAT", "k", FAR - 50, *pair) for pair in product(CONDITIONS, repeat=2)],
+        *(
+            ("EXPIREAT", "k", FAR - 50, one, other)
+            for one, other in product(CONDITIONS, CONDITIONS)
+        ),
         ("EXPIRE", "k", 1000, "XX", "XX", "XX"),
         ("TTL", "k"),
         ("EXPIRE", "k", 50, "NX", "FOO"),

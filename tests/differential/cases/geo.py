@@ -1,6 +1,7 @@
-"""Geospatial sets: adding, distances, and searches by radius and box."""
+"""Geospatial indexes: adding, measuring, searching circles and boxes."""
 
-from tests.differential.compare import Call, same_changes
+from tests.differential.compare import same_changes
+from tests.differential.scripts import Script
 
 SICILY = (
     "GEOADD",
@@ -35,7 +36,7 @@ EDGES = (
     "middle",
 )
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...] | Call]] = {
+CASES: dict[str, Script] = {
     "adding": [
         SICILY,
         ("GEOADD", "g", "NX", 1, 1, "Paris"),

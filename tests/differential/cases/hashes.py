@@ -1,12 +1,10 @@
-"""Hashes: encodings, numbers, scans, and the order in which errors are detected."""
+"""Hashes: encodings, numbers, scans, and the order of error checks."""
 
-from tests.differential.compare import Call
-
-Word = str | bytes | int | float
+from tests.differential.scripts import Script
 
 _MANY = [word for at in range(129) for word in (f"f{at}", at)]
 
-CASES: dict[str, list[tuple[Word, ...] | Call]] = {
+CASES: dict[str, Script] = {
     "setting and reading": [
         ("HSET", "h", "a", 1),
         ("HSET", "h", "a", 2, "b", 3, "b", 4),

@@ -1,16 +1,15 @@
-"""HyperLogLogs: counts, and every byte of the stored strings."""
+"""HyperLogLogs: counts, and every byte of the stored value."""
 
-from tests.differential.compare import Call, same_changes
-
-Words = tuple[str | bytes | int | float, ...]
+from tests.differential.compare import same_changes
+from tests.differential.scripts import Script
 
 LIST = ("RPUSH", "list", "a")
 CHANGES = same_changes("INFO", "persistence")
 HEADER = b"HYLL\x01" + bytes(10) + b"\x80"
 
 
-def added(key: str, start: int, count: int, step: int) -> list[Words]:
-    """Return PFADDs of `step` elements each, reading the bytes after each."""
+def added(key: str, start: int, count: int, step: int) -> Script:
+    """PFADDs of `step` elements each, and a look at the bytes now and then."""
     return [
         words
         for at in range(start, start + count, step)
@@ -21,7 +20,7 @@ def added(key: str, start: int, count: int, step: int) -> list[Words]:
     ]
 
 
-CASES: dict[str, list[Words | Call]] = {
+CASES: dict[str, Script] = {
     "adding one by one": [
         ("PFADD", "k"),
         ("GET", "k"),

@@ -1,8 +1,7 @@
-"""COMMAND: shapes and errors. tests/test_completeness.py compares the declarations."""
+"""COMMAND: shapes and errors; tests/test_completeness.py compares the declarations."""
 
-from tests.differential.compare import Call, as_set
-
-Script = list[tuple[str | bytes | int | float, ...] | Call]
+from tests.differential.compare import as_set
+from tests.differential.scripts import Script
 
 INFO: Script = [
     ("COMMAND", "INFO", "get"),
@@ -23,7 +22,7 @@ LIST: Script = [
     ("COMMAND", "LIST", "FILTERBY"),
     ("COMMAND", "LIST", "foo"),
 ]
-REQUESTS: list[tuple[str | int, ...]] = [
+REQUESTS: Script = [
     ("get", "a"),
     ("mset", "a", 1, "b", 2),
     ("mset", "a", "b", "c"),
@@ -71,6 +70,6 @@ FEW_WORDS: Script = [
     ("COMMAND", "GETKEYS", "ping"),
 ]
 
-# Redis 7.2 and Valkey accept requests of one word, which Redis 7.0 rejects.
+# Redis 7.2 and Valkey accept requests of one word, which Redis 7.0 refuses.
 LATER_THAN_REDIS_7_0 = ["few words"]
 CASES: dict[str, Script] = {"info": INFO, "list": LIST, "keys": KEYS, "few words": FEW_WORDS}

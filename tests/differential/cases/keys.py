@@ -1,8 +1,7 @@
-"""Keys of any type: removing, renaming, moving, copying, describing and scanning."""
+"""Keys of any type: removing, renaming, copying, describing and scanning them."""
 
-from tests.differential.compare import Call, loosely, redis_way, same_changes
-
-Script = list[tuple[str | bytes | int | float, ...] | Call]
+from tests.differential.compare import loosely, redis_way, same_changes
+from tests.differential.scripts import Script
 
 ONE_OF_EACH: Script = [
     ("SET", "string", "value"),

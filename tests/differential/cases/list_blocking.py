@@ -1,10 +1,12 @@
-"""Blocking list commands that do not block or time out at once, and their errors."""
+"""Blocking list commands where they need not block, and their errors."""
 
 from __future__ import annotations
 
+from tests.differential.scripts import Script
+
 _NO_TIMEOUTS = ["", "x", "-1", "-0.1", "nan", "inf", "-inf", "1e300", "1 ", " 1"]
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
+CASES: dict[str, Script] = {
     "there at once": [
         ("RPUSH", "l", *range(12)),
         ("BLPOP", "l", 0),

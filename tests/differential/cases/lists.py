@@ -1,23 +1,30 @@
-"""Lists: pushing, popping, indexes, moving, and changes of the encoding."""
+"""Lists: both ends, the middle, moving, and changes of encoding."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
+
+from tests.differential.scripts import Script
+from tests.support.resp import Word
 
 _WORDS = ["a", "b", "c", "a", "1", "b", "007", "a"]
 _INDEXES = [0, 1, -1, 7, 8, -8, -9, 100, -100, 2**31, -(2**31)]
-_NO_INTEGERS = ["", "x", "1.0", " 1", "+1", "01", 2**63, -(2**63) - 1]
+_NO_INTEGERS: list[str | int] = ["", "x", "1.0", " 1", "+1", "01", 2**63, -(2**63) - 1]
 
 
-def _around(
-    *steps: tuple[str | bytes | int | float, ...],
-) -> list[tuple[str | bytes | int | float, ...]]:
-    """Return the steps, reading the list `l` after each."""
-    look = [("LRANGE", "l", 0, -1), ("OBJECT", "ENCODING", "l")]
+def _around(*steps: Sequence[Word]) -> Script:
+    """The steps, each followed by the contents and encoding of list `l`."""
+    look: Script = [("LRANGE", "l", 0, -1), ("OBJECT", "ENCODING", "l")]
     return list(chain.from_iterable([step, *look] for step in steps))
 
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
+def _on_words(*steps: Sequence[Word]) -> Script:
+    """The steps on a new list `l` of `_WORDS`."""
+    return [("DEL", "l"), ("RPUSH", "l", *_WORDS), *steps]
+
+
+CASES: dict[str, Script] = {
     "pushing and popping": _around(
         ("LPUSH", "l", "a"),
         ("LPUSH", "l", "b", "c", ""),
@@ -53,7 +60,8 @@ CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
     "indexes": [
         ("RPUSH", "l", *_WORDS),
         *(("LINDEX", "l", index) for index in [*_INDEXES, *_NO_INTEGERS]),
-        *(("LINDEX", "nothing", index) for index in [0, "x"]),
+        ("LINDEX", "nothing", 0),
+        ("LINDEX", "nothing", "x"),
         *(("LSET", "l", index, f"set {index}") for index in [*_INDEXES, *_NO_INTEGERS]),
         ("LSET", "nothing", 0, "a"),
         ("LSET", "nothing", "x", "a"),
@@ -72,17 +80,14 @@ CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
         ("LRANGE", "nothing", 0, -1),
     ],
     "trimming": [
-        step
-        for bounds in [(0, -1), (1, -2), (0, 0), (-1, -1), (3, 1), (8, 9), (-100, 100), (2, 4)]
-        for step in [
-            ("DEL", "l"),
-            ("RPUSH", "l", *_WORDS),
-            ("LTRIM", "l", *bounds),
-            ("LRANGE", "l", 0, -1),
-            ("EXISTS", "l"),
-        ]
-    ]
-    + [("LTRIM", "nothing", 0, 1), ("LTRIM", "nothing", "x", 1), ("LTRIM", "l", 0, "x")],
+        *chain.from_iterable(
+            _on_words(("LTRIM", "l", *bounds), ("LRANGE", "l", 0, -1), ("EXISTS", "l"))
+            for bounds in [(0, -1), (1, -2), (0, 0), (-1, -1), (3, 1), (8, 9), (-100, 100), (2, 4)]
+        ),
+        ("LTRIM", "nothing", 0, 1),
+        ("LTRIM", "nothing", "x", 1),
+        ("LTRIM", "l", 0, "x"),
+    ],
     "inserting": _around(
         ("LINSERT", "l", "BEFORE", "a", "x"),
         ("RPUSH", "l", *_WORDS),
@@ -96,17 +101,11 @@ CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
         ("LINSERT", "l", "BEFORE", "a"),
     ),
     "removing": [
-        step
-        for count in [0, 1, 2, 3, 100, -1, -2, -100, 2**63 - 1, -(2**63) + 1]
-        for element in ["a", "1", "007", "none"]
-        for step in [
-            ("DEL", "l"),
-            ("RPUSH", "l", *_WORDS),
-            ("LREM", "l", count, element),
-            ("LRANGE", "l", 0, -1),
-        ]
-    ]
-    + [
+        *chain.from_iterable(
+            _on_words(("LREM", "l", count, element), ("LRANGE", "l", 0, -1))
+            for count in [0, 1, 2, 3, 100, -1, -2, -100, 2**63 - 1, -(2**63) + 1]
+            for element in ["a", "1", "007", "none"]
+        ),
         ("RPUSH", "one", "a", "a"),
         ("LREM", "one", 0, "a"),
         ("EXISTS", "one"),

@@ -1,8 +1,10 @@
-"""Commands that save and load data."""
+"""Saving and loading as clients see it."""
 
 from __future__ import annotations
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
+from tests.differential.scripts import Script
+
+CASES: dict[str, Script] = {
     "arity and options": [
         ("SAVE", "now"),
         ("BGSAVE", "now"),

@@ -1,8 +1,8 @@
-"""Requests of any command: unknown names, arity, and upper and lower case."""
+"""What all commands share: names, arities, case, and unknown commands."""
 
-from tests.differential.compare import Call
+from tests.differential.scripts import Script
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...] | Call]] = {
+CASES: dict[str, Script] = {
     "unknown commands": [
         ("NOSUCH",),
         ("nosuch", "a", "b c"),

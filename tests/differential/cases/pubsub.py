@@ -1,8 +1,10 @@
-"""Subscribing and its confirmations, publishing, and PUBSUB."""
+"""Subscriptions and their confirmations, publishing, and PUBSUB."""
 
 from __future__ import annotations
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
+from tests.differential.scripts import Script
+
+CASES: dict[str, Script] = {
     "confirmations": [
         ("SUBSCRIBE", "a"),
         ("SUBSCRIBE", "a"),

@@ -1,10 +1,8 @@
-"""Sets: encodings, set algebra, and the order in which errors are detected."""
+"""Sets: encodings, set operations, and the order of error checks."""
 
-from tests.differential.compare import Call
+from tests.differential.scripts import Script
 
-Word = str | bytes | int | float
-
-CASES: dict[str, list[tuple[Word, ...] | Call]] = {
+CASES: dict[str, Script] = {
     "integers in order": [
         ("SADD", "s", 10, 9, -1, 2**63 - 1, -(2**63), 9),
         ("SMEMBERS", "s"),

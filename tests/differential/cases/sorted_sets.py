@@ -1,12 +1,12 @@
 """Sorted sets: members, ranks, ranges, algebra, popping."""
 
-from tests.differential.compare import Call
+from tests.differential.scripts import Script
 
 ABC = ("ZADD", "z", 1, "a", 2, "b", 3, "c")
 LEX = ("ZADD", "l", 0, "a", 0, "aa", 0, "b", 0, "c", 0, "d")
 MANY = ("ZADD", "big", *[word for n in range(150) for word in (n % 7, f"m{n:03d}")])
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...] | Call]] = {
+CASES: dict[str, Script] = {
     "adding with options": [
         ("ZADD", "z", 1, "a", 2, "b", 1, "a"),
         ("ZADD", "z", "NX", 5, "a", 6, "n"),

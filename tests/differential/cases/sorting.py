@@ -1,10 +1,9 @@
-"""SORT: numbers and texts, BY, GET and STORE."""
+"""SORT: numbers and texts, with patterns, into other keys."""
 
 from itertools import product
 
-from tests.differential.compare import Call, as_set, redis_way
-
-Script = list[tuple[str | bytes | int | float, ...] | Call]
+from tests.differential.compare import as_set, redis_way
+from tests.differential.scripts import Script
 
 DATA: Script = [
     ("RPUSH", "l", 10, 9, 2, 3, -1, 2.5, 1e3),

@@ -1,8 +1,7 @@
 """Strings: values, options, conditions, expiry, numbers and ranges."""
 
-from tests.differential.compare import Call, redis_way
-
-Words = tuple[str | bytes | int | float, ...]
+from tests.differential.compare import redis_way
+from tests.differential.scripts import Script
 
 LIST = ("RPUSH", "list", "a")
 FLOATS = [
@@ -62,7 +61,7 @@ INTEGERS = [
     "99999999999999999999",
 ]
 
-CASES: dict[str, list[Words | Call]] = {
+CASES: dict[str, Script] = {
     "set and get": [
         ("SET", "k", "v"),
         ("GET", "k"),

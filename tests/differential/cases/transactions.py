@@ -1,8 +1,10 @@
-"""MULTI, EXEC, DISCARD and WATCH: queueing, rejecting and running requests."""
+"""MULTI: queueing, refusing, running, and watching keys changed by the same client."""
 
 from __future__ import annotations
 
-CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
+from tests.differential.scripts import Script
+
+CASES: dict[str, Script] = {
     "queued and run": [
         ("MULTI",),
         ("SET", "k", "v"),
@@ -76,7 +78,7 @@ CASES: dict[str, list[tuple[str | bytes | int | float, ...]]] = {
         ("SET", "k", "w"),
         ("EXEC",),
         ("GET", "k"),
-        # A failed transaction leaves nothing behind.
+        # After a failed EXEC the transaction is over.
         ("MULTI",),
         ("GET", "k"),
         ("EXEC",),

@@ -1,4 +1,4 @@
-"""Places on the map."""
+"""Geospatial indexes."""
 
 from tests.differential.machines.grammar import (
     cmd,

@@ -6,7 +6,7 @@
     )
 
 Every strategy here gives a tuple of words; plain strings stand for themselves. Small pools
-make commands meet each other; every so often a word is one that the command cannot take.
+make commands affect the same data; now and then a word is invalid.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ def one_of(*commands: Words) -> Words:
     return st.one_of(commands)
 
 
-# --- words --------------------------------------------------------------------------------
+# --- words ------------------------------------------------------------------------------
 
 KEYS = ("k1", "k2", "k3")
 key = st.sampled_from(KEYS).map(lambda word: (word,))
 
-_LONG = "long" * 17  # 68 bytes: more than a compact collection takes
+_LONG = "long" * 17  # 68 bytes: too long for a compact collection
 small = st.integers(-4, 6).map(lambda number: (number,))
 index = weighted(small, one(2**63 - 1, -(2**63), 2**63, 100, -100, "x", "", "1.5", " 1", "+1"))
 integer = weighted(
@@ -100,8 +100,8 @@ integer = weighted(
     one(2**63 - 1, -(2**63), 2**63, 2**31, "x", "", "1.5", "-0", "01", " 1", "1e3"),
 )
 count = weighted(one(1, 2, 3, 10), one(0, -1, -3, 2**31, 2**63, "x", ""))
-# How doubles are printed is tested elsewhere: 7.0 did it otherwise, and valkey-server reads
-# no hexadecimal.
+# The text of doubles is tested elsewhere: Redis 7.0 prints them differently, and valkey-server
+# reads no hexadecimal ones.
 number = weighted(
     one(0, 1, -1, 2, 1.5, -0.25, 3, "1e3"),
     one("inf", "-inf", "+inf", "nan", "x", "", "1e400", " 1", "1_0"),
@@ -109,7 +109,7 @@ number = weighted(
 word = st.sampled_from(["a", "b", "c", "d", "1", "2", "-3", "10"]).map(lambda text: (text,))
 value = weighted(word, one("", _LONG, b"\x00\xff\r\n", "12345678901234567890", "1.5", "x" * 45))
 pattern = one("*", "k*", "a", "[a-b]", "?", "", "\\a", "k[12]")
-# Far enough away to outlive a session, on both sides of what fits.
+# Too far in the future to expire during a session, and values that do not fit.
 seconds = weighted(
     one(100, 1000, 100000), one(0, -1, 2**63 - 1, -(2**63), 9223372036854776, "x", "")
 )
@@ -118,10 +118,10 @@ milliseconds = weighted(
 )
 moment = weighted(one(4_102_444_800, 4_102_444_801), one(1, 0, -1, 2**63 - 1, 10**16, "x"))
 moment_ms = weighted(one(4_102_444_800_000, 4_102_444_800_123), one(1, 0, -1, 2**63 - 1, "x"))
-# A short wait where there is nothing, and what is no timeout.
+# A short timeout for empty keys, and invalid timeouts.
 timeout = weighted(one("0.01"), one("-1", "x", "", "1e300", "inf", "nan"))
 
-# Other types under the same keys, and the keys' own life.
+# Other types under the same keys, and commands on keys of any type.
 ANY_TYPE = one_of(
     cmd("SET", key, value),
     cmd("RPUSH", key, value),

@@ -1,4 +1,4 @@
-"""Hashes, with fields that run out."""
+"""Hashes, with fields that expire."""
 
 from tests.differential.compare import any_error
 from tests.differential.machines.grammar import (
@@ -63,7 +63,7 @@ EXPIRING = one_of(
     cmd("HGETEX", key, opt(one("PERSIST", expiry)), fields),
     cmd("HSETEX", key, opt(one("FNX", "FXX", "NX", "XX")), opt(one("KEEPTTL", expiry)), pairs),
 )
-# Redis 7.4 and valkey-server 9 look at the words of these in another order and name what is
-# wrong in other texts; we follow Redis, which is not here to be asked.
+# Redis 7.4 and valkey-server 9 check these arguments in a different order and with different
+# error texts. Redkeep follows Redis 7.4, which is not available to compare with.
 EITHER_ERROR = EXPIRING.map(lambda words: any_error(*words))
 COMMANDS = mixed(one_of(PLAIN, PLAIN, EITHER_ERROR))

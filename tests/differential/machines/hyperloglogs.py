@@ -1,7 +1,7 @@
-"""HyperLogLogs, down to their bytes: they are strings, and strings are compared.
+"""HyperLogLogs, whose bytes are compared because they are strings.
 
-Only their headers are damaged here. What is wrong further in is found by one server in
-one command and by the other in another, or read past the end.
+Only their headers are damaged here: damage in the registers is reported by different commands
+of the two servers, or makes them read past the end.
 """
 
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ COMMANDS = mixed(
         cmd("GET", key),
         cmd("STRLEN", key),
         cmd("SETRANGE", key, "0", "HYLL"),
-        # One byte: a word would reach from the header's last byte into what follows.
+        # One byte only: a longer word would reach from the last byte of the header into the data.
         cmd("SETRANGE", key, one(0, 4, 5, 15), one("\x00", "\x01", "\xff")),
     )
 )

@@ -1,4 +1,4 @@
-"""Keys of every type: their names, their lives, their databases."""
+"""Keys of every type: names, deadlines and databases."""
 
 from tests.differential.machines.grammar import (
     ANY_TYPE,

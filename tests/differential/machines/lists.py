@@ -1,4 +1,4 @@
-"""Lists, and waiting for them where something is there or the wait is short."""
+"""Lists, and blocking commands that find an element or have a short timeout."""
 
 from tests.differential.machines.grammar import (
     cmd,

@@ -1,4 +1,4 @@
-"""Sets of integers, of few words and of many."""
+"""Sets of integers, of few members and of many."""
 
 from tests.differential.machines.grammar import (
     cmd,
@@ -27,7 +27,7 @@ COMMANDS = mixed(
         cmd("SISMEMBER", key, member),
         cmd("SMISMEMBER", key, many(member)),
         cmd("SMEMBERS", key),
-        # Only whole sets: what else is taken is chance.
+        # Only whole sets: with a smaller count the members are random.
         seq("SPOP", key, one(1000, 0, -1, "x", 2**63)),
         cmd("SRANDMEMBER", key, opt(count)),
         cmd("SINTER", many(key)),

@@ -67,7 +67,7 @@ ranges = one_of(
     cmd("ZREMRANGEBYRANK", key, index, index),
     cmd("ZREMRANGEBYSCORE", key, bound, bound),
 )
-# By name only where all scores are equal: elsewhere the answer is anybody's.
+# Ranges by name only where all scores are equal: otherwise the reply is unspecified.
 names = one_of(
     cmd("ZADD names", many(seq("0", member))),
     cmd("ZLEXCOUNT names", name, name),

@@ -1,4 +1,4 @@
-"""Streams and consumer groups. Ids are given, because generated ones tell the time."""
+"""Streams and consumer groups. Ids are given, because generated ones contain the time."""
 
 from tests.differential.machines.grammar import (
     cmd,

@@ -1,7 +1,7 @@
 """Commands of several types, for sessions that are mostly MULTI, WATCH and pipelines.
 
-MULTI and WATCH come from the session itself: inside a transaction they make EXEC fail in
-valkey-server 9, and do not in Redis.
+MULTI and WATCH come from the session itself: inside a transaction they abort it in
+valkey-server 9 but not in Redis.
 """
 
 from tests.differential.machines.grammar import (
