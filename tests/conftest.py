@@ -1,8 +1,8 @@
 """Fixtures that all tests share.
 
 `server` is a fresh Redkeep per test, `client` and `client3` are connections to it.
-`valkey` and `redis7` are real servers, started once per test process and brought back to
-their first state for every test that uses them.
+`valkey` and `redis7` are real servers, started once per test process and reset to
+their initial state for every test that uses them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.oracles import Oracle, start_redis, start_valkey
 from tests.support.resp import Connection
 from tests.support.servers import Loop, RunningServer
+
+# On a busy machine an example may take any time; waits have deadlines of their own.
+settings.register_profile("redkeep", deadline=None)
+settings.load_profile("redkeep")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,7 +39,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def loop() -> Iterator[Loop]:
-    """The thread that all Redkeep servers of this test process live in."""
+    """The thread that runs all Redkeep servers of this test process."""
     running = Loop()
     yield running
     running.close()
@@ -61,7 +66,7 @@ def client3(server: RunningServer) -> Connection:
 
 @pytest.fixture(scope="session")
 def running_valkey() -> Iterator[Oracle]:
-    """The process behind `valkey`, with whatever the last test left in it."""
+    """The process behind `valkey`, with the data of the previous test."""
     try:
         oracle = start_valkey()
     except LookupError as reason:
@@ -72,7 +77,7 @@ def running_valkey() -> Iterator[Oracle]:
 
 @pytest.fixture(scope="session")
 def running_redis7() -> Iterator[Oracle]:
-    """The process behind `redis7`, with whatever the last test left in it."""
+    """The process behind `redis7`, with the data of the previous test."""
     try:
         oracle = start_redis()
     except LookupError as reason:

@@ -1,15 +1,14 @@
-"""Every command is there, declared as the real servers declare it, and exercised.
+"""Every command of Redis exists, is declared as the real servers declare it, and is exercised.
 
-Where valkey-server and redis-server 7.0 declare a command differently, either is right.
-What is different on purpose stands in `EXCEPTIONS`, with its reason; commands that are
-missing stand in docs/COMPATIBILITY.md.
+Where valkey-server and redis-server 7.0 declare a command differently, either is accepted.
+Intended differences are listed in `EXCEPTIONS` with their reasons, missing commands in
+docs/COMPATIBILITY.md. tests/test_domain_completeness.py checks the commands that Redis does not
+have.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from commands.engine.registry import Command
 from tests.support.declarations import (
+    DOMAIN_GROUPS,
     Facts,
     Structure,
     our_commands,
@@ -27,27 +26,25 @@ from tests.support.declarations import (
     server_facts,
     server_structures,
 )
+from tests.support.exercised import exercised_names
 from tests.support.oracles import Oracle, redis_binary
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# (command, fact) -> why ours is different from both servers'. The fact is a field of
-# `Facts`, or "arguments".
+# (command, field) -> why ours differs from that of both servers. The field is one of `Facts`, or
+# "arguments".
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("bitcount", "arguments"): "7.0 names them otherwise than 7.2; Valkey lets the end be left out",
-    ("geosearch", "arguments"): "BYPOLYGON is Valkey's own; 7.0 names them otherwise than 7.2",
-    ("geosearchstore", "arguments"): "BYPOLYGON is Valkey's own; 7.0 names them otherwise than 7.2",
+    ("bitcount", "arguments"): "7.0 and 7.2 use different names; in Valkey the end is optional",
+    ("geosearch", "arguments"): "only Valkey has BYPOLYGON; 7.0 and 7.2 use different names",
+    ("geosearchstore", "arguments"): "only Valkey has BYPOLYGON; 7.0 and 7.2 use different names",
 }
-
-# The groups of commands that Redis does not have.
-OWN_GROUPS = frozenset({"job", "model", "checkpoint", "store", "queue"})
 
 
 @pytest.fixture(scope="module")
 def declared_there(
     running_valkey: Oracle, request: pytest.FixtureRequest
 ) -> list[dict[str, Facts]]:
-    """What the servers declare, the reference first."""
+    """The declarations of the servers, the reference first."""
     return [server_facts(oracle.connect(3)) for oracle in _oracles(running_valkey, request)]
 
 
@@ -65,17 +62,19 @@ def _oracles(valkey: Oracle, request: pytest.FixtureRequest) -> list[Oracle]:
 
 
 OURS = {
-    name: entry for name, entry in sorted(our_commands().items()) if entry.group not in OWN_GROUPS
+    name: entry
+    for name, entry in sorted(our_commands().items())
+    if entry.group not in DOMAIN_GROUPS
 }
 each_command = pytest.mark.parametrize("name", OURS)
 
 
-# --- is it there? ------------------------------------------------------------------------
+# --- existence -----------------------------------------------------------------------
 
 
 @cache
 def listed_as_missing() -> dict[str, str]:
-    """The table of docs/COMPATIBILITY.md: name to reason."""
+    """Read the table of docs/COMPATIBILITY.md: name to reason."""
     text = (ROOT / "docs" / "COMPATIBILITY.md").read_text()
     table = text.split("<!-- missing commands: begin -->")[1]
     table = table.split("<!-- missing commands: end -->")[0]
@@ -110,10 +109,10 @@ def test_listed_commands_exist_in_the_oracle(declared_there: list[dict[str, Fact
         assert any(covers(listed, name) for name in declared_there[0]), listed
 
 
-# --- is it declared alike? -----------------------------------------------------------------
+# --- declarations --------------------------------------------------------------
 
 
-# Declared otherwise by Valkey 9 than by Redis, which Redkeep follows.
+# Declared differently by Valkey 9 and Redis; Redkeep follows Redis.
 REDIS_DECIDES = frozenset(
     {"multi", "exec", "watch", "georadius", "georadiusbymember", "cluster|replicate"}
 )
@@ -124,12 +123,19 @@ def _skip_without_redis(name: str) -> None:
         pytest.skip("Valkey differs from Redis, and there is no redis-server on PATH")
 
 
+def _skip_if_only_redis_has_it(name: str, found: bool) -> None:
+    if not found:
+        assert redis_binary() is None, f"no real server has {name}"
+        pytest.skip("Valkey does not have it, and there is no redis-server on PATH")
+
+
 @each_command
-def test_declaration(name: str, declared_there: list[dict[str, Facts]]) -> None:
+def test_declaration_is_that_of_a_real_server(
+    name: str, declared_there: list[dict[str, Facts]]
+) -> None:
     _skip_without_redis(name)
     theirs = [facts[name] for facts in declared_there if name in facts]
-    if not theirs:
-        pytest.skip("none of the installed servers has it")
+    _skip_if_only_redis_has_it(name, bool(theirs))
     ours = our_facts(OURS[name])
     for field in fields(Facts):
         mine = getattr(ours, field.name)
@@ -140,11 +146,12 @@ def test_declaration(name: str, declared_there: list[dict[str, Facts]]) -> None:
 
 
 @each_command
-def test_arguments(name: str, documented_there: list[dict[str, tuple[Structure, ...]]]) -> None:
+def test_arguments_are_those_of_a_real_server(
+    name: str, documented_there: list[dict[str, tuple[Structure, ...]]]
+) -> None:
     _skip_without_redis(name)
     theirs = [documented[name] for documented in documented_there if name in documented]
-    if not theirs:
-        pytest.skip("none of the installed servers documents it")
+    _skip_if_only_redis_has_it(name, bool(theirs))
     ours = our_structure(OURS[name].arguments)
     assert ours in theirs or (name, "arguments") in EXCEPTIONS, (
         f"{name}: arguments\n--- ours\n{_tree(ours)}"
@@ -163,7 +170,7 @@ def test_exceptions_are_needed(
         else:
             mine = getattr(our_facts(OURS[name]), fact)
             right = [getattr(there[name], fact) for there in declared_there if name in there]
-        assert mine not in right, f"{name}: {fact} is no exception any more"
+        assert mine not in right, f"{name}: {fact} no longer needs an exception"
 
 
 def _difference(name: str, fact: str, mine: Any, right: list[Any]) -> str:
@@ -190,62 +197,18 @@ def _tree(structure: tuple[Structure, ...], indent: str = "  ") -> str:
     return "\n".join(lines)
 
 
-# --- is it exercised? ----------------------------------------------------------------------
+# --- use -------------------------------------------------------------------
 
 
-@cache
-def exercised_names() -> frozenset[str]:
-    """What stands in the tests where a command's name stands in a request.
-
-    That is the first word (or first two) of a call's arguments, of a tuple or list, or of
-    a string of words.
-    """
-    found: set[str] = set()
-    for path in sorted((ROOT / "tests").rglob("*.py")):
-        if path == Path(__file__).resolve():
-            continue
-        for words in _sequences(ast.parse(path.read_text())):
-            found.add(words[0])
-            found.add("|".join(words[:2]))
-    return frozenset(found)
-
-
-def _sequences(tree: ast.AST) -> Iterator[list[str]]:
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if id(node) in prose:
-            continue
-        if isinstance(node, ast.Call):
-            yield from _leading_words(node.args)
-        elif isinstance(node, (ast.Tuple, ast.List)):
-            yield from _leading_words(node.elts)
-        elif isinstance(node, ast.Constant):
-            words = _text(node).split()
-            if words:
-                yield [word.lower() for word in words[:2]]
-
-
-def _leading_words(nodes: list[ast.expr]) -> Iterator[list[str]]:
-    words = []
-    for node in nodes[:2]:
-        if not isinstance(node, ast.Constant) or not _text(node):
-            break
-        words.append(_text(node).lower())
-    if words:
-        yield words
-
-
-def _text(node: ast.Constant) -> str:
-    if isinstance(node.value, bytes):
-        return node.value.decode("latin-1")
-    return node.value if isinstance(node.value, str) else ""
-
-
-@each_command
-def test_is_exercised(name: str) -> None:
-    entry: Command = OURS[name]
-    if entry.subcommands:
-        pytest.skip("a container is nothing apart from its subcommands")
-    if entry.name.endswith(" HELP"):
-        pytest.skip("tests/commands/engine/test_help.py asks every container for help")
-    assert name in exercised_names(), f"no test sends {entry.name}"
+# Containers do nothing apart from their subcommands, and tests/commands/engine/test_help.py sends
+# HELP to each of them.
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, entry in OURS.items()
+        if not entry.subcommands and not entry.name.endswith(" HELP")
+    ],
+)
+def test_command_is_exercised(name: str) -> None:
+    assert name in exercised_names(), f"no test sends {OURS[name].name}"

@@ -1,1 +1,1 @@
-"""Ending a server without warning, again and again, and counting what is lost."""
+"""Kills a server again and again and counts the writes that are lost."""

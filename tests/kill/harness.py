@@ -1,43 +1,44 @@
-"""Writers that remember what was acknowledged, and a server that is killed under them.
+"""Writers that remember what was acknowledged, and a server that is killed while they write.
 
 A round starts `redkeep serve` on a directory, lets some writers work, kills the process
-with SIGKILL at some moment, starts it again and asks what is there. Each writer owns its
-keys and writes numbers that count up, so what must be there is simple to say:
+with SIGKILL at a random moment, starts it again and reads the data. Each writer owns its
+keys and writes numbers that count up, which makes it simple to say what must be there:
 
-- `counter`: INCR; at least what was acknowledged, at most what was asked for;
+- `counter`: INCR; at least what was acknowledged, at most what was requested;
 - `list`: RPUSH of 1, 2, 3 ...; a prefix of that, at least as long;
 - `a`, `b`, `c`: set to the same number in one MULTI; always equal;
 - `keys`: SET of a new key each time; all acknowledged ones are there.
 
 How much acknowledged work may be missing depends on `appendfsync`: with `always` nothing;
-with `everysec`, when only the process dies and not the machine, whatever was written to the
-file is there too, so the window that may be lost is that of a disk which does not keep up.
+with `everysec`, when only the process dies and not the machine, everything that was written to
+the file is still there, so work is lost only where a slow disk delayed writing to the file.
+
+The sleeps here are random moments for the kill; no test waits for anything by sleeping.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from random import Random
 
-from tests.support.processes import ROOT, ServeProcess
-from tests.support.resp import Connection, ConnectionClosed, Error
+from tests.support.processes import ServeProcess, launch
+from tests.support.resp import TIMEOUT, Connection, ConnectionClosed, Error
 
 WRITERS = 4
 
 
 @dataclass
 class Written:
-    """What one writer has asked for, and what of it was acknowledged, over all rounds."""
+    """What one writer has requested and what of it was acknowledged, over all rounds."""
 
-    asked: int = 0
+    requested: int = 0
     acknowledged: int = 0
-    # When (monotonic) each was acknowledged, newest last.
+    # The monotonic time of each acknowledgement, newest last.
     times: list[float] = field(default_factory=list)
 
 
@@ -54,17 +55,18 @@ class Writer:
         self._thread.start()
 
     def join(self) -> None:
-        self._thread.join()
+        self._thread.join(TIMEOUT)
+        assert not self._thread.is_alive(), "a writer outlives the server"
         self._connection.close()
 
     def _run(self) -> None:
         with suppress(ConnectionClosed, OSError):
-            while True:
-                self._write(self._written.asked + 1)
+            for number in count(self._written.requested + 1):
+                self._write(number)
 
     def _write(self, number: int) -> None:
         written, prefix = self._written, self._prefix
-        written.asked = number
+        written.requested = number
         requests: list[tuple[str | int, ...]] = [
             ("INCR", prefix + "counter"),
             ("RPUSH", prefix + "list", number),
@@ -84,7 +86,7 @@ class Writer:
 
 @dataclass
 class Losses:
-    """What was found missing or half done after a restart."""
+    """What was missing or half applied after a restart."""
 
     rounds: int = 0
     acknowledged: int = 0
@@ -101,7 +103,7 @@ class Losses:
 
 
 class Arena:
-    """A data directory, its writers' memory, and any number of rounds."""
+    """A data directory, what was written to it, and any number of rounds."""
 
     def __init__(self, directory: Path, policy: str, seed: int) -> None:
         self._directory = directory
@@ -112,7 +114,7 @@ class Arena:
         self.losses = Losses()
 
     def round(self, moment: str) -> None:
-        """Kill at such a moment: "writing", "snapshot", "rewrite", "loading" or "idle"."""
+        """Kill the server at a moment: "writing", "snapshot", "rewrite" or "loading"."""
         with self._serve() as server:
             self._verify(server.port)
             writers = [
@@ -124,7 +126,7 @@ class Arena:
             if moment in ("snapshot", "rewrite"):
                 with Connection(server.port) as control:
                     control("BGSAVE" if moment == "snapshot" else "BGREWRITEAOF")
-                # A child lives for a few ms here: before, in the midst of, and after it.
+                # The child works for a few ms: kill before, during or after that.
                 time.sleep(self._rng.uniform(0, 0.04))
             self._killed_at = time.monotonic()
             server.kill()
@@ -135,7 +137,7 @@ class Arena:
         self.losses.rounds += 1
 
     def finish(self) -> Losses:
-        """Verify what the last round left."""
+        """Verify the data that the last round left."""
         with self._serve() as server:
             self._verify(server.port)
             server.kill()
@@ -147,18 +149,11 @@ class Arena:
         )  # fmt: skip
 
     def _kill_while_starting(self) -> None:
-        process = subprocess.Popen(
-            [
-                sys.executable, "-m", "redkeep", "serve", "--port", "0",
-                "--dir", str(self._directory),
-            ],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        process = launch("serve", "--port", "0", "--dir", str(self._directory))
         time.sleep(self._rng.uniform(0.1, 0.5))
         process.kill()
-        process.wait()
+        # Its few lines of output fit into the pipes; this also closes them.
+        process.communicate()
 
     def _verify(self, port: int) -> None:
         with Connection(port) as connection:
@@ -176,7 +171,7 @@ class Arena:
         if items != list(range(1, len(items) + 1)):
             losses.half_applied.append(f"{prefix}list is {items[-5:]}")
         there = {counter, len(items), int(together[0] or 0)}
-        keys = [f"{prefix}key:{n}" for n in range(1, written.asked + 1)]
+        keys = [f"{prefix}key:{n}" for n in range(1, written.requested + 1)]
         found = connection("MGET", *keys) if keys else []
         kept = min([*there, *(n for n, value in enumerate(found) if value is None)])
         losses.acknowledged += len(written.times)
@@ -185,17 +180,17 @@ class Arena:
             losses.lost += missing
             age = self._killed_at - written.times[max(-missing, -len(written.times))]
             losses.oldest_lost_seconds = max(losses.oldest_lost_seconds, age)
-        if newest > written.asked:
-            losses.half_applied.append(f"{prefix} has {newest}, of which nobody knows")
-        # The next round goes on from what is there, on all keys alike.
+        if newest > written.requested:
+            losses.half_applied.append(f"{prefix} has {newest}, which was never requested")
+        # The next round continues from the data that is there, with all keys at the same number.
         level = max([written.acknowledged, newest])
         self._level(connection, prefix, level)
-        written.asked = written.acknowledged = level
+        written.requested = written.acknowledged = level
         written.times.clear()
 
     @staticmethod
     def _level(connection: Connection, prefix: str, number: int) -> None:
-        """Bring all keys of a writer to the same number."""
+        """Set all keys of a writer to the same number."""
         length = connection("LLEN", prefix + "list")
         requests: list[tuple[str | int, ...]] = [("SET", prefix + "counter", number)]
         requests += [("RPUSH", prefix + "list", n) for n in range(length + 1, number + 1)]

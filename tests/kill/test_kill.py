@@ -1,4 +1,4 @@
-"""Nothing acknowledged is lost when the process is killed; `-s` shows the numbers."""
+"""No acknowledged write is lost when the process is killed; `-s` shows the numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.kill.harness import Arena
 
 MOMENTS = ("writing", "snapshot", "rewrite", "loading", "rewrite", "writing")
-# A disk that does not keep up may keep us from writing for so long.
+# A slow disk may delay writing to the file for at most this long.
 WINDOW_SECONDS = 2.5
 
 
@@ -28,13 +28,15 @@ def run(directory: Path, policy: str, rounds: int) -> None:
 
 
 @pytest.mark.parametrize("policy", ["always", "everysec"])
-def test_a_killed_server_has_what_it_promised(tmp_path: Path, policy: str) -> None:
+def test_a_killed_server_keeps_acknowledged_writes(tmp_path: Path, policy: str) -> None:
     run(tmp_path, policy, 12)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("policy", ["always", "everysec"])
-def test_a_killed_server_has_what_it_promised_a_thousand_times(tmp_path: Path, policy: str) -> None:
+def test_a_killed_server_keeps_acknowledged_writes_a_thousand_times(
+    tmp_path: Path, policy: str
+) -> None:
     for block in range(100):
         directory = tmp_path / str(block)
         directory.mkdir()

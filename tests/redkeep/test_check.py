@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.persistence.test_keeper import LOG, digest, fill, info, rewritten
+from tests.support.info import info
+from tests.support.persistence import LOG, digest, fill, rewritten
 from tests.support.processes import CHECKOUT, ROOT
 from tests.support.servers import Loop
 

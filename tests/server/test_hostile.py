@@ -1,8 +1,8 @@
-"""A running server under fire: it neither falls nor leaks, and serves the others meanwhile.
+"""Hostile input: the server neither crashes nor leaks, and keeps serving other clients.
 
-What decides whether the whole server lives is tested on a process of its own, started as
-users start it. Each round of inputs goes out over one connection whose sending half is then
-closed: the server's answer is complete when it closes the other half.
+The server runs in its own process, started as users start it, because a crash would end the
+whole process. Each round of inputs is sent over one connection whose sending half is then
+closed: the answer is complete when the server closes the other half.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from tests.support import fuzzing
 from tests.support.processes import ServeProcess
 from tests.support.resp import Connection, NeedData, parse, request
 
-# Far above what a server with a handful of keys takes, far below what one lying length
-# would cost if it were believed.
+# Far more than a server with a few keys occupies, far less than it would if it allocated what
+# a false length announces.
 _MOST_MEMORY = 300 << 20
 
 
@@ -33,15 +34,15 @@ def process(tmp_path: Path) -> Iterator[ServeProcess]:
 
 
 class Witness:
-    """A well-behaved client. What it says is nobody else's business."""
+    """A well-behaved client, whose data must not appear in the replies to others."""
 
     def __init__(self, port: int) -> None:
         self._connection = Connection(port, resp=3)
         self._turn = 0
         self.secret = "nobody-else-must-see-this"
 
-    def speak(self) -> None:
-        """Send something; `listen` checks the answer."""
+    def send(self) -> None:
+        """Send requests; `check_replies` reads what they return."""
         self._turn += 1
         words = [f"{self.secret}-{self._turn}"]
         self._expected = [words[0].encode(), "OK", "QUEUED", "QUEUED", ["OK", b"%d" % self._turn]]
@@ -51,7 +52,7 @@ class Witness:
         ):  # fmt: skip
             self._connection.send(*sent)
 
-    def listen(self) -> None:
+    def check_replies(self) -> None:
         replies = [self._connection.read() for _ in self._expected]
         assert replies == self._expected
         assert not self._connection.pushes
@@ -60,7 +61,7 @@ class Witness:
         return self._connection(*words)
 
     def restore(self) -> None:
-        """Bring the data back to what the fuzz is about."""
+        """Restore the data that the random requests work on."""
         self("FLUSHALL")
         for words in fuzzing.PREPARATION:
             self(*words)
@@ -70,42 +71,42 @@ class Witness:
 
 
 def answer_to(port: int, data: bytes) -> tuple[bytes, bool]:
-    """All that comes back for the data, and whether the server cut the connection."""
+    """Send the data; return the whole answer and whether the connection was reset."""
     received = []
     with socket.create_connection(("127.0.0.1", port), 20) as sock:
         try:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
-            while chunk := sock.recv(1 << 20):
+            for chunk in iter(partial(sock.recv, 1 << 20), b""):
                 received.append(chunk)
         except (ConnectionResetError, BrokenPipeError):
             return b"".join(received), True
     return b"".join(received), False
 
 
-def replies_in(answer: bytes, was_cut: bool) -> list[object]:
-    """Each reply of the answer. All of it must be replies, unless its end was cut off."""
+def replies_in(answer: bytes, was_reset: bool) -> list[object]:
+    """Split the answer into replies. Only a reset connection may end inside a reply."""
     replies = []
     at = 0
     while at < len(answer):
         try:
             reply, at = parse(answer, at)
         except NeedData:
-            assert was_cut, answer[at:]
+            assert was_reset, answer[at:]
             break
         replies.append(reply)
     return replies
 
 
 def most_memory(pid: int) -> int:
-    """The most bytes the process ever occupied."""
+    """Return the peak memory of the process in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     raise LookupError("VmHWM")
 
 
-def bombard(process: ServeProcess, inputs: int, seed: int) -> None:
+def send_random_bytes(process: ServeProcess, inputs: int, seed: int) -> None:
     rng = random.Random(seed)
     source = fuzzing.Bytes(rng)
     witness = Witness(process.port)
@@ -117,10 +118,10 @@ def bombard(process: ServeProcess, inputs: int, seed: int) -> None:
         pieces = [source.any() for _ in range(rng.randint(1, 20))]
         sent += len(pieces)
         data = b"".join(pieces)
-        witness.speak()
-        answer, was_cut = answer_to(process.port, data)
-        witness.listen()
-        replies_in(answer, was_cut)
+        witness.send()
+        answer, was_reset = answer_to(process.port, data)
+        witness.check_replies()
+        replies_in(answer, was_reset)
         assert b"internal error" not in answer, data
         if b"monitor" not in data.lower():
             assert witness.secret.encode() not in answer, data
@@ -133,17 +134,17 @@ def bombard(process: ServeProcess, inputs: int, seed: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_random_and_mutated_input(process: ServeProcess) -> None:
-    bombard(process, 100_000, seed=1)
+def test_random_and_mutated_bytes_do_no_harm(process: ServeProcess) -> None:
+    send_random_bytes(process, 100_000, seed=1)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", range(2, 6))
-def test_a_lot_of_random_and_mutated_input(process: ServeProcess, seed: int) -> None:
-    bombard(process, 1_000_000, seed)
+def test_a_lot_of_random_and_mutated_bytes_do_no_harm(process: ServeProcess, seed: int) -> None:
+    send_random_bytes(process, 1_000_000, seed)
 
 
-def fuzz_commands(process: ServeProcess, times: int, seed: int) -> None:
+def send_random_commands(process: ServeProcess, times: int, seed: int) -> None:
     rng = random.Random(seed)
     source = fuzzing.Commands(rng)
     witness = Witness(process.port)
@@ -154,21 +155,21 @@ def fuzz_commands(process: ServeProcess, times: int, seed: int) -> None:
             witness.restore()
         words = [source.of(command) for command in asked[at : at + 60]]
         hello = rng.choice(([b"HELLO", b"2"], [b"HELLO", b"3"]))
-        answer, was_cut = answer_to(process.port, b"".join(map(request, [hello, *words])))
+        answer, was_reset = answer_to(process.port, b"".join(map(request, [hello, *words])))
         assert b"internal error" not in answer, words
-        replies_in(answer, was_cut)
-    witness.speak()
-    witness.listen()
+        replies_in(answer, was_reset)
+    witness.send()
+    witness.check_replies()
     witness.close()
     assert process.close() == 0
     assert "Traceback" not in "".join(process.errors)
 
 
-def test_every_command_with_random_arguments(process: ServeProcess) -> None:
-    fuzz_commands(process, 60, seed=1)
+def test_every_command_survives_random_arguments(process: ServeProcess) -> None:
+    send_random_commands(process, 60, seed=1)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", range(2, 6))
-def test_every_command_with_many_random_arguments(process: ServeProcess, seed: int) -> None:
-    fuzz_commands(process, 3000, seed)
+def test_every_command_survives_many_random_arguments(process: ServeProcess, seed: int) -> None:
+    send_random_commands(process, 3000, seed)

@@ -1,4 +1,4 @@
-"""Where a server listens, and that this can change while it runs."""
+"""The addresses that a server listens on, and changing them while it runs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def test_config_set_port_moves_the_server(server: RunningServer) -> None:
     moved = Connection(port)
     assert moved("PING") == "PONG"
     moved.close()
-    # Who is connected stays so; nobody new comes in by the old door.
+    # Connected clients stay connected; the old port accepts no new ones.
     assert client("PING") == "PONG"
     with pytest.raises(ConnectionRefusedError):
         Connection(server.port)
 
 
-def test_a_port_that_is_taken_leaves_everything_as_it_was(server: RunningServer) -> None:
+def test_changing_to_a_port_in_use_is_refused_and_changes_nothing(server: RunningServer) -> None:
     client = server.connect()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -1,1 +1,1 @@
-"""What tests share: a raw protocol client, servers to talk to, and how to quote a script."""
+"""What tests share: a protocol client, servers, waiting, and data of each family."""

@@ -1,4 +1,4 @@
-"""All keys of one server in another: what is stored is ordinary values, or this loses it."""
+"""Copying all keys from one server to another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.support.resp import Connection
 
 
 def copy_keys(source: Connection, target: Connection, *, deadlines: bool = True) -> int:
-    """Carry every key over, value by value, and mostly with its deadline; how many there were."""
+    """Copy every key by DUMP and RESTORE, by default with its deadline; return their number."""
     keys = source("KEYS", "*")
     for key in keys:
         deadline = max(0, source("PEXPIRETIME", key)) if deadlines else 0

@@ -1,4 +1,4 @@
-"""What a command declares, in one form for our registry and for a server's COMMAND replies."""
+"""Declarations of commands in one form, from our registry and from the COMMAND of a server."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from commands.engine.registry import Command
 from commands.families import load
 from tests.support.resp import Connection, Map, Set
 
+# The groups of commands that Redis does not have.
+DOMAIN_GROUPS = frozenset({"job", "model", "checkpoint", "store", "queue"})
+
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts of COMMAND INFO. Key specs are (flags, begin, find)."""
+    """The fields of COMMAND INFO. Key specs are (flags, begin, find)."""
 
     arity: int
     flags: frozenset[str]
@@ -28,11 +31,11 @@ class Facts:
 Structure = tuple[str, str, str | None, frozenset[str], tuple[Any, ...]]
 
 
-# --- ours --------------------------------------------------------------------------------
+# --- our registry -------------------------------------------------------------------------------
 
 
 def our_commands() -> dict[str, Command]:
-    """Commands and subcommands by the name that COMMAND gives them ("client|list")."""
+    """Return commands and subcommands by their names in COMMAND, such as "client|list"."""
     found = {}
     for top in load().values():
         for entry in (top, *top.subcommands.values()):
@@ -89,11 +92,11 @@ def our_structure(arguments: tuple[Argument, ...]) -> tuple[Structure, ...]:
     )
 
 
-# --- a server's --------------------------------------------------------------------------
+# --- a server -------------------------------------------------------------------------
 
 
 def server_facts(connection: Connection) -> dict[str, Facts]:
-    """From COMMAND over RESP3, subcommands included."""
+    """Read COMMAND over RESP3, including subcommands."""
     found = {}
     for entry in connection("COMMAND"):
         for one in (entry, *_items(entry[9])):
@@ -109,7 +112,7 @@ def server_facts(connection: Connection) -> dict[str, Facts]:
 
 
 def server_structures(connection: Connection) -> dict[str, tuple[Structure, ...]]:
-    """From COMMAND DOCS over RESP3, subcommands included."""
+    """Read COMMAND DOCS over RESP3, including subcommands."""
     found = {}
     for name, docs in connection("COMMAND", "DOCS").items:
         found[name.decode()] = _structure(docs)
@@ -153,5 +156,5 @@ def _word(value: bytes | str) -> str:
 
 
 def _items(collection: Any) -> list[Any]:
-    """Redis 7.0 sends some of these as sets where later servers send arrays."""
+    """Return the items of an array or set: Redis 7.0 sends sets where later servers send arrays."""
     return collection.items if isinstance(collection, Set) else collection

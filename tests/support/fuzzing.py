@@ -1,6 +1,6 @@
-"""Hostile input, by the ream: requests with random arguments, and bytes that are none.
+"""Hostile input: requests with random arguments, and bytes that are not valid requests.
 
-Everything comes from the `random.Random` that is handed in, so a seed is a reproduction.
+All randomness comes from the given `random.Random`, so the same seed gives the same input.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from commands.engine.registry import Command
 from tests.support.declarations import our_commands
 from tests.support.resp import request
 
-# Commands that stop the server, make it sleep, or write where it stands. A fuzz is after
-# what they must not do; that they do what they are for is others' concern.
+# Commands that stop or delay the server, or write to its working directory.
 _LEFT_OUT = frozenset(
     [
         "shutdown",
@@ -31,17 +30,17 @@ _LEFT_OUT = frozenset(
         "pfselftest",
     ]
 )
-# DEBUG declares nothing of what it can do.
+# The subcommands of DEBUG are not declared.
 _DEBUG = (
     b"OBJECT DIGEST DIGEST-VALUE LISTPACK ZIPLIST QUICKLIST HTSTATS HTSTATS-KEY PROTOCOL JMAP "
     b"STRINGMATCH-LEN SDSLEN SET-ACTIVE-EXPIRE QUICKLIST-PACKED-THRESHOLD CHANGE-REPL-ID ERROR "
     b"STRUCTSIZE LOG HELP DICT-STATS CLIENT-EVICTION PAUSE-CRON MALLCTL SET-DISABLE-DENY-SCRIPTS "
     b"REPLYBUFFER CLIENT-ENFORCE-REPLY-LIST RELOAD LOADAOF"
 ).split()
-# A huge negative count asks these for as many items, and Redis gives them.
+# For a huge negative count these return as many items, as in Redis.
 _GENEROUS = frozenset({"srandmember", "hrandfield", "zrandmember"})
 
-# One key of each kind, one that is not there, and some that are made on the way.
+# A key of each type, a missing one, and some that random requests may create.
 KEYS = [b"string", b"number", b"list", b"set", b"intset", b"zset", b"hash", b"stream", b"hll"]
 KEYS += [b"geo", b"bitmap", b"nothing", b"new", b"", b"\xff\0\r\n"]
 _PREPARED = [
@@ -79,7 +78,7 @@ _SPECIAL += [b"", b" ", b"\r\n", b"\0", b"\xff\xfe", b"01", b" 1", b"1 ", b"+1",
 
 
 class Commands:
-    """Requests of every declared command with arguments that may or may not fit."""
+    """Requests of every declared command, with arguments that may or may not be valid."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -98,7 +97,7 @@ class Commands:
         )
 
     def any(self) -> list[bytes]:
-        """A request of any command."""
+        """Return a request of a random command."""
         return self.of(self._rng.choice(self.commands))
 
     def of(self, command: Command) -> list[bytes]:
@@ -126,7 +125,7 @@ class Commands:
         return rng.choice(pool)
 
     def _damaged(self, words: list[bytes]) -> list[bytes]:
-        """The words with one to three of them changed, lost, doubled or moved."""
+        """Change, remove, duplicate or move one to three of the words."""
         rng = self._rng
         for _ in range(rng.randint(1, 3)):
             at = rng.randrange(len(words) + 1)
@@ -186,7 +185,7 @@ def _tokens(argument: Argument) -> list[bytes]:
 
 
 class Bytes:
-    """Pieces of what could be a client's input, most of them wrong."""
+    """Pieces of input as from a client, most of them invalid."""
 
     _LINES = [
         b"*1\r\n$4\r\nPING\r\n", b"PING\r\n", b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n", b"*0\r\n",
@@ -204,7 +203,7 @@ class Bytes:
         self._commands = Commands(rng)
 
     def any(self) -> bytes:
-        """Up to some hundred bytes: random, mutated, or a whole request."""
+        """Return up to some hundred bytes: random, mutated, or a valid request."""
         rng = self._rng
         kind = rng.random()
         if kind < 0.1:

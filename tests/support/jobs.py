@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
+from tests.support.waiting import pages
 
 NOW = 1_700_000_000_000
 A, B, C = (f"{number:032x}" for number in (10, 11, 12))
@@ -73,20 +74,13 @@ def filled(server: RunningServer, client: Connection) -> list[str]:
 
 
 def listed(client: Connection, *options: Any, count: int = 3) -> list[str]:
+    """Return the ids of all pages of JOB.LIST."""
+
+    def page(cursor: bytes) -> Any:
+        return client("JOB.LIST", "p", *options, "CURSOR", cursor, "COUNT", count)
+
     found: list[str] = []
-    cursor: Any = 0
-    for _ in range(100):
-        cursor, rows = client("JOB.LIST", "p", *options, "CURSOR", cursor, "COUNT", count)
+    for rows in pages(page):
         assert len(rows) <= count
         found += [json.loads(row)["id"] for row in rows]
-        if cursor == b"0":
-            return found
-    raise AssertionError("the cursor never ends")
-
-
-def wait_for_blocked_clients(server: RunningServer, count: int) -> None:
-    """Return once `count` clients are blocked."""
-    for _ in range(5000):
-        if server.blocked_clients() == count:
-            return
-    raise AssertionError(f"{server.blocked_clients()} clients are blocked, not {count}")
+    return found

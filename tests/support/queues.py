@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.support.resp import NULL_ARRAY, Connection
-from tests.support.servers import RunningServer
 
 NOW = 1_700_000_000_000
 LEASE = 30_000
@@ -41,12 +38,3 @@ def dead(client: Connection) -> list[dict[bytes, Any]]:
     cursor, found = client("QUEUE.DEAD", "q", "g")
     assert cursor == b"0"
     return rows(found)
-
-
-def wait(server: RunningServer, waiter: Connection, *words: Any, waiting: int = 1) -> None:
-    """Send a request, and return when this many clients are blocked."""
-    waiter.send(*words)
-    for _ in range(5000):
-        if server.blocked_clients() == waiting:
-            return
-    pytest.fail(f"does not wait: {words}")

@@ -1,8 +1,8 @@
-"""A client that shows replies as they came over the wire.
+"""A client that returns replies as they were sent.
 
-Client libraries smooth over what we must get right: a status from a bulk string, a null
-from a null array, a double from its text. `Connection` sends words (or raw bytes) over a
-blocking socket and gives each reply back as one of these:
+Client libraries hide differences that matter here: between a status and a bulk string, a null
+and a null array, a double and its text. `Connection` sends words (or raw bytes) over a
+blocking socket and returns each reply as one of these:
 
 | on the wire | here |
 |---|---|
@@ -28,11 +28,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 Word = str | bytes | bytearray | int | float
 
-# Far above what any reply takes; a test that waits this long has failed.
+# Far longer than any reply takes: a test that waits this long has failed.
 TIMEOUT = 20.0
 
 _SUBSCRIBING = frozenset(
@@ -49,7 +50,7 @@ class ConnectionClosed(Exception):
 
 
 class ProtocolViolation(Exception):
-    """The server sent what is no reply."""
+    """The server sent something that is not a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ NULL_ARRAY = _NullArray()
 
 
 class Double(float):
-    """A RESP3 double; `text` is how the server spelled it."""
+    """A RESP3 double; `text` is its original text."""
 
     text: str
 
@@ -105,7 +106,7 @@ class Verbatim:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A map in the order in which it came."""
+    """A map in its original order."""
 
     items: list[tuple[Any, Any]]
 
@@ -135,11 +136,11 @@ class Attributed:
     reply: Any
 
 
-# --- bytes to replies --------------------------------------------------------------------
+# --- bytes to replies -------------------------------------------------------------------
 
 
 def parse(data: bytes | bytearray, at: int = 0) -> tuple[Any, int]:
-    """The reply that starts at `at`, and where the next one does; NeedData if it is cut."""
+    """Return the reply at `at` and the position after it; raise NeedData if it is incomplete."""
     end = data.find(b"\r\n", at)
     if end < 0:
         raise NeedData
@@ -152,7 +153,7 @@ def parse(data: bytes | bytearray, at: int = 0) -> tuple[Any, int]:
 
 
 def parse_all(data: bytes | bytearray) -> list[Any]:
-    """All replies in `data`, which must end with the last one."""
+    """Return all replies in `data`, which must end with the last one."""
     replies, at = [], 0
     while at < len(data):
         reply, at = parse(data, at)
@@ -172,7 +173,7 @@ def _body(line: bytes, data: bytes | bytearray, at: int) -> tuple[bytes, int]:
     if len(data) < end + 2:
         raise NeedData
     if data[end : end + 2] != b"\r\n":
-        raise ProtocolViolation("a bulk string does not end where it says")
+        raise ProtocolViolation("a bulk string does not have its announced length")
     return bytes(data[at:end]), end + 2
 
 
@@ -199,13 +200,13 @@ def _pairs(line: bytes, data: bytes | bytearray, at: int) -> tuple[Map, int]:
 
 def _boolean(line: bytes, data: bytes | bytearray, at: int) -> tuple[bool, int]:
     if line not in (b"t", b"f"):
-        raise ProtocolViolation(f"no boolean: {line!r}")
+        raise ProtocolViolation(f"not a boolean: {line!r}")
     return line == b"t", at
 
 
 def _null(line: bytes, data: bytes | bytearray, at: int) -> tuple[None, int]:
     if line:
-        raise ProtocolViolation(f"a null says {line!r}")
+        raise ProtocolViolation(f"a null with text {line!r}")
     return None, at
 
 
@@ -252,11 +253,11 @@ _READERS: dict[str, _Reader] = {
 }
 
 
-# --- words to bytes ----------------------------------------------------------------------
+# --- words to bytes ---------------------------------------------------------------------
 
 
 def word(value: Word) -> bytes:
-    """A word of a request as bytes."""
+    """Return a word of a request as bytes."""
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     if isinstance(value, str):
@@ -265,21 +266,21 @@ def word(value: Word) -> bytes:
 
 
 def request(words: Iterable[Word]) -> bytes:
-    """A request as clients send it."""
+    """Encode a request as clients send it."""
     encoded = [word(value) for value in words]
     parts = [b"*%d\r\n" % len(encoded)]
     parts += [b"$%d\r\n%b\r\n" % (len(text), text) for text in encoded]
     return b"".join(parts)
 
 
-# --- the connection ----------------------------------------------------------------------
+# --- the connection ---------------------------------------------------------------------
 
 
 class Connection:
     """A blocking connection to any Redis.
 
     `connection("GET", "key")` sends a request and returns its reply. Push messages that
-    come in between are kept in `pushes`, except for what answers a subscription.
+    arrive in between are kept in `pushes`, except for the confirmations of subscriptions.
     """
 
     def __init__(
@@ -326,7 +327,7 @@ class Connection:
         return self._reply_to(word(words[0]))
 
     def pipeline(self, requests: Iterable[Sequence[Word]]) -> list[Any]:
-        """Send all requests in one piece and return the reply to each."""
+        """Send all requests at once and return the reply to each."""
         listed = list(requests)
         self.send_raw(b"".join(request(words) for words in listed))
         return [self._reply_to(word(words[0])) for words in listed]
@@ -338,7 +339,45 @@ class Connection:
         self.socket.sendall(data)
 
     def read(self, timeout: float | None = None) -> Any:
-        """The next reply or push message; TimeoutError when none comes in time."""
+        """Return the next reply or push message; raise TimeoutError if none comes in time."""
+        return self._read_before(monotonic() + (self.timeout if timeout is None else timeout))
+
+    def read_push(self, timeout: float | None = None) -> Push:
+        """Return the next unread push message."""
+        if self.pushes:
+            return self.pushes.pop(0)
+        reply = self.read(timeout)
+        assert isinstance(reply, Push), reply
+        return reply
+
+    def is_silent(self, for_seconds: float = 0.05) -> bool:
+        """Return True if nothing arrives for a while. That takes the whole time; where the order
+        of replies shows the same, send a request whose reply must come first instead."""
+        try:
+            reply = self.read(for_seconds)
+        except TimeoutError:
+            return True
+        raise AssertionError(f"unexpected: {reply!r}")
+
+    def read_until_closed(self) -> list[Any]:
+        """Return the replies that arrive before the server closes the connection."""
+        deadline = monotonic() + self.timeout
+        replies = []
+        while True:
+            try:
+                replies.append(self._read_before(deadline))
+            except ConnectionClosed:
+                return replies
+
+    def _reply_to(self, name: bytes) -> Any:
+        deadline = monotonic() + self.timeout
+        while True:
+            reply = self._read_before(deadline)
+            if not isinstance(reply, Push) or name.upper() in _SUBSCRIBING:
+                return reply
+            self.pushes.append(reply)
+
+    def _read_before(self, deadline: float) -> Any:
         while True:
             if self._buffer:
                 try:
@@ -348,43 +387,13 @@ class Connection:
                 else:
                     del self._buffer[:end]
                     return reply
-            self._receive(timeout)
+            self._receive(deadline)
 
-    def read_push(self, timeout: float | None = None) -> Push:
-        """The next push message that was not yet read."""
-        if self.pushes:
-            return self.pushes.pop(0)
-        reply = self.read(timeout)
-        assert isinstance(reply, Push), reply
-        return reply
-
-    def is_silent(self, for_seconds: float = 0.05) -> bool:
-        """Whether nothing comes for a while. Each true answer costs that while: where
-        order decides, send something whose reply must come first instead."""
-        try:
-            reply = self.read(for_seconds)
-        except TimeoutError:
-            return True
-        raise AssertionError(f"unexpected: {reply!r}")
-
-    def read_until_closed(self) -> list[Any]:
-        """What still comes before the server closes the connection."""
-        replies = []
-        while True:
-            try:
-                replies.append(self.read())
-            except ConnectionClosed:
-                return replies
-
-    def _reply_to(self, name: bytes) -> Any:
-        while True:
-            reply = self.read()
-            if not isinstance(reply, Push) or name.upper() in _SUBSCRIBING:
-                return reply
-            self.pushes.append(reply)
-
-    def _receive(self, timeout: float | None) -> None:
-        self.socket.settimeout(self.timeout if timeout is None else timeout)
+    def _receive(self, deadline: float) -> None:
+        seconds = deadline - monotonic()
+        if seconds <= 0:
+            raise TimeoutError(f"unread: {bytes(self._buffer)!r}")
+        self.socket.settimeout(seconds)
         try:
             data = self.socket.recv(1 << 16)
         except ConnectionResetError:

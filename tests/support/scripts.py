@@ -1,4 +1,4 @@
-"""Scripts of commands as a reader would type them."""
+"""Commands as text for redis-cli, and replies as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLAIN = frozenset(
 
 
 def quoted(value: Word) -> str:
-    """One word as redis-cli reads it."""
+    """Quote a word for redis-cli."""
     data = word(value)
     if data and all(byte in _PLAIN for byte in data):
         return data.decode()
@@ -31,7 +31,7 @@ def quoted(value: Word) -> str:
 
 
 def cli_line(words: Sequence[Word]) -> str:
-    """One command as a line for redis-cli."""
+    """Return a command as a line for redis-cli."""
     return " ".join(quoted(value) for value in words)
 
 
@@ -40,7 +40,7 @@ def cli_script(commands: Iterable[Sequence[Word]]) -> str:
 
 
 def shown(reply: Any) -> str:
-    """A reply in a line that any terminal can print."""
+    """Return a reply as one printable line."""
     text = f"(error) {reply.text}" if isinstance(reply, Error) else repr(reply)
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= 600 else text[:600] + "..."

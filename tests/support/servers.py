@@ -6,7 +6,7 @@
     server.advance(1000)                            # TTLs and timeouts follow
     server.call(lambda: server.instance.keyspace.dirty)
 
-The instance belongs to the thread of the loop: look at it, and change it, through `call`.
+The instance belongs to the thread of the loop: read and change it through `call`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from commands.settings.settings import BY_NAME, Settings
 from server.persistence.system import SYSTEM, System
 from server.server import Server, StartObserver
 from storage.journal import Journal
-from tests.support.resp import Connection
+from tests.support.resp import TIMEOUT, Connection, Word
+from tests.support.waiting import wait_until
 
 T = TypeVar("T")
 
@@ -33,13 +34,14 @@ SETTINGS = {"port": "0", "bind": "127.0.0.1", "save": "", "enable-debug-command"
 
 
 class Loop:
-    """A thread that runs Trio and any number of servers. Costs a few ms, once."""
+    """A thread that runs Trio and any number of servers; it takes a few ms to start."""
+
+    _token: trio.lowlevel.TrioToken
+    _nursery: trio.Nursery
 
     def __init__(self) -> None:
-        self._token: trio.lowlevel.TrioToken
-        self._nursery: trio.Nursery
         self._running = threading.Event()
-        # Each server has a directory of its own in here, unless a test names another.
+        # Each server gets its own directory in this one, unless the test sets `dir`.
         self._directory = TemporaryDirectory(prefix="redkeep-tests-")
         self._thread = threading.Thread(target=trio.run, args=(self._main,), daemon=True)
         self._thread.start()
@@ -56,13 +58,13 @@ class Loop:
         return trio.from_thread.run_sync(function, *args, trio_token=self._token)
 
     def start_server(self, system: System = SYSTEM, /, **settings: str) -> RunningServer:
-        """A server with an instance of its own; setting names have underscores here.
+        """Start a server with its own instance and wait until its data is loaded.
 
-        Its data is loaded when this returns; what keeps it
-        from starting is raised. `system` replaces parts of the operating system.
+        Names of settings are written with underscores. `system` replaces parts of the operating
+        system. An error that keeps the server from starting is raised.
         """
         running = self.start_loading(system, **settings)
-        running.started.wait()
+        running.wait_until_loaded()
         if running.ended.is_set():
             running.close()
         return running
@@ -88,22 +90,24 @@ class Loop:
         self._directory.cleanup()
 
 
-class _Started(StartObserver):
-    def __init__(self, started: threading.Event) -> None:
-        self._started = started
+class _LoadObserver(StartObserver):
+    """Sets an event when the server has loaded its data."""
+
+    def __init__(self, loaded: threading.Event) -> None:
+        self._loaded = loaded
 
     def ready(self, addresses: list[str]) -> None:
-        self._started.set()
+        self._loaded.set()
 
 
 class RunningServer:
-    """One Redkeep that accepts connections, and the strings a test can pull."""
+    """One Redkeep that accepts connections, and what a test can observe and control in it."""
 
     def __init__(self, loop: Loop, instance: Instance, system: System) -> None:
         self._loop = loop
         self._ended = threading.Event()
-        self.started = threading.Event()
-        self._server = server = Server(instance, _Started(self.started), system)
+        self._loaded = threading.Event()
+        self._server = server = Server(instance, _LoadObserver(self._loaded), system)
         self._failure: BaseException | None = None
         self._connections: list[Connection] = []
         server.listen()
@@ -116,7 +120,7 @@ class RunningServer:
             self._failure = failure
         finally:
             self._ended.set()
-            self.started.set()
+            self._loaded.set()
 
     @property
     def instance(self) -> Instance:
@@ -125,6 +129,10 @@ class RunningServer:
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Run a function in the server's thread, between two of its turns."""
         return self._loop.call(function, *args)
+
+    def wait_until_loaded(self) -> None:
+        """Return when the data is loaded, or when the server has ended before that."""
+        assert self._loaded.wait(TIMEOUT), "the server does not finish loading"
 
     # --- clients -------------------------------------------------------------------------
 
@@ -135,15 +143,31 @@ class RunningServer:
         return connection
 
     def clients(self) -> int:
-        """How many clients the server knows at this moment."""
+        """Return how many clients are connected."""
         return self.call(lambda: len(self.instance.clients))
 
+    def wait_for_clients(self, number: int) -> None:
+        """Return once exactly so many clients are connected."""
+        wait_until(lambda: self.clients() == number, f"{number} connected clients")
+
+    # --- blocked clients -------------------------------------------------------------------
+
     def blocked_clients(self) -> int:
-        """How many clients a command blocks at this moment."""
+        """Return how many clients are blocked by a command."""
         return self.call(lambda: len(self.instance.blocked_clients))
 
-    def traces_of_waiting(self) -> int:
-        """How many entries the server keeps for clients that wait: zero when none does."""
+    def wait_for_blocked(self, number: int = 1) -> None:
+        """Return once exactly so many clients are blocked."""
+        wait_until(lambda: self.blocked_clients() == number, f"{number} blocked clients")
+
+    def block(self, client: Connection, *words: Word) -> None:
+        """Send a request and return once it blocks its client."""
+        expected = self.blocked_clients() + 1
+        client.send(*words)
+        self.wait_for_blocked(expected)
+
+    def entries_for_blocked(self) -> int:
+        """Return how many entries are stored for blocked and paused clients: 0 without any."""
 
         def count() -> int:
             awaited = [database.awaited for database in self.instance.keyspace.databases]
@@ -151,8 +175,10 @@ class RunningServer:
 
         return self.call(count)
 
+    # --- the log ---------------------------------------------------------------------------
+
     def record(self) -> Journal:
-        """Note every write from now on, as the log would; look at the journal through `call`."""
+        """Record every write from now on, as the log would; read the journal through `call`."""
 
         def start() -> Journal:
             self.instance.keyspace.journal = journal = Journal()
@@ -163,15 +189,15 @@ class RunningServer:
     # --- time ------------------------------------------------------------------------------
 
     def freeze(self, at_ms: int | None = None) -> None:
-        """Stop the server's time, now or at a moment."""
+        """Stop the server's clock, at the current time or at a given one."""
         self.call(self.instance.clock.freeze, at_ms)
 
     def unfreeze(self) -> None:
         self.call(self.instance.clock.unfreeze)
 
     def advance(self, ms: int) -> None:
-        """Move the server's time on. What became due is done soon after: see it in
-        replies and messages, which come when it is."""
+        """Move the server's clock forward. What becomes due is done shortly afterwards: test
+        it by a reply or message that is sent when it is done."""
         self.call(self.instance.clock.advance, ms)
 
     def now_ms(self) -> int:
@@ -181,15 +207,15 @@ class RunningServer:
 
     @property
     def ended(self) -> threading.Event:
-        """Set when the server has stopped, by whatever cause."""
+        """Set when the server has stopped, for any reason."""
         return self._ended
 
     def close(self) -> None:
-        """Stop the server; what made it fail, if anything did, is raised here."""
+        """Stop the server; raise the error that it failed with, if it did."""
         for connection in self._connections:
             connection.close()
         if not self._ended.is_set():
             self.call(self._server.stop)
-            self._ended.wait()
+            assert self._ended.wait(TIMEOUT), "the server does not stop"
         if self._failure is not None:
             raise self._failure

@@ -1,7 +1,8 @@
-"""A program at a terminal: what it shows, and what is typed to it."""
+"""A program in a terminal: its screen output and typed input."""
 
 from __future__ import annotations
 
+import builtins
 import os
 import pty
 import re
@@ -29,7 +30,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            # A dumb terminal is sent no line editing.
+            # Programs send no line editing to a dumb terminal.
             env={**os.environ, "TERM": "dumb", "LANG": "C", "HOME": "/nonexistent"},
         )
         os.close(slave)
@@ -39,22 +40,33 @@ class Terminal:
         os.write(self._master, line.encode() + b"\n")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until something that matches is shown; what was shown before it is done with."""
-        end = monotonic() + TIMEOUT
+        """Wait until matching text is shown; drop it and everything shown before it."""
+        deadline = monotonic() + TIMEOUT
         while not (found := re.search(pattern, self.shown)):
-            if not select.select([self._master], [], [], max(0, end - monotonic()))[0]:
-                raise TimeoutError(f"{pattern!r} does not come; shown is {self.shown!r}")
-            try:
-                data = os.read(self._master, 65_536)
-            except OSError as error:  # how Linux says that the other side is closed
-                raise EOFError(f"{pattern!r} does not come; shown is {self.shown!r}") from error
-            self.shown += _NOT_TEXT.sub("", data.decode("utf-8", "replace"))
+            if not self._read_before(deadline):
+                raise EOFError(f"{pattern!r} is not shown, but {self.shown!r}")
         self.shown = self.shown[found.end() :]
         return found
 
+    def _read_before(self, deadline: float) -> bool:
+        """Read some output; return whether there was any before the program closed it."""
+        left = deadline - monotonic()
+        if left <= 0 or not select.select([self._master], [], [], left)[0]:
+            raise TimeoutError(f"nothing more is shown after {self.shown!r}")
+        try:
+            data = os.read(self._master, 65_536)
+        except OSError:  # Linux reports this when the other side is closed
+            return False
+        self.shown += _NOT_TEXT.sub("", data.decode("utf-8", "replace"))
+        return bool(data)
+
     def interrupt(self) -> int:
-        """Press Ctrl-C; the program's exit status."""
+        """Press Ctrl-C; return the exit status of the program."""
         self._process.send_signal(signal.SIGINT)
+        # Without this, a program that is writing to the full terminal could not end.
+        deadline = monotonic() + TIMEOUT
+        while self._read_before(deadline):
+            pass
         return self._process.wait(TIMEOUT)
 
     def __enter__(self) -> Self:
@@ -62,7 +74,7 @@ class Terminal:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        kind: builtins.type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:

@@ -1,4 +1,4 @@
-"""Transcripts in documentation: what they ask, and whether the answers are what they say.
+"""Transcripts in documentation: their requests and expected replies, and replaying them.
 
 A transcript is a fenced block of Markdown:
 
@@ -10,9 +10,9 @@ A transcript is a fenced block of Markdown:
     > TTL somewhere
     (integer) -2
 
-Lines that begin with `> ` are requests, split as a shell does; the lines behind each are the
-reply as redis-cli prints it. `<name>` stands for one word of a reply where it is first met,
-and for the same word from then on, in requests too. `...` stands for anything within a line.
+Lines that begin with `> ` are requests, split as in a shell; the lines after each are the
+reply as redis-cli prints it. `<name>` stands for one word of a reply at its first use, and for
+the same word afterwards, in requests too. `...` stands for any text within a line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LATER = re.compile(r"# ([0-9]+) ms later")
 
 @dataclass
 class Step:
-    """A request with the reply it should have, or time that goes by."""
+    """A request with its expected reply, or an advance of the clock."""
 
     line: int
     request: str = ""
@@ -39,7 +39,7 @@ class Step:
 
 
 def steps_of(text: str) -> list[Step]:
-    """All steps of all transcripts of a page, in order."""
+    """Return the steps of all transcripts of a page, in order."""
     steps: list[Step] = []
     fenced = False
     current: Step | None = None
@@ -60,7 +60,7 @@ def steps_of(text: str) -> list[Step]:
 
 
 def replay(text: str, server: RunningServer) -> int:
-    """Send what a page sends, and compare; how many requests that were."""
+    """Run all requests of a page and compare the replies; return the number of requests."""
     client = server.connect()
     server.freeze(1_700_000_000_000)
     bound: dict[str, str] = {}
@@ -80,12 +80,12 @@ def replay(text: str, server: RunningServer) -> int:
 
 
 def _filled(request: str, bound: dict[str, str]) -> str:
-    """A request with the words that its placeholders stand for."""
+    """Replace the placeholders of a request by their words."""
     return _PLACEHOLDER.sub(lambda match: bound.get(match[1], match[0]), request)
 
 
 def _pattern(expected: str, bound: dict[str, str]) -> str:
-    """A regular expression for a reply with placeholders."""
+    """Return a regular expression for a reply with placeholders."""
     parts = []
     seen: set[str] = set()
     for piece in re.split(r"(<[a-z][a-z0-9_]*>|\.\.\.)", expected):
@@ -105,7 +105,7 @@ def _pattern(expected: str, bound: dict[str, str]) -> str:
 
 
 def show(reply: object, indent: int = 0) -> str:
-    """A RESP2 reply as redis-cli prints it."""
+    """Return a RESP2 reply as redis-cli prints it."""
     if reply is None or reply is NULL_ARRAY:
         return "(nil)"
     if isinstance(reply, Error):

@@ -1,4 +1,4 @@
-"""redis-cli takes the server for the real one, in all it can do."""
+"""redis-cli works with the server in all its modes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if CLI is None:
 
 
 def run(server: RunningServer, *words: str, given: bytes = b"") -> str:
-    """What redis-cli prints, which must be all it has to say."""
+    """Run redis-cli to a successful end; return its output."""
     assert CLI is not None
     done = subprocess.run(
         [CLI, "-p", str(server.port), *words], input=given, capture_output=True, timeout=30
@@ -35,7 +35,7 @@ def terminal(server: RunningServer, *words: str) -> Terminal:
 
 @pytest.fixture
 def filled(client: Connection) -> Connection:
-    """One key of each type, and a hundred more."""
+    """A client of a server with a key of each type and a hundred others."""
     client.pipeline(
         [
             ("SET", "string", "x" * 50),
@@ -50,7 +50,7 @@ def filled(client: Connection) -> Connection:
     return client
 
 
-def test_commands_and_replies(server: RunningServer, filled: Connection) -> None:
+def test_commands_and_output_formats(server: RunningServer, filled: Connection) -> None:
     assert run(server, "PING") == "PONG\n"
     assert run(server, "--no-raw", "ZRANGE", "zset", "0", "-1", "WITHSCORES") == (
         '1) "a"\n2) "1"\n3) "b"\n4) "2.5"\n'
@@ -69,19 +69,19 @@ def test_commands_and_replies(server: RunningServer, filled: Connection) -> None
     assert filled("GET", "given") == b"from outside"
 
 
-def test_commands_from_a_file(server: RunningServer) -> None:
+def test_commands_from_standard_input(server: RunningServer) -> None:
     lines = b'SET a "x y"\nGET a\n\nMULTI\nINCR n\nEXEC\nnosuch\n'
     assert run(server, given=lines).splitlines()[:5] == ["OK", "x y", "OK", "QUEUED", "1"]
 
 
-def test_a_password(server: RunningServer, client: Connection) -> None:
+def test_authentication(server: RunningServer, client: Connection) -> None:
     client("CONFIG", "SET", "requirepass", "secret")
     assert run(server, "-a", "secret", "--no-auth-warning", "PING") == "PONG\n"
     assert run(server, "--user", "default", "--pass", "secret", "--no-auth-warning", "PING")
     assert "NOAUTH" in run(server, "PING")
 
 
-def test_a_unix_socket(loop: Loop, tmp_path: Path) -> None:
+def test_unix_sockets(loop: Loop, tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     server = loop.start_server(unixsocket=path)
     try:
@@ -172,11 +172,11 @@ def test_subscribing(server: RunningServer, client: Connection, option: str) -> 
         screen.wait_for(r'1\) "pmessage"\n2\) "n\*"\n3\) "news"\n4\) "hello"\n')
 
 
-def test_a_session(server: RunningServer, filled: Connection) -> None:
-    """Changing the protocol, a transaction and a subscription, with the prompt following."""
+def test_an_interactive_session(server: RunningServer, filled: Connection) -> None:
+    """The prompt follows changes of protocol and database, a transaction and a subscription."""
     prompt = rf"127\.0\.0\.1:{server.port}"
     with terminal(server) as screen:
-        # Warnings about what the server tells of its commands would stand before the prompt.
+        # A warning about the replies of COMMAND DOCS would be shown before the prompt.
         assert screen.wait_for(f"{prompt}> ").start() == 0
         screen.type("HELLO 3")
         screen.wait_for(r'1# "server" => "redis"\n2# "version" => "[\d.]+"\n')
@@ -204,8 +204,8 @@ def test_a_session(server: RunningServer, filled: Connection) -> None:
         screen.wait_for(r'1\) "message"\n2\) "news"\n3\) "hello"\n')
 
 
-def test_help_in_a_session(server: RunningServer, client3: Connection) -> None:
-    """redis-cli helps with what COMMAND DOCS says, and warns where it cannot read it."""
+def test_help_in_an_interactive_session(server: RunningServer, client3: Connection) -> None:
+    """redis-cli builds its help from COMMAND DOCS."""
     assert not isinstance(client3("COMMAND", "DOCS"), Error)
     with terminal(server) as screen:
         screen.wait_for("> ")

@@ -1,7 +1,7 @@
-"""redis-py, synchronous and under asyncio, in both protocols: a tour through all it offers.
+"""redis-py, synchronous and asynchronous, in both protocols, across its whole interface.
 
-What the server runs as Lua in redis-py (locks that are extended, released or taken over)
-comes with scripting.
+Locks that redis-py extends, releases or takes over run as Lua scripts, which the server does not
+support yet.
 """
 
 from __future__ import annotations
@@ -26,24 +26,27 @@ from redis.retry import Retry
 
 from tests.support.servers import Loop, RunningServer
 
+# The annotations of redis-py are unions of its synchronous and asynchronous replies.
+Client = Any
+
 both_protocols = pytest.mark.parametrize("protocol", [2, 3])
 
 
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
-def db(server: RunningServer, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+def db(server: RunningServer, request: pytest.FixtureRequest) -> Iterator[Client]:
     """A client in either protocol."""
     with redis.Redis(port=server.port, protocol=request.param, decode_responses=True) as client:
         yield client
 
 
-def speaks_resp3(db: redis.Redis) -> bool:
-    return db.connection_pool.connection_kwargs["protocol"] == 3
+def speaks_resp3(db: Client) -> bool:
+    return bool(db.connection_pool.connection_kwargs["protocol"] == 3)
 
 
-# --- synchronous ---------------------------------------------------------------------------
+# --- synchronous ------------------------------------------------------------------------
 
 
-def test_strings(db: redis.Redis) -> None:
+def test_strings(db: Client) -> None:
     assert db.set("a", "1") is True
     assert db.set("a", "2", nx=True) is None
     assert db.set("a", "3", ex=100, get=True) == "1"
@@ -65,7 +68,7 @@ def test_strings(db: redis.Redis) -> None:
     assert db.pfcount("h") == 3
 
 
-def test_keys(db: redis.Redis) -> None:
+def test_keys(db: Client) -> None:
     db.mset({f"key:{number}": number for number in range(500)})
     assert db.dbsize() == 500
     assert set(db.scan_iter(match="key:1*", count=7)) == set(db.keys("key:1*"))
@@ -87,7 +90,7 @@ def test_keys(db: redis.Redis) -> None:
         db.rename("nothing", "something")
 
 
-def test_hashes(db: redis.Redis) -> None:
+def test_hashes(db: Client) -> None:
     assert db.hset("h", mapping={"a": 1, "b": "x"}) == 2
     assert db.hgetall("h") == {"a": "1", "b": "x"}
     assert db.hmget("h", "b", "nothing") == ["x", None]
@@ -105,7 +108,7 @@ def test_hashes(db: redis.Redis) -> None:
     )
 
 
-def test_lists(db: redis.Redis) -> None:
+def test_lists(db: Client) -> None:
     assert db.rpush("l", "a", "b", "c", "b") == 4
     assert db.lrange("l", 0, -1) == ["a", "b", "c", "b"]
     assert db.lpos("l", "b", count=0) == [1, 3]
@@ -119,7 +122,7 @@ def test_lists(db: redis.Redis) -> None:
     assert db.sort("numbers", desc=True) == ["3", "2", "1"]
 
 
-def test_sets(db: redis.Redis) -> None:
+def test_sets(db: Client) -> None:
     assert db.sadd("s", "a", "b", "c") == 3
     assert db.sadd("t", "b", "c", "d") == 3
     assert db.smembers("s") == {"a", "b", "c"}
@@ -133,7 +136,7 @@ def test_sets(db: redis.Redis) -> None:
     assert len(set(db.spop("u", 4))) == 4
 
 
-def test_sorted_sets(db: redis.Redis) -> None:
+def test_sorted_sets(db: Client) -> None:
     assert db.zadd("z", {"a": 1, "b": 2, "c": 3.5}) == 3
     assert db.zadd("z", {"a": 5}, gt=True, ch=True) == 1
     pairs = db.zrange("z", 0, -1, withscores=True)
@@ -155,7 +158,7 @@ def test_sorted_sets(db: redis.Redis) -> None:
     assert db.geosearch("g", longitude=15, latitude=37, radius=100, unit="km") == ["Catania"]
 
 
-def test_streams(db: redis.Redis) -> None:
+def test_streams(db: Client) -> None:
     first = db.xadd("x", {"a": 1})
     second = db.xadd("x", {"a": 2}, maxlen=10)
     assert db.xrange("x") == [(first, {"a": "1"}), (second, {"a": "2"})]
@@ -183,7 +186,7 @@ def test_streams(db: redis.Redis) -> None:
     assert db.xdel("x", second) == 1
 
 
-def test_pipelines_and_transactions(db: redis.Redis) -> None:
+def test_pipelines_and_transactions(db: Client) -> None:
     with db.pipeline(transaction=False) as pipe:
         assert pipe.set("a", 1).incr("a").get("a").execute() == [True, 2, "2"]
     with db.pipeline() as pipe:
@@ -196,7 +199,7 @@ def test_pipelines_and_transactions(db: redis.Redis) -> None:
         assert replies[1] == 5
 
 
-def test_watching(db: redis.Redis) -> None:
+def test_watching(db: Client) -> None:
     db.set("balance", 10)
     with db.pipeline() as pipe:
         pipe.watch("balance")
@@ -206,7 +209,7 @@ def test_watching(db: redis.Redis) -> None:
         pipe.decrby("balance", 10)
         with pytest.raises(WatchError):
             pipe.execute()
-    tries = []
+    tries: list[int] = []
 
     def withdraw(pipe: Any) -> None:
         current = int(pipe.get("balance"))
@@ -220,7 +223,7 @@ def test_watching(db: redis.Redis) -> None:
     assert (tries, db.get("balance")) == ([5, 6], "5")
 
 
-def test_blocking(db: redis.Redis, server: RunningServer) -> None:
+def test_blocking(db: Client, server: RunningServer) -> None:
     db.rpush("l", "ready")
     assert db.blpop(["nothing", "l"], timeout=1) in (("l", "ready"), ["l", "ready"])
     assert db.blpop("nothing", timeout=0.01) is None
@@ -235,9 +238,9 @@ def test_blocking(db: redis.Redis, server: RunningServer) -> None:
     for way in ways:
         waiting = threading.Thread(target=lambda way=way: answers.append(way()))
         waiting.start()
-        while not server.blocked_clients():
-            db.ping()
-        db.rpush("l", "x") if len(answers) < 3 else None
+        server.wait_for_blocked(1)
+        if len(answers) < 3:
+            db.rpush("l", "x")
         db.zadd("z", {"a": 1})
         db.xadd("x", {"a": 1})
         waiting.join(10)
@@ -247,7 +250,7 @@ def test_blocking(db: redis.Redis, server: RunningServer) -> None:
     assert answers[1] == "x"
 
 
-def test_pubsub(db: redis.Redis) -> None:
+def test_pubsub(db: Client) -> None:
     def next_message(channel: Any) -> Any:
         message = channel.get_message(timeout=10)
         return message and (message["type"], message["channel"], message["data"])
@@ -269,7 +272,7 @@ def test_pubsub(db: redis.Redis) -> None:
         assert [tuple(pair) for pair in db.pubsub_numsub("news")] == [("news", 1)]
         assert db.pubsub_numpat() == 1
         if not speaks_resp3(db):
-            # redis-py takes the plain string that RESP3 answers for a message.
+            # redis-py mistakes the plain string that PING returns in RESP3 for a message.
             heard.ping("still there")
             assert next_message(heard)[2] == "still there"
         heard.unsubscribe()
@@ -288,15 +291,15 @@ def test_pubsub(db: redis.Redis) -> None:
         assert calls[0]["data"] == "hello"
 
 
-def test_monitor(db: redis.Redis) -> None:
+def test_monitor(db: Client) -> None:
     with db.monitor() as monitor:
         db.set("a", "x y")
-        # The connection introduces itself first.
+        # The first line shows the setup of the connection itself.
         seen = iter(monitor.listen())
         assert any(line["command"] == "SET a x y" for line in seen)
 
 
-def test_administration(db: redis.Redis) -> None:
+def test_administration(db: Client) -> None:
     assert db.ping() is True
     assert db.echo("x") == "x"
     assert db.config_get("maxmemory*")["maxmemory"] == "0"
@@ -332,6 +335,7 @@ def test_pools_health_and_retries(server: RunningServer) -> None:
         retry=Retry(NoBackoff(), 1),
         retry_on_error=[redis.ConnectionError],
     )
+    db: Client
     with redis.Redis(connection_pool=pool) as db:
         taken = [pool.get_connection() for _ in range(3)]
         with pytest.raises(redis.ConnectionError):
@@ -340,7 +344,7 @@ def test_pools_health_and_retries(server: RunningServer) -> None:
             pool.release(connection)
         assert {client["name"] for client in db.client_list()} == {"pooled"}
         assert {client["db"] for client in db.client_list()} == {"2"}
-        # A connection that was cut is made anew.
+        # A closed connection is replaced by a new one.
         with redis.Redis(port=server.port) as other:
             assert other.client_kill_filter(_type="normal", skipme=True) == 3
         assert db.set("a", 1) is True
@@ -348,7 +352,7 @@ def test_pools_health_and_retries(server: RunningServer) -> None:
             connection.next_health_check = 0
         assert db.get("a") == b"1"
         with pytest.raises(DataError):
-            db.set("a", None)  # type: ignore[arg-type]
+            db.set("a", None)
         with pytest.raises(ResponseError):
             db.execute_command("NOSUCH")
     pool.disconnect()
@@ -374,41 +378,41 @@ def test_passwords_and_unix_sockets(loop: Loop, tmp_path: Path, protocol: int) -
         server.close()
 
 
-def test_a_lock_is_taken_once(db: redis.Redis) -> None:
+def test_a_lock_is_taken_once(db: Client) -> None:
     lock, other = db.lock("lock", timeout=10), db.lock("lock", timeout=10, blocking=False)
     assert lock.acquire() is True
     assert (other.acquire(), lock.locked(), other.owned()) == (False, True, False)
     assert 0 < db.pttl("lock") <= 10_000
 
 
-# --- asyncio ---------------------------------------------------------------------------------
+# --- asyncio ----------------------------------------------------------------------------
 
 
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
 def under_asyncio(
     server: RunningServer, request: pytest.FixtureRequest
 ) -> Callable[[Callable[[Any], Awaitable[None]]], None]:
-    """Runs a function with a client in an event loop of its own."""
+    """Run a function with a client in its own event loop."""
 
-    def run(tour: Callable[[Any], Awaitable[None]]) -> None:
+    def run(use: Callable[[Any], Awaitable[None]]) -> None:
         async def main() -> None:
             async with redis.asyncio.Redis(
                 port=server.port, protocol=request.param, decode_responses=True
             ) as db:
-                await asyncio.wait_for(tour(db), 20)
+                await asyncio.wait_for(use(db), 20)
 
         asyncio.run(main())
 
     return run
 
 
-AsyncTour = Callable[[Callable[[Any], Awaitable[None]]], None]
+RunAsync = Callable[[Callable[[Any], Awaitable[None]]], None]
 
 
-def test_asyncio_commands(under_asyncio: AsyncTour) -> None:
-    async def tour(db: Any) -> None:
+def test_asyncio_commands(under_asyncio: RunAsync) -> None:
+    async def use(db: Any) -> None:
         assert await db.set("a", 1) is True
-        # Each goes over a connection of its own.
+        # Each request uses its own connection.
         counts = await asyncio.gather(*(db.incr("a") for _ in range(20)))
         assert sorted(counts) == list(range(2, 22))
         assert await db.hset("h", mapping={"a": 1}) == 1
@@ -423,11 +427,11 @@ def test_asyncio_commands(under_asyncio: AsyncTour) -> None:
         with pytest.raises(ResponseError, match="WRONGTYPE"):
             await db.lpush("a", "x")
 
-    under_asyncio(tour)
+    under_asyncio(use)
 
 
-def test_asyncio_pipelines_and_watching(under_asyncio: AsyncTour) -> None:
-    async def tour(db: Any) -> None:
+def test_asyncio_pipelines_and_watching(under_asyncio: RunAsync) -> None:
+    async def use(db: Any) -> None:
         async with db.pipeline() as pipe:
             assert await pipe.set("a", 1).incr("a").get("a").execute() == [True, 2, "2"]
             await pipe.watch("a")
@@ -438,14 +442,13 @@ def test_asyncio_pipelines_and_watching(under_asyncio: AsyncTour) -> None:
                 await pipe.execute()
         assert await db.get("a") == "3"
 
-    under_asyncio(tour)
+    under_asyncio(use)
 
 
-def test_asyncio_waiting_and_messages(under_asyncio: AsyncTour, server: RunningServer) -> None:
-    async def tour(db: Any) -> None:
+def test_asyncio_blocking_and_messages(under_asyncio: RunAsync, server: RunningServer) -> None:
+    async def use(db: Any) -> None:
         waiting = [asyncio.create_task(db.blpop("l", 10)) for _ in range(3)]
-        while server.blocked_clients() < 3:
-            await db.ping()
+        await asyncio.to_thread(server.wait_for_blocked, 3)
         await db.rpush("l", "a", "b", "c")
         assert sorted([(await task)[1] for task in waiting]) == ["a", "b", "c"]
         async with db.pubsub() as heard:
@@ -453,15 +456,13 @@ def test_asyncio_waiting_and_messages(under_asyncio: AsyncTour, server: RunningS
             assert (await heard.get_message(timeout=10))["type"] == "subscribe"
             await db.publish("news", "hello")
             assert (await heard.get_message(timeout=10))["data"] == "hello"
-        # A task that is cancelled while it waits takes no element with it.
+        # A task that is cancelled while it is blocked takes no element.
         lost = asyncio.create_task(db.blpop("m", 0))
-        while server.blocked_clients() < 1:
-            await db.ping()
+        await asyncio.to_thread(server.wait_for_blocked, 1)
         lost.cancel()
         await asyncio.gather(lost, return_exceptions=True)
-        while server.blocked_clients():
-            await db.ping()
+        await asyncio.to_thread(server.wait_for_blocked, 0)
         await db.rpush("m", "x")
         assert await db.lpop("m") == "x"
 
-    under_asyncio(tour)
+    under_asyncio(use)

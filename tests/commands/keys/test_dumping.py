@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from storage.rdb import dump_value
-from tests.commands.keys.test_keys import dirty, listen
+from tests.support.keyspace import dirty, listen
 from tests.support.offline import bare
 from tests.support.resp import Connection, Error
 from tests.support.servers import RunningServer

@@ -5,32 +5,15 @@ Replies are compared with real servers in tests/differential.
 
 from __future__ import annotations
 
+from tests.support.keyspace import dirty, listen
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
-
-Event = tuple[int, bytes, str, bool]
-
-
-def listen(server: RunningServer) -> list[Event]:
-    """Record events from now on: database, key, event, whether it is a modification."""
-    events: list[Event] = []
-
-    def attach() -> None:
-        server.instance.keyspace.observers.append(
-            lambda db, key, event, modified: events.append((db.index, key, event, modified))
-        )
-
-    server.call(attach)
-    return events
+from tests.support.waiting import pages
 
 
 def lookups(server: RunningServer) -> tuple[int, int]:
     keyspace = server.instance.keyspace
     return server.call(lambda: (keyspace.hits, keyspace.misses))
-
-
-def dirty(server: RunningServer) -> int:
-    return server.call(lambda: server.instance.keyspace.dirty)
 
 
 def test_reads_count_hits_and_misses(server: RunningServer, client: Connection) -> None:
@@ -145,8 +128,7 @@ def test_swapping_wakes_a_blocked_client(server: RunningServer, client: Connecti
     client("SELECT", 1)
     client("RPUSH", "l", "x")
     waiting = server.connect()
-    waiting.send("BLPOP", "l", 0)
-    assert any(server.blocked_clients() for _ in range(10_000))
+    server.block(waiting, "BLPOP", "l", 0)
     client("SWAPDB", 0, 1)
     assert waiting.read() == [b"l", b"x"]
 
@@ -175,15 +157,12 @@ def test_randomkey_keys_and_scan_skip_expired_keys(
 def test_a_scan_returns_every_key_that_exists_throughout(client: Connection) -> None:
     staying = {b"stay%d" % i for i in range(100)}
     client("MSET", *[word for name in staying for word in (name, 1)])
-    cursor, found = b"0", set()
-    for step in range(1000):
-        cursor, keys = client("SCAN", cursor, "COUNT", 7)
+    found: set[bytes] = set()
+    step = 0
+    for step, keys in enumerate(pages(lambda cursor: client("SCAN", cursor, "COUNT", 7))):
         found.update(keys)
-        if cursor == b"0":
-            break
         client("SET", f"new{step}", 1)
         client("DEL", f"new{step - 3}")
-    assert cursor == b"0"
     assert staying <= found
     assert step >= 14
 

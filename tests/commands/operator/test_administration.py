@@ -1,40 +1,44 @@
-"""What an operator asks; errors are compared in tests/differential."""
+"""SHUTDOWN, MONITOR, ROLE and others; errors are compared in tests/differential."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from commands.families import load
 from tests.support.resp import Connection, Error, Verbatim
-from tests.support.servers import RunningServer
+from tests.support.servers import Loop, RunningServer
 
 NOW = 1_700_000_000_123
 
 
 @pytest.mark.parametrize("words", [(), ("NOSAVE",), ("nosave", "now", "FORCE")])
-def test_shutting_down(server: RunningServer, client: Connection, words: tuple[str, ...]) -> None:
+def test_shutdown_closes_connections_and_ends_the_server(
+    server: RunningServer, client: Connection, words: tuple[str, ...]
+) -> None:
     client.send("SHUTDOWN", *words)
     assert client.read_until_closed() == []
     assert server.ended.wait(5)
 
 
-def test_nothing_is_queued_that_ends_the_server(client: Connection) -> None:
+def test_shutdown_is_refused_in_a_transaction(client: Connection) -> None:
     client("MULTI")
     assert client("SHUTDOWN", "NOSAVE") == Error("ERR Command not allowed inside a transaction")
 
 
-def test_time_follows_the_clock(server: RunningServer, client: Connection) -> None:
+def test_time_returns_the_servers_clock(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     assert client("TIME") == [b"1700000000", b"123000"]
     server.advance(1877)
     assert client("TIME") == [b"1700000002", b"0"]
 
 
-def test_last_save_is_the_start(server: RunningServer, client: Connection) -> None:
+def test_lastsave_is_initially_the_start_time(server: RunningServer, client: Connection) -> None:
     assert client("LASTSAVE") == server.instance.started_ms // 1000
 
 
-def test_a_monitor_sees_what_others_ask(server: RunningServer, client: Connection) -> None:
+def test_a_monitor_sees_the_requests_of_others(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     watcher = server.connect()
     assert watcher("MONITOR") == "OK"
@@ -52,7 +56,7 @@ def test_a_monitor_sees_what_others_ask(server: RunningServer, client: Connectio
     assert not server.instance.monitors
 
 
-def test_a_picture_has_the_size_that_was_asked_for(client3: Connection) -> None:
+def test_lolwut_draws_in_the_requested_size(client3: Connection) -> None:
     drawn = client3("LOLWUT", "VERSION", 5, 10, 3)
     assert isinstance(drawn, Verbatim)
     lines = drawn.text.decode().splitlines()
@@ -62,7 +66,7 @@ def test_a_picture_has_the_size_that_was_asked_for(client3: Connection) -> None:
     assert len(huge) < 100_000
 
 
-def test_following_a_master_is_refused(client: Connection) -> None:
+def test_replicaof_is_refused(client: Connection) -> None:
     assert client("REPLICAOF", "127.0.0.1", 6379) == Error(
         "ERR Redkeep cannot be a replica of another server"
     )
@@ -70,25 +74,26 @@ def test_following_a_master_is_refused(client: Connection) -> None:
     assert client("ROLE") == [b"master", 0, []]
 
 
-def test_modules_can_be_allowed_and_still_do_not_load(loop_server: Connection) -> None:
-    assert loop_server("MODULE", "LIST") == []
-    assert loop_server("MODULE", "LOAD", "x.so") == Error(
+def test_modules_do_not_load_even_where_the_command_is_allowed(module_client: Connection) -> None:
+    assert module_client("MODULE", "LIST") == []
+    assert module_client("MODULE", "LOAD", "x.so") == Error(
         "ERR Error loading the extension. Please check the server logs."
     )
-    assert loop_server("MODULE", "LOADEX", "x.so") == loop_server("MODULE", "LOAD", "x.so")
-    assert loop_server("MODULE", "UNLOAD", "x") == Error(
+    assert module_client("MODULE", "LOADEX", "x.so") == module_client("MODULE", "LOAD", "x.so")
+    assert module_client("MODULE", "UNLOAD", "x") == Error(
         "ERR Error unloading module: no such module with that name"
     )
 
 
 @pytest.fixture
-def loop_server(loop: object) -> object:
-    running = loop.start_server(enable_module_command="yes")  # type: ignore[attr-defined]
+def module_client(loop: Loop) -> Iterator[Connection]:
+    """A client of a server that allows the MODULE command."""
+    running = loop.start_server(enable_module_command="yes")
     yield running.connect()
     running.close()
 
 
-# --- clusters --------------------------------------------------------------------------------
+# --- clusters ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -104,11 +109,11 @@ def loop_server(loop: object) -> object:
         ("foo{bar", 15278),
     ],
 )
-def test_slots_of_keys(client: Connection, key: str, slot: int) -> None:
+def test_keyslot_hashes_the_key_or_its_tag(client: Connection, key: str, slot: int) -> None:
     assert client("CLUSTER", "KEYSLOT", key) == slot
 
 
-def test_all_else_says_that_there_is_no_cluster(client: Connection) -> None:
+def test_other_cluster_commands_reply_that_it_is_disabled(client: Connection) -> None:
     disabled = Error("ERR This instance has cluster support disabled")
     for word, entry in load()["CLUSTER"].subcommands.items():
         if word not in ("HELP", "KEYSLOT"):

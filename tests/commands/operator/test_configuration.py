@@ -1,4 +1,4 @@
-"""CONFIG where it touches files or asks others; texts are compared in tests/differential."""
+"""CONFIG with files and change handlers; replies are compared in tests/differential."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _refuse(value: object) -> None:
         raise SettingError("seven is not possible")
 
 
-def test_a_change_that_cannot_take_effect_is_undone_with_its_neighbours(
+def test_a_failed_change_undoes_all_changes_of_its_request(
     server: RunningServer, client: Connection
 ) -> None:
     seen: list[int] = []
@@ -36,15 +36,15 @@ def test_a_change_that_cannot_take_effect_is_undone_with_its_neighbours(
     assert seen == [0, 9, 0]
 
 
-def test_settings_are_a_map_in_resp3(client3: Connection) -> None:
+def test_config_get_returns_a_map_in_resp3(client3: Connection) -> None:
     assert client3("CONFIG", "GET", "maxclients") == Map([(b"maxclients", b"10000")])
 
 
-def test_without_a_file_there_is_nothing_to_rewrite(client: Connection) -> None:
+def test_config_rewrite_needs_a_config_file(client: Connection) -> None:
     assert client("CONFIG", "REWRITE") == Error("ERR The server is running without a config file")
 
 
-def test_rewriting_keeps_comments_and_order(
+def test_config_rewrite_keeps_comments_and_order(
     server: RunningServer, client: Connection, tmp_path: Path
 ) -> None:
     path = tmp_path / "redis.conf"
@@ -70,7 +70,7 @@ def test_rewriting_keeps_comments_and_order(
     assert 'requirepass "a \\"b"' in lines[9:]
 
 
-def test_a_file_that_cannot_be_written_is_an_error(
+def test_config_rewrite_reports_a_file_that_cannot_be_written(
     server: RunningServer, client: Connection, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone" / "redis.conf"
@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_written_is_an_error(
     )
 
 
-def test_protected_settings_can_be_opened_to_local_clients(loop: Loop) -> None:
+def test_protected_settings_can_be_allowed_for_local_clients(loop: Loop) -> None:
     running = loop.start_server(enable_protected_configs="local")
     try:
         assert running.connect()("CONFIG", "SET", "dbfilename", "other.rdb") == "OK"
@@ -88,7 +88,7 @@ def test_protected_settings_can_be_opened_to_local_clients(loop: Loop) -> None:
         running.close()
 
 
-def test_resetting_counters(client: Connection) -> None:
+def test_config_resetstat_resets_the_counters(client: Connection) -> None:
     client("SET", "a", "b")
     client("GET", "a")
     client("NOSUCH")
@@ -102,12 +102,12 @@ def test_resetting_counters(client: Connection) -> None:
 
 
 @pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
-def test_every_setting_reads_what_it_writes(setting: Setting[Any]) -> None:
+def test_the_text_of_every_setting_parses_to_its_value(setting: Setting[Any]) -> None:
     settings = Settings()
     assert settings.parse(setting, settings.text(setting)) == settings.value(setting)
     assert setting.help.endswith(".")
 
 
-def test_names_and_aliases_are_distinct() -> None:
+def test_names_and_aliases_of_settings_are_distinct() -> None:
     names = [name for s in TABLE for name in (s.name, s.alias) if name]
     assert len(names) == len(set(names))

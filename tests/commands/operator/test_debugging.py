@@ -1,4 +1,4 @@
-"""DEBUG's gate and its effects; replies and digests are compared in tests/differential."""
+"""DEBUG: its permission and its effects; replies and digests are compared in tests/differential."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOW = 1_700_000_000_000
 
 
 @pytest.mark.parametrize(("allowed", "works"), [("no", False), ("local", True), ("yes", True)])
-def test_who_may_use_it(loop: Loop, allowed: str, works: bool) -> None:
+def test_debug_is_allowed_according_to_its_setting(loop: Loop, allowed: str, works: bool) -> None:
     running = loop.start_server(enable_debug_command=allowed)
     try:
         reply = running.connect()("DEBUG", "SLEEP", 0)
@@ -26,7 +26,7 @@ def test_who_may_use_it(loop: Loop, allowed: str, works: bool) -> None:
         assert reply.text.startswith("ERR DEBUG command not allowed.")
 
 
-def test_a_sleep_holds_everybody_up(server: RunningServer, client: Connection) -> None:
+def test_debug_sleep_delays_all_clients(server: RunningServer, client: Connection) -> None:
     other = server.connect()
     started = monotonic()
     client.send("DEBUG", "SLEEP", 0.05)
@@ -36,7 +36,7 @@ def test_a_sleep_holds_everybody_up(server: RunningServer, client: Connection) -
     assert monotonic() - started >= 0.05
 
 
-def test_digests_know_deadlines_but_not_order(client: Connection) -> None:
+def test_digests_depend_on_deadlines_but_not_on_member_order(client: Connection) -> None:
     client("SADD", "a", "x", "y", "z")
     client("SADD", "b", "z", "y", "x")
     client("RPUSH", "c", "x", "y")
@@ -64,7 +64,7 @@ def test_expired_keys_stay_while_active_expiry_is_off(
     assert server.instance.active_expire
 
 
-def test_where_a_value_lies(server: RunningServer, client: Connection) -> None:
+def test_debug_object_describes_the_value(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     client("SET", "a", "hello")
     server.advance(5000)
@@ -80,7 +80,9 @@ def test_where_a_value_lies(server: RunningServer, client: Connection) -> None:
     assert " encoding:listpack serializedlength:24 " in client("DEBUG", "OBJECT", "z")
 
 
-def test_a_message_out_of_band(client: Connection, client3: Connection) -> None:
+def test_debug_protocol_push_sends_a_push_before_the_reply(
+    client: Connection, client3: Connection
+) -> None:
     assert client("DEBUG", "PROTOCOL", "push") == Error(
         "ERR RESP2 is not supported by this command"
     )
@@ -89,9 +91,7 @@ def test_a_message_out_of_band(client: Connection, client3: Connection) -> None:
     assert client3.read() == b"Some real reply following the push reply"
 
 
-def test_populating_makes_no_log_and_bounded_values(
-    server: RunningServer, client: Connection
-) -> None:
+def test_debug_populate_bounds_the_value_size(server: RunningServer, client: Connection) -> None:
     assert client("DEBUG", "POPULATE", 1, "k", 1 << 40) == Error(
         "ERR value is out of range, must be positive"
     )
@@ -99,11 +99,11 @@ def test_populating_makes_no_log_and_bounded_values(
     assert client("STRLEN", "k:1") == 1000
 
 
-def test_the_random_matching_ends(client: Connection) -> None:
+def test_debug_stringmatch_test_passes(client: Connection) -> None:
     assert client("DEBUG", "STRINGMATCH-TEST").endswith("test passed")
 
 
-def test_the_switches_reach_the_instance(server: RunningServer, client: Connection) -> None:
+def test_switches_take_effect_in_the_instance(server: RunningServer, client: Connection) -> None:
     instance = server.instance
     before = instance.replication_id
     for word, value in (
@@ -121,14 +121,15 @@ def test_the_switches_reach_the_instance(server: RunningServer, client: Connecti
     assert instance.replication_id != before
 
 
-def test_help_lists_every_word(client: Connection) -> None:
+def test_help_has_the_form_of_a_containers_help(client: Connection) -> None:
     lines = client("DEBUG", "HELP")
     assert lines[0] == "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
     assert "SLEEP <seconds>" in lines
+    assert len(lines) > 30
     assert max(map(len, lines)) < 80
 
 
-def test_rewriting_everything_needs_a_file(client: Connection) -> None:
+def test_config_rewrite_force_all_needs_a_config_file(client: Connection) -> None:
     assert client("DEBUG", "CONFIG-REWRITE-FORCE-ALL") == Error(
         "ERR CONFIG-REWRITE-FORCE-ALL failed: Bad address"
     )

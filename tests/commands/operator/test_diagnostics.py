@@ -20,7 +20,7 @@ def logging_all(server: RunningServer, client: Connection) -> Connection:
     return client
 
 
-def test_an_entry_says_what_when_and_who(logging_all: Connection) -> None:
+def test_a_slowlog_entry_holds_request_time_and_client(logging_all: Connection) -> None:
     logging_all("CLIENT", "SETNAME", "me")
     logging_all("SET", "k", "x" * 200, *["more"] * 40)
     newest = logging_all("SLOWLOG", "GET", 1)[0]
@@ -34,7 +34,7 @@ def test_an_entry_says_what_when_and_who(logging_all: Connection) -> None:
     assert words[-1] == b"... (12 more arguments)"
 
 
-def test_newest_entries_come_first_and_ten_unless_asked(logging_all: Connection) -> None:
+def test_slowlog_get_returns_the_ten_newest_by_default(logging_all: Connection) -> None:
     for number in range(12):
         logging_all("ECHO", number)
     assert [entry[3][1] for entry in logging_all("SLOWLOG", "GET", 2)] == [b"11", b"10"]
@@ -42,14 +42,14 @@ def test_newest_entries_come_first_and_ten_unless_asked(logging_all: Connection)
     assert len(logging_all("SLOWLOG", "GET", -1)) > 12
 
 
-def test_the_slow_log_has_a_limit(logging_all: Connection) -> None:
+def test_slowlog_max_len_limits_the_log(logging_all: Connection) -> None:
     logging_all("CONFIG", "SET", "slowlog-max-len", 3)
     for _ in range(5):
         logging_all("PING")
     assert logging_all("SLOWLOG", "LEN") == 3
 
 
-def test_passwords_are_not_logged(logging_all: Connection) -> None:
+def test_the_slow_log_redacts_passwords(logging_all: Connection) -> None:
     logging_all("CONFIG", "SET", "timeout", 0, "MASTERAUTH", "secret")
     assert logging_all("SLOWLOG", "GET", 1)[0][3] == [
         b"CONFIG", b"SET", b"timeout", b"0", b"MASTERAUTH", b"(redacted)",
@@ -75,11 +75,13 @@ def test_passwords_are_not_logged(logging_all: Connection) -> None:
         ("get auth", "get auth"),
     ],
 )
-def test_what_is_shown_of_a_request(request_: str, shown: str) -> None:
+def test_secrets_in_requests_are_redacted(request_: str, shown: str) -> None:
     assert b" ".join(redacted(request_.encode().split())).decode() == shown
 
 
-def test_large_requests_and_replies_have_logs(server: RunningServer, client: Connection) -> None:
+def test_commandlog_records_large_requests_and_replies(
+    server: RunningServer, client: Connection
+) -> None:
     client("CONFIG", "SET", "commandlog-request-larger-than", 5000)
     client("CONFIG", "SET", "commandlog-reply-larger-than", 5000)
     client("RPUSH", "list", *["x" * 100] * 60)
@@ -98,7 +100,9 @@ def test_large_requests_and_replies_have_logs(server: RunningServer, client: Con
 # --- the latency monitor ----------------------------------------------------------------
 
 
-def test_slow_commands_are_monitored(server: RunningServer, client: Connection) -> None:
+def test_the_latency_monitor_records_slow_commands(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze(NOW * 1000)
     client("CONFIG", "SET", "latency-monitor-threshold", 1)
     client("DEBUG", "SLEEP", 0.003)
@@ -110,7 +114,7 @@ def test_slow_commands_are_monitored(server: RunningServer, client: Connection) 
     assert client("LATENCY", "LATEST") == []
 
 
-def test_of_one_second_the_worst_is_kept() -> None:
+def test_the_latency_monitor_keeps_the_worst_sample_of_a_second() -> None:
     monitor = LatencyMonitor()
     monitor.follow_threshold(5)
     for at, milliseconds in ((1, 7), (1, 9), (1, 6), (2, 4), (3, 8)):
@@ -120,7 +124,7 @@ def test_of_one_second_the_worst_is_kept() -> None:
     assert event.worst_ms == 9
 
 
-def test_samples_have_a_limit() -> None:
+def test_the_latency_monitor_keeps_a_limited_number_of_samples() -> None:
     monitor = LatencyMonitor()
     monitor.follow_threshold(1)
     for second in range(1000):
@@ -128,7 +132,7 @@ def test_samples_have_a_limit() -> None:
     assert len(monitor.events["event"].samples) == 160
 
 
-def test_a_graph_scales_between_the_lowest_and_the_highest(
+def test_latency_graph_scales_between_lowest_and_highest_sample(
     server: RunningServer, client3: Connection
 ) -> None:
     server.freeze(NOW * 1000)
@@ -152,7 +156,9 @@ def test_a_graph_scales_between_the_lowest_and_the_highest(
     ]
 
 
-def test_the_doctor_speaks_of_what_it_saw(server: RunningServer, client: Connection) -> None:
+def test_latency_doctor_reports_the_recorded_events(
+    server: RunningServer, client: Connection
+) -> None:
     assert b"latency-monitor-threshold" in client("LATENCY", "DOCTOR")
     client("CONFIG", "SET", "latency-monitor-threshold", 20)
     assert b"20 ms" in client("LATENCY", "DOCTOR")
@@ -160,7 +166,7 @@ def test_the_doctor_speaks_of_what_it_saw(server: RunningServer, client: Connect
     assert b"expire-cycle: 1 samples, mean 50 ms, worst 50 ms" in client("LATENCY", "DOCTOR")
 
 
-def test_histograms_are_cumulative(client3: Connection) -> None:
+def test_latency_histograms_are_cumulative(client3: Connection) -> None:
     for _ in range(5):
         client3("GET", "a")
     client3("CONFIG", "GET", "port")
@@ -175,7 +181,7 @@ def test_histograms_are_cumulative(client3: Connection) -> None:
     assert all(limit & (limit - 1) == 0 for limit, _ in buckets)
 
 
-def test_without_tracking_there_are_no_histograms(client3: Connection) -> None:
+def test_there_are_no_histograms_without_latency_tracking(client3: Connection) -> None:
     client3("CONFIG", "SET", "latency-tracking", "no")
     assert client3("LATENCY", "HISTOGRAM") == Map([])
     assert client3("INFO", "latencystats") == Verbatim("txt", b"# Latencystats\r\n")

@@ -1,4 +1,4 @@
-"""INFO: its sections, its fields, and that they are true."""
+"""INFO: its sections, its fields and their values."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import platform
 
 import pytest
 
+from tests.support.info import info_fields
 from tests.support.oracles import Oracle
 from tests.support.resp import Connection, Error, Verbatim
 from tests.support.servers import RunningServer
 
 NOW = 1_700_000_000_000
-
-
-def fields(text: bytes) -> dict[str, str]:
-    lines = (line.partition(":") for line in text.decode().splitlines() if ":" in line)
-    return {name: value for name, _, value in lines}
 
 
 def titles(text: bytes) -> list[str]:
@@ -45,25 +41,28 @@ ALL = DEFAULT.replace("Errorstats", "Commandstats Errorstats Latencystats")
         ("nothing redkeep", "Redkeep"),
     ],
 )
-def test_sections(client: Connection, words: str, expected: str) -> None:
+def test_info_returns_the_requested_sections(client: Connection, words: str, expected: str) -> None:
     assert titles(client("INFO", *words.split())) == expected.split()
 
 
-def test_sections_are_apart_by_an_empty_line(client3: Connection) -> None:
+def test_an_empty_line_separates_sections(client3: Connection) -> None:
     reply = client3("INFO", "cluster", "modules")
     assert reply == Verbatim("txt", b"# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n")
 
 
-def test_every_field_of_redis_is_there_in_its_order(client: Connection, redis7: Oracle) -> None:
+def test_every_field_of_redis_is_present_in_its_order(client: Connection, redis7: Oracle) -> None:
     sections = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu")
+    reference = redis7.connect()
     for section in sections:
-        theirs = list(fields(redis7("INFO", section)))
-        ours = [name for name in fields(client("INFO", section)) if name in theirs]
+        theirs = list(info_fields(reference, section))
+        ours = [name for name in info_fields(client, section) if name in theirs]
         assert ours == theirs, section
 
 
-def test_who_and_where(server: RunningServer, client: Connection) -> None:
-    found = fields(client("INFO", "server", "redkeep"))
+def test_the_server_section_describes_the_process(
+    server: RunningServer, client: Connection
+) -> None:
+    found = info_fields(client, "server", "redkeep")
     assert found["redis_version"] == "7.2.4"
     assert found["redis_mode"] == "standalone"
     assert found["process_id"] == str(os.getpid())
@@ -72,31 +71,29 @@ def test_who_and_where(server: RunningServer, client: Connection) -> None:
     assert found["clock_frozen"] == "0"
 
 
-def test_time_follows_the_clock(server: RunningServer, client: Connection) -> None:
+def test_times_follow_the_servers_clock(server: RunningServer, client: Connection) -> None:
     server.freeze()
-    before = fields(client("INFO", "server"))
+    before = info_fields(client, "server")
     server.advance(3 * 86_400_000)
-    after = fields(client("INFO", "server", "redkeep"))
+    after = info_fields(client, "server", "redkeep")
     assert int(after["server_time_usec"]) - int(before["server_time_usec"]) == 3 * 86_400_000_000
     assert after["uptime_in_days"] == "3"
     assert after["clock_frozen"] == "1"
 
 
-def test_clients_are_counted_by_what_they_do(server: RunningServer, client: Connection) -> None:
+def test_clients_are_counted_by_state(server: RunningServer, client: Connection) -> None:
     server.connect()("SUBSCRIBE", "channel")
     watching = server.connect()
     watching("WATCH", "a", "b")
-    waiting = server.connect()
-    waiting.send("BLPOP", "list", 100)
-    waiting_for_ever = server.connect()
+    with_timeout = server.connect()
+    server.block(with_timeout, "BLPOP", "list", 100)
+    without_timeout = server.connect()
     client("XGROUP", "CREATE", "stream", "group", "$", "MKSTREAM")
-    waiting_for_ever.send(
-        "XREADGROUP", "GROUP", "group", "me", "BLOCK", 0, "STREAMS", "stream", ">"
+    server.block(
+        without_timeout,
+        *("XREADGROUP", "GROUP", "group", "me", "BLOCK", 0, "STREAMS", "stream", ">"),
     )
-    for _ in range(1000):
-        found = fields(client("INFO", "clients"))
-        if found["blocked_clients"] == "2":
-            break
+    found = info_fields(client, "clients")
     assert found["connected_clients"] == "5"
     assert found["pubsub_clients"] == "1"
     assert (found["watching_clients"], found["total_watched_keys"]) == ("1", "2")
@@ -104,7 +101,7 @@ def test_clients_are_counted_by_what_they_do(server: RunningServer, client: Conn
     assert (found["total_blocking_keys"], found["total_blocking_keys_on_nokey"]) == ("2", "1")
 
 
-def test_what_was_asked_and_how_it_went(client: Connection) -> None:
+def test_commands_and_errors_are_counted(client: Connection) -> None:
     client("SET", "a", "b")
     client("GET", "a")
     client("GET", "none")
@@ -112,7 +109,7 @@ def test_what_was_asked_and_how_it_went(client: Connection) -> None:
     client("INCR", "a")
     client("NOSUCH")
     client("LPUSH", "a", "x")
-    found = fields(client("INFO", "all"))
+    found = info_fields(client, "all")
     assert found["keyspace_hits"] == "1"
     assert found["keyspace_misses"] == "1"
     assert found["cmdstat_get"].startswith("calls=2,usec=")
@@ -125,19 +122,21 @@ def test_what_was_asked_and_how_it_went(client: Connection) -> None:
     assert found["rdb_changes_since_last_save"] == "1"
 
 
-def test_an_errors_name_cannot_break_the_lines(client: Connection) -> None:
+def test_special_characters_of_error_codes_are_replaced(client: Connection) -> None:
     assert client("DEBUG", "ERROR", "A:B#C\r\nD") == Error("A:B#C  D")
     assert b"\r\nerrorstat_A_B_C__D:count=1\r\n" in client("INFO", "errorstats")
 
 
-def test_percentiles_are_those_of_the_setting(client: Connection) -> None:
+def test_latency_percentiles_follow_the_setting(client: Connection) -> None:
     client("CONFIG", "SET", "latency-tracking-info-percentiles", "10 99.5")
     client("PING")
-    shown = fields(client("INFO", "latencystats"))["latency_percentiles_usec_ping"]
+    shown = info_fields(client, "latencystats")["latency_percentiles_usec_ping"]
     assert [part.split("=")[0] for part in shown.split(",")] == ["p10", "p99.5"]
 
 
-def test_the_keyspace(server: RunningServer, client: Connection) -> None:
+def test_the_keyspace_section_describes_each_database(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze(NOW)
     client("SET", "a", 1)
     client("SET", "b", 1, "PX", 4000)
@@ -150,8 +149,8 @@ def test_the_keyspace(server: RunningServer, client: Connection) -> None:
     )
 
 
-def test_memory_adds_up(client: Connection) -> None:
-    found = fields(client("INFO", "memory"))
+def test_memory_fields_are_consistent(client: Connection) -> None:
+    found = info_fields(client, "memory")
     used, peak = int(found["used_memory"]), int(found["used_memory_peak"])
     assert peak >= used > 1 << 20
     assert found["used_memory_human"].endswith("M")
@@ -159,7 +158,7 @@ def test_memory_adds_up(client: Connection) -> None:
     assert found["maxmemory_human"] == "0B"
 
 
-def test_rates_are_means_of_the_last_samples(server: RunningServer, client: Connection) -> None:
+def test_rates_are_averages_of_the_last_samples(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     rates = server.instance.rates["commands"]
     for step in range(17):

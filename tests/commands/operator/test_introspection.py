@@ -1,4 +1,4 @@
-"""COMMAND as clients read it. Shapes and errors are compared in tests/differential."""
+"""COMMAND as clients use it; shapes and errors are compared in tests/differential."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from commands.families import load
 from tests.support.resp import Connection, Map, Set
 
 
-def test_command_and_info_without_names_tell_of_all(client: Connection) -> None:
+def test_command_and_command_info_describe_all_commands(client: Connection) -> None:
     every = client("COMMAND")
     assert len(every) == client("COMMAND", "COUNT") == len(load())
     assert client("COMMAND", "INFO") == every
     assert set(client("COMMAND", "LIST")) == {entry[0] for entry in every}
 
 
-def test_docs_of_all_and_of_some(client3: Connection) -> None:
+def test_command_docs_describes_all_or_the_named_commands(client3: Connection) -> None:
     every = client3("COMMAND", "DOCS")
     assert len(every.items) == len(load())
     some = client3("COMMAND", "DOCS", "config|get", "nothing", "GETSET")
@@ -24,7 +24,7 @@ def test_docs_of_all_and_of_some(client3: Connection) -> None:
     assert facts[b"summary"].endswith(b".")
 
 
-def test_docs_tell_of_subcommands_and_keys(client3: Connection) -> None:
+def test_command_docs_describes_subcommands_and_key_arguments(client3: Connection) -> None:
     docs = client3("COMMAND", "DOCS", "memory", "smove")
     subcommands = dict(docs[b"memory"][b"subcommands"].items)
     assert b"memory|usage" in subcommands
@@ -34,15 +34,17 @@ def test_docs_tell_of_subcommands_and_keys(client3: Connection) -> None:
     assert b"key_spec_index" not in dict(member.items)
 
 
-def test_docs_say_what_is_deprecated(client3: Connection) -> None:
+def test_command_docs_marks_deprecated_commands(client3: Connection) -> None:
     docs = client3("COMMAND", "DOCS", "slaveof")[b"slaveof"]
     assert docs[b"doc_flags"] == Set(["deprecated"])
     assert docs[b"deprecated_since"] == b"5.0.0"
     assert docs[b"replaced_by"] == b"`REPLICAOF`"
 
 
-def test_redis_py_understands_both_protocols(client: Connection, client3: Connection) -> None:
-    # The first six fields are what clients route by.
+def test_the_fields_that_clients_route_by_are_the_same_in_both_protocols(
+    client: Connection, client3: Connection
+) -> None:
+    # Clients route requests by the first six fields.
     for connection in (client, client3):
         (entry,) = connection("COMMAND", "INFO", "mset")
         assert entry[:2] == [b"mset", -3]
@@ -51,7 +53,7 @@ def test_redis_py_understands_both_protocols(client: Connection, client3: Connec
     assert isinstance(client3("COMMAND", "DOCS", "get"), Map)
 
 
-def test_keys_and_how_they_are_used(client: Connection) -> None:
+def test_getkeysandflags_returns_keys_and_their_use(client: Connection) -> None:
     assert client("COMMAND", "GETKEYS", "ZUNIONSTORE", "d", 2, "a", "b") == [b"d", b"a", b"b"]
     assert client("COMMAND", "GETKEYSANDFLAGS", "LMOVE", "a", "b", "LEFT", "LEFT") == [
         [b"a", ["RW", "access", "delete"]],

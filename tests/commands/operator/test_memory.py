@@ -1,4 +1,4 @@
-"""MEMORY: estimates that follow what is there."""
+"""MEMORY: estimates that follow the data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.servers import RunningServer
     ],
     ids=["string", "list", "set", "hash", "sorted set", "stream"],
 )
-def test_more_takes_more(client: Connection, fill: object) -> None:
+def test_a_larger_value_uses_more_memory(client: Connection, fill: object) -> None:
     assert callable(fill)
     fill(client, 10)
     small = client("MEMORY", "USAGE", "k")
@@ -31,11 +31,11 @@ def test_more_takes_more(client: Connection, fill: object) -> None:
     large = client("MEMORY", "USAGE", "k", "SAMPLES", 0)
     assert 0 < small < large
     assert large > 900
-    # What is sampled is near the whole, where the members are alike.
+    # With similar members, an estimate from samples is close to the exact one.
     assert client("MEMORY", "USAGE", "k") == pytest.approx(large, rel=0.25)
 
 
-def test_a_deadline_takes_room_and_asking_leaves_no_trace(
+def test_a_deadline_uses_memory_and_memory_usage_is_no_hit(
     server: RunningServer, client: Connection
 ) -> None:
     client("SET", "k", "v")
@@ -45,7 +45,7 @@ def test_a_deadline_takes_room_and_asking_leaves_no_trace(
     assert server.instance.keyspace.hits == 0
 
 
-def test_stats_name_each_database(client3: Connection) -> None:
+def test_memory_stats_describes_each_database(client3: Connection) -> None:
     client3("SET", "a", "b")
     client3("SELECT", 7)
     client3("SET", "a", "b")
@@ -58,13 +58,13 @@ def test_stats_name_each_database(client3: Connection) -> None:
     assert stats[b"peak.allocated"] >= stats[b"total.allocated"]
 
 
-def test_the_doctor_compares_with_the_limit(client3: Connection) -> None:
+def test_memory_doctor_reports_maxmemory(client3: Connection) -> None:
     assert client3("MEMORY", "DOCTOR").text.endswith(b"\n")
     client3("CONFIG", "SET", "maxmemory", 1 << 20)
     assert b"maxmemory is 1 MB" in client3("MEMORY", "DOCTOR").text
 
 
-def test_purging_and_counters(client3: Connection) -> None:
+def test_memory_purge_and_malloc_stats(client3: Connection) -> None:
     assert client3("MEMORY", "PURGE") == "OK"
     counters = client3("MEMORY", "MALLOC-STATS")
     assert isinstance(counters, Verbatim)

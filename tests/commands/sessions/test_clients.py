@@ -1,4 +1,4 @@
-"""CLIENT: what several connections do to each other, and to themselves."""
+"""CLIENT: listing, closing, pausing and unblocking connections, and turning replies off."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.resp import NULL_ARRAY, Connection, ConnectionClosed, Error
 from tests.support.servers import RunningServer
+from tests.support.waiting import wait_until
 
 FIELDS_OF_REDIS_7_2 = (
     "id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem "
@@ -23,15 +24,17 @@ def listed(client: Connection, *options: str | int) -> dict[int, dict[str, str]]
     return {int(facts(line)["id"]): facts(line) for line in text.splitlines()}
 
 
-def wait_until_blocked(control: Connection, ident: int) -> None:
-    while "b" not in listed(control)[ident]["flags"]:
-        pass
+def wait_until_held(control: Connection, ident: int) -> None:
+    """Wait until a client is blocked by a command or held by a pause."""
+    wait_until(lambda: "b" in listed(control)[ident]["flags"], f"client {ident} being held")
 
 
-# --- what is known of a client ----------------------------------------------------------
+# --- listing ----------------------------------------------------------------------------
 
 
-def test_a_line_has_the_fields_of_redis(client: Connection, client3: Connection) -> None:
+def test_a_line_has_the_fields_of_redis_in_their_order(
+    client: Connection, client3: Connection
+) -> None:
     mine = client("CLIENT", "INFO")
     assert mine.endswith(b"\n")
     assert " ".join(facts(mine)) == FIELDS_OF_REDIS_7_2
@@ -39,7 +42,9 @@ def test_a_line_has_the_fields_of_redis(client: Connection, client3: Connection)
     assert client3("CLIENT", "INFO").form == "txt"
 
 
-def test_a_line_tells_what_a_client_did(server: RunningServer, client: Connection) -> None:
+def test_a_line_describes_the_state_of_its_client(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     other = server.connect(resp=3)
     ident = other("CLIENT", "ID")
@@ -73,7 +78,7 @@ def test_a_line_tells_what_a_client_did(server: RunningServer, client: Connectio
         ([("SSUBSCRIBE", "s")], "P"),
     ],
 )
-def test_flags(
+def test_flags_show_what_a_client_is_doing(
     server: RunningServer, client: Connection, requests: list[tuple[str, ...]], flags: str
 ) -> None:
     other = server.connect()
@@ -83,7 +88,9 @@ def test_flags(
     assert listed(client)[ident]["flags"] == flags
 
 
-def test_a_failed_watch_shows(server: RunningServer, client: Connection) -> None:
+def test_flags_show_that_a_watched_key_has_changed(
+    server: RunningServer, client: Connection
+) -> None:
     other = server.connect()
     ident = other("CLIENT", "ID")
     other("WATCH", "k")
@@ -91,7 +98,7 @@ def test_a_failed_watch_shows(server: RunningServer, client: Connection) -> None
     assert listed(client)[ident]["flags"] == "d"
 
 
-def test_the_last_command_of_a_pipeline_shows(server: RunningServer, client: Connection) -> None:
+def test_the_last_command_of_a_pipeline_is_shown(server: RunningServer, client: Connection) -> None:
     other = server.connect()
     ident = other("CLIENT", "ID")
     assert listed(client)[ident]["cmd"] == "client|id"
@@ -101,7 +108,9 @@ def test_the_last_command_of_a_pipeline_shows(server: RunningServer, client: Con
     assert listed(client)[ident]["cmd"] == "client|getname"
 
 
-def test_lists_are_filtered(server: RunningServer, client: Connection) -> None:
+def test_client_list_filters_by_each_of_its_options(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     mine = client("CLIENT", "ID")
     listener, idle = server.connect(), server.connect()
@@ -127,10 +136,10 @@ def test_lists_are_filtered(server: RunningServer, client: Connection) -> None:
     assert set(listed(client, "USER", "default")) == everybody
 
 
-# --- closing ------------------------------------------------------------------------------
+# --- closing ----------------------------------------------------------------------------
 
 
-def test_killing_by_address_in_the_old_form(server: RunningServer, client: Connection) -> None:
+def test_client_kill_accepts_a_bare_address(server: RunningServer, client: Connection) -> None:
     victim = server.connect()
     address = facts(victim("CLIENT", "INFO"))["addr"]
     assert client("CLIENT", "KILL", address) == "OK"
@@ -138,7 +147,9 @@ def test_killing_by_address_in_the_old_form(server: RunningServer, client: Conne
     assert client("CLIENT", "KILL", address) == Error("ERR No such client")
 
 
-def test_killing_by_filter_spares_oneself(server: RunningServer, client: Connection) -> None:
+def test_client_kill_by_filter_spares_its_own_connection(
+    server: RunningServer, client: Connection
+) -> None:
     victims = [server.connect(), server.connect()]
     for victim in victims:
         victim("PING")
@@ -148,30 +159,30 @@ def test_killing_by_filter_spares_oneself(server: RunningServer, client: Connect
     assert client("PING") == "PONG"
 
 
-def test_killing_oneself_is_answered_first(client: Connection) -> None:
+def test_client_kill_of_its_own_connection_is_answered_first(client: Connection) -> None:
     ident = client("CLIENT", "ID")
     client.send("CLIENT", "KILL", "ID", ident, "SKIPME", "no")
     client.send("PING")
     assert client.read_until_closed() == [1]
 
 
-def test_killing_a_waiting_client_takes_it_from_its_queue(
+def test_a_killed_client_no_longer_waits_for_its_keys(
     server: RunningServer, client: Connection
 ) -> None:
     victim = server.connect()
     ident = victim("CLIENT", "ID")
     victim.send("BLPOP", "l", 0)
-    wait_until_blocked(client, ident)
+    wait_until_held(client, ident)
     assert client("CLIENT", "KILL", "ID", ident) == 1
     assert victim.read_until_closed() == []
     assert client("RPUSH", "l", "x") == 1
     assert client("LLEN", "l") == 1
 
 
-# --- silence ------------------------------------------------------------------------------
+# --- replies turned off -----------------------------------------------------------------
 
 
-def test_silence_lasts_until_it_is_ended(client: Connection) -> None:
+def test_replies_stay_off_until_they_are_turned_on(client: Connection) -> None:
     client.send_raw(b"CLIENT REPLY OFF\r\nSET k v\r\nNOSUCH\r\nCLIENT REPLY SKIP\r\nPING\r\n")
     assert client("CLIENT", "REPLY", "ON") == "OK"
     assert client("GET", "k") == b"v"
@@ -184,43 +195,44 @@ def test_one_reply_can_be_skipped(client: Connection) -> None:
     assert client.read() == "PONG"
 
 
-def test_skipping_what_waits(server: RunningServer, client: Connection) -> None:
+def test_the_reply_of_a_blocking_command_can_be_skipped(
+    server: RunningServer, client: Connection
+) -> None:
     other = server.connect()
     ident = other("CLIENT", "ID")
     other.send_raw(b"CLIENT REPLY SKIP\r\nBLPOP l 0\r\nPING\r\n")
-    wait_until_blocked(client, ident)
+    wait_until_held(client, ident)
     client("RPUSH", "l", "x")
     assert other.read() == "PONG"
 
 
-def test_messages_come_through_a_silence(server: RunningServer, client: Connection) -> None:
+def test_messages_are_sent_while_replies_are_off(server: RunningServer, client: Connection) -> None:
     listener = server.connect(resp=3)
     listener("SUBSCRIBE", "news")
     listener.send("CLIENT", "REPLY", "OFF")
     listener.send("PING")
-    while client("CLIENT", "LIST").count(b"cmd=ping") == 0:
-        pass
+    wait_until(lambda: b"cmd=ping" in client("CLIENT", "LIST"), "the run of PING")
     client("PUBLISH", "news", "x")
     assert listener.read().items == [b"message", b"news", b"x"]
 
 
-# --- pausing ------------------------------------------------------------------------------
+# --- pausing ----------------------------------------------------------------------------
 
 
-def test_a_pause_of_writes_lets_reads_through(server: RunningServer, client: Connection) -> None:
+def test_a_pause_of_writes_allows_reads(server: RunningServer, client: Connection) -> None:
     server.freeze()
     writer = server.connect()
     ident = writer("CLIENT", "ID")
     client("SET", "k", "before")
     client("CLIENT", "PAUSE", 1000, "WRITE")
     writer.send_raw(b"SET k after\r\nGET k\r\n")
-    wait_until_blocked(client, ident)
+    wait_until_held(client, ident)
     assert client("GET", "k") == b"before"
     server.advance(1000)
     assert [writer.read(), writer.read()] == ["OK", b"after"]
 
 
-def test_a_pause_holds_everything_back(server: RunningServer, client: Connection) -> None:
+def test_a_full_pause_holds_all_requests(server: RunningServer, client: Connection) -> None:
     server.freeze()
     other = server.connect()
     other("PING")
@@ -244,7 +256,7 @@ def test_a_pause_of_writes_can_be_ended(server: RunningServer, client: Connectio
     assert not server.call(lambda: bool(server.instance.guards))
 
 
-def test_a_second_pause_only_lengthens(server: RunningServer, client: Connection) -> None:
+def test_a_second_pause_never_shortens_the_first(server: RunningServer, client: Connection) -> None:
     server.freeze()
     writer = server.connect()
     client("CLIENT", "PAUSE", 5000, "WRITE")
@@ -269,7 +281,9 @@ def test_a_pause_of_writes_holds_transactions_that_write(
     assert writer.read() == ["OK"]
 
 
-def test_nothing_expires_in_a_pause(server: RunningServer, client: Connection) -> None:
+def test_keys_are_not_removed_by_expiry_during_a_pause(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     client("SET", "k", 1, "PX", 100)
     client("CLIENT", "PAUSE", 1000, "WRITE")
@@ -281,10 +295,10 @@ def test_nothing_expires_in_a_pause(server: RunningServer, client: Connection) -
     assert client("DBSIZE") == 0
 
 
-# --- waiting ------------------------------------------------------------------------------
+# --- blocked clients --------------------------------------------------------------------
 
 
-def test_a_wait_is_ended_as_by_its_timeout_or_by_an_error(
+def test_client_unblock_ends_a_wait_like_its_timeout_or_with_an_error(
     server: RunningServer, client: Connection
 ) -> None:
     other = server.connect()
@@ -295,13 +309,13 @@ def test_a_wait_is_ended_as_by_its_timeout_or_by_an_error(
         (("ERROR",), Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
     ):
         other.send("BLPOP", "a", 0)
-        wait_until_blocked(client, ident)
+        wait_until_held(client, ident)
         assert client("CLIENT", "UNBLOCK", ident, *words) == 1
         assert other.read() == ended
         assert client("CLIENT", "UNBLOCK", ident, *words) == 0
 
 
-def test_a_paused_client_does_not_count_as_waiting(
+def test_client_unblock_does_not_release_a_paused_client(
     server: RunningServer, client: Connection
 ) -> None:
     server.freeze()
@@ -309,17 +323,19 @@ def test_a_paused_client_does_not_count_as_waiting(
     ident = other("CLIENT", "ID")
     client("CLIENT", "PAUSE", 1000, "WRITE")
     other.send("SET", "k", 1)
-    wait_until_blocked(client, ident)
+    wait_until_held(client, ident)
     assert client("CLIENT", "UNBLOCK", ident) == 0
 
 
-def test_wait_answers_when_its_time_is_over(server: RunningServer, client: Connection) -> None:
+def test_wait_and_waitaof_return_at_their_timeout(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     other = server.connect()
     ident = other("CLIENT", "ID")
     for request, reply in ((("WAIT", 1, 1000), 0), (("WAITAOF", 0, 1, 1000), [0, 0])):
         other.send(*request)
-        wait_until_blocked(client, ident)
+        wait_until_held(client, ident)
         server.advance(999)
         assert "b" in listed(client)[ident]["flags"]
         server.advance(1)
@@ -330,20 +346,20 @@ def test_wait_can_be_unblocked(server: RunningServer, client: Connection) -> Non
     other = server.connect()
     ident = other("CLIENT", "ID")
     other.send("WAIT", 1, 0)
-    wait_until_blocked(client, ident)
+    wait_until_held(client, ident)
     assert client("CLIENT", "UNBLOCK", ident) == 1
     assert other.read() == 0
 
 
-# --- tracking -------------------------------------------------------------------------------
+# --- tracking ---------------------------------------------------------------------------
 
 
-def test_tracking_is_refused_plainly(client: Connection) -> None:
+def test_tracking_is_refused_with_an_error(client: Connection) -> None:
     assert client("CLIENT", "TRACKING", "ON").code == "ERR"
     assert b" redir=-1 " in client("CLIENT", "INFO")
 
 
-def test_a_closed_connection_is_forgotten(server: RunningServer, client: Connection) -> None:
+def test_a_closed_connection_is_no_longer_listed(server: RunningServer, client: Connection) -> None:
     other = server.connect()
     ident = other("CLIENT", "ID")
     other.send("QUIT")

@@ -1,4 +1,4 @@
-"""Protocols, passwords, and starting over."""
+"""HELLO, AUTH, RESET and QUIT."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WRONGPASS = Error("WRONGPASS invalid username-password pair or user is disabled.
 
 @pytest.fixture
 def locked(loop: Loop) -> Iterator[RunningServer]:
-    """A server that wants a password."""
+    """A server that requires a password."""
     running = loop.start_server(requirepass="secret")
     yield running
     running.close()
@@ -39,20 +39,26 @@ def test_hello_describes_server_and_connection(client: Connection) -> None:
 
 def test_replies_follow_the_protocol_within_a_pipeline(client: Connection) -> None:
     client("HSET", "h", "f", "v")
-    requests = [("HELLO", 3), ("HGETALL", "h"), ("GET", "x"), ("HELLO", 2), ("HGETALL", "h")]
+    requests: list[tuple[str | int, ...]] = [
+        ("HELLO", 3),
+        ("HGETALL", "h"),
+        ("GET", "x"),
+        ("HELLO", 2),
+        ("HGETALL", "h"),
+    ]
     replies = client.pipeline(requests)
     assert replies[1:3] == [Map([(b"f", b"v")]), None]
     assert replies[4] == [b"f", b"v"]
 
 
-def test_a_refused_hello_changes_nothing(client: Connection) -> None:
+def test_a_failed_hello_changes_nothing(client: Connection) -> None:
     client("HELLO", 3, "SETNAME", "me", "AUTH", "nobody", "x")
     client("HELLO", 3, "SETNAME", "a b")
     assert client("CLIENT", "GETNAME") is None
     assert b" resp=2 " in client("CLIENT", "INFO")
 
 
-def test_nothing_is_answered_before_the_password(locked: RunningServer) -> None:
+def test_commands_are_refused_before_authentication(locked: RunningServer) -> None:
     client = locked.connect()
     assert client("GET", "k") == NOAUTH
     assert client("PING") == NOAUTH
@@ -66,7 +72,7 @@ def test_nothing_is_answered_before_the_password(locked: RunningServer) -> None:
     assert client("PING") == "PONG"
 
 
-def test_a_failed_password_does_not_log_out(locked: RunningServer) -> None:
+def test_a_failed_auth_keeps_the_client_authenticated(locked: RunningServer) -> None:
     client = locked.connect()
     client("AUTH", "default", "secret")
     assert client("AUTH", "wrong") == WRONGPASS
@@ -80,7 +86,9 @@ def test_hello_can_authenticate(locked: RunningServer) -> None:
     assert client("HELLO", 3, "AUTH", "default", "secret")[b"proto"] == 3
 
 
-def test_a_new_password_is_for_new_connections(server: RunningServer, client: Connection) -> None:
+def test_a_new_password_applies_to_new_connections(
+    server: RunningServer, client: Connection
+) -> None:
     client("CONFIG", "SET", "requirepass", "secret")
     assert client("PING") == "PONG"
     stranger = server.connect()
@@ -89,14 +97,14 @@ def test_a_new_password_is_for_new_connections(server: RunningServer, client: Co
     assert stranger("PING") == "PONG"
 
 
-def test_a_stranger_may_leave_and_reset(locked: RunningServer) -> None:
+def test_unauthenticated_clients_may_quit_and_reset(locked: RunningServer) -> None:
     client = locked.connect()
     assert client("RESET") == "RESET"
     client.send("QUIT")
     assert client.read_until_closed() == ["OK"]
 
 
-def test_a_password_lifts_the_limits_on_requests(locked: RunningServer) -> None:
+def test_authentication_lifts_the_limits_on_request_size(locked: RunningServer) -> None:
     client = locked.connect()
     client("AUTH", "secret")
     assert client("ECHO", "x" * 100_000) == b"x" * 100_000
@@ -106,7 +114,7 @@ def test_a_password_lifts_the_limits_on_requests(locked: RunningServer) -> None:
     assert refusal == Error("ERR Protocol error: unauthenticated bulk length")
 
 
-def test_reset_forgets_everything(locked: RunningServer) -> None:
+def test_reset_restores_the_initial_state(locked: RunningServer) -> None:
     client, other = locked.connect(), locked.connect()
     client("HELLO", 3, "AUTH", "default", "secret", "SETNAME", "me")
     client.resp = 3
@@ -126,7 +134,7 @@ def test_reset_forgets_everything(locked: RunningServer) -> None:
         assert fact in info
 
 
-def test_reset_ends_a_silence(client: Connection) -> None:
+def test_reset_turns_replies_on(client: Connection) -> None:
     client.send("CLIENT", "REPLY", "OFF")
     client.send("PING")
     assert client("RESET") == "RESET"
@@ -141,7 +149,7 @@ def test_reset_ends_monitoring(server: RunningServer, client: Connection) -> Non
     assert not server.call(lambda: bool(server.instance.guards))
 
 
-def test_quit_answers_what_came_before_and_nothing_after(client: Connection) -> None:
+def test_quit_answers_earlier_requests_and_ignores_later_ones(client: Connection) -> None:
     client.send_raw(b"PING\r\nQUIT\r\nPING\r\n")
     assert client.read_until_closed() == ["PONG", "OK"]
 

@@ -17,19 +17,19 @@ def listener(server: RunningServer) -> Connection:
 
 
 def confirm(client: Connection, *words: str) -> list[Any]:
-    """The confirmations of a subscription, one for each name."""
+    """Send a subscription and return its confirmations, one for each name."""
     client.send(*words)
     return [client.read() for _ in words[1:]]
 
 
-def test_a_message(client: Connection, listener: Connection) -> None:
+def test_a_message_reaches_its_channel(client: Connection, listener: Connection) -> None:
     assert listener("SUBSCRIBE", "a") == [b"subscribe", b"a", 1]
     assert client("PUBLISH", "a", b"\x00\r\n") == 1
     assert listener.read() == [b"message", b"a", b"\x00\r\n"]
     assert client("PUBLISH", "b", "text") == 0
 
 
-def test_pushes_in_resp3(server: RunningServer, client: Connection) -> None:
+def test_resp3_messages_are_pushes(server: RunningServer, client: Connection) -> None:
     listener = server.connect(resp=3)
     assert listener("SUBSCRIBE", "a") == Push([b"subscribe", b"a", 1])
     assert listener("PSUBSCRIBE", "a*") == Push([b"psubscribe", b"a*", 2])
@@ -41,11 +41,13 @@ def test_pushes_in_resp3(server: RunningServer, client: Connection) -> None:
         Push([b"pmessage", b"a*", b"a", b"text"]),
         Push([b"smessage", b"a", b"shard"]),
     ]
-    # A subscriber of RESP3 may send anything.
+    # In RESP3 a subscriber may send any command.
     assert listener("SET", "k", "v") == "OK"
 
 
-def test_a_message_by_channel_and_by_each_pattern(client: Connection, listener: Connection) -> None:
+def test_a_message_is_sent_once_for_the_channel_and_each_pattern(
+    client: Connection, listener: Connection
+) -> None:
     listener("SUBSCRIBE", "news.tech")
     confirm(listener, "PSUBSCRIBE", "news.*", "*tech", "other.*")
     assert client("PUBLISH", "news.tech", "text") == 3
@@ -55,7 +57,7 @@ def test_a_message_by_channel_and_by_each_pattern(client: Connection, listener: 
     assert all(message[0] == b"pmessage" and len(message) == 4 for message in received[1:])
 
 
-def test_everybody_hears_it(server: RunningServer, client: Connection) -> None:
+def test_every_subscriber_gets_the_message(server: RunningServer, client: Connection) -> None:
     listeners = [server.connect(resp=2 + number % 2) for number in range(6)]
     for one in listeners:
         one("SUBSCRIBE", "a")
@@ -66,7 +68,7 @@ def test_everybody_hears_it(server: RunningServer, client: Connection) -> None:
         assert items == [b"message", b"a", b"text"]
 
 
-def test_nothing_comes_after_leaving(client: Connection, listener: Connection) -> None:
+def test_no_messages_come_after_unsubscribing(client: Connection, listener: Connection) -> None:
     confirm(listener, "SUBSCRIBE", "a", "b")
     assert listener("UNSUBSCRIBE", "a") == [b"unsubscribe", b"a", 1]
     assert client("PUBLISH", "a", "lost") == 0
@@ -76,7 +78,7 @@ def test_nothing_comes_after_leaving(client: Connection, listener: Connection) -
     assert listener("PING") == "PONG"
 
 
-def test_leaving_all_goes_in_the_order_of_coming(listener: Connection) -> None:
+def test_unsubscribing_from_all_confirms_in_order_of_subscription(listener: Connection) -> None:
     confirm(listener, "SUBSCRIBE", "c", "a", "b")
     listener.send("UNSUBSCRIBE")
     assert [listener.read() for _ in range(3)] == [
@@ -86,14 +88,14 @@ def test_leaving_all_goes_in_the_order_of_coming(listener: Connection) -> None:
     ]
 
 
-def test_counts_leave_shard_channels_apart(listener: Connection) -> None:
+def test_shard_channels_are_counted_separately(listener: Connection) -> None:
     assert confirm(listener, "SUBSCRIBE", "a", "b")[-1][2] == 2
     assert confirm(listener, "SSUBSCRIBE", "a", "b", "c")[-1][2] == 3
     assert confirm(listener, "PSUBSCRIBE", "a*")[-1][2] == 3
     assert confirm(listener, "SUNSUBSCRIBE", "a")[-1][2] == 2
 
 
-def test_only_a_shard_channel_makes_a_subscriber_too(listener: Connection) -> None:
+def test_a_shard_subscription_restricts_commands_as_others_do(listener: Connection) -> None:
     listener("SSUBSCRIBE", "a")
     assert listener("GET", "k") == Error(
         "ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
@@ -103,7 +105,9 @@ def test_only_a_shard_channel_makes_a_subscriber_too(listener: Connection) -> No
     assert listener("GET", "k") is None
 
 
-def test_who_listens(server: RunningServer, client: Connection) -> None:
+def test_pubsub_commands_report_the_subscriptions(
+    server: RunningServer, client: Connection
+) -> None:
     one, other = server.connect(), server.connect()
     confirm(one, "SUBSCRIBE", "a", "b")
     confirm(other, "SUBSCRIBE", "b", "x1")
@@ -120,28 +124,31 @@ def test_who_listens(server: RunningServer, client: Connection) -> None:
     assert any("NUMPAT" in line for line in client("PUBSUB", "HELP"))
 
 
-def test_a_listener_that_leaves_is_forgotten(
+def test_a_disconnected_subscriber_is_removed(
     server: RunningServer, client: Connection, listener: Connection
 ) -> None:
     confirm(listener, "SUBSCRIBE", "a", "b")
     confirm(listener, "PSUBSCRIBE", "p*")
     confirm(listener, "SSUBSCRIBE", "s")
     listener.close()
-    while server.clients() > 1:
-        pass
+    server.wait_for_clients(1)
     assert client("PUBLISH", "a", "text") == 0
     assert client("PUBSUB", "CHANNELS") == []
     assert client("PUBSUB", "NUMPAT") == 0
     assert client("PUBSUB", "SHARDCHANNELS") == []
 
 
-def test_a_pattern_with_stars_in_a_row_is_no_trap(client: Connection, listener: Connection) -> None:
+def test_a_pattern_with_many_stars_is_matched_quickly(
+    client: Connection, listener: Connection
+) -> None:
     listener("PSUBSCRIBE", "*a" * 60 + "b")
     assert client("PUBLISH", "a" * 20_000, "text") == 0
     assert client("PING") == "PONG"
 
 
-def test_messages_come_though_replies_are_off(client: Connection, listener: Connection) -> None:
+def test_messages_and_confirmations_are_sent_while_replies_are_off(
+    client: Connection, listener: Connection
+) -> None:
     listener.send("CLIENT", "REPLY", "OFF")
     assert confirm(listener, "SUBSCRIBE", "a", "b")[-1] == [b"subscribe", b"b", 2]
     client("PUBLISH", "b", "text")

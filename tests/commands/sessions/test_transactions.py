@@ -1,5 +1,5 @@
-"""What other clients, time and faults can do to a transaction. Its replies by themselves
-are compared with real servers in tests/differential/cases/transactions.py."""
+"""Effects of other clients, of time and of errors on a transaction. Replies are compared with
+real servers in tests/differential/cases/transactions.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ABORTED = Error("EXECABORT Transaction discarded because of previous errors.")
 
 
 def transact(client: Connection, *requests: tuple[str | int, ...]) -> Any:
-    """What EXEC answers to these requests."""
+    """Run the requests in a transaction; return the reply of EXEC."""
     return client.pipeline([("MULTI",), *requests, ("EXEC",)])[-1]
 
 
@@ -24,7 +24,7 @@ def other(server: RunningServer) -> Connection:
     return server.connect()
 
 
-# --- queueing --------------------------------------------------------------------------------
+# --- queueing ---------------------------------------------------------------------------
 
 
 def test_nothing_runs_before_exec(client: Connection, other: Connection) -> None:
@@ -36,8 +36,8 @@ def test_nothing_runs_before_exec(client: Connection, other: Connection) -> None
     assert client("EXEC") == ["OK", b"mine"]
 
 
-def test_multi_and_watch_inside_are_refused_but_spoil_nothing(client: Connection) -> None:
-    # As Redis does; Valkey 9 has EXEC fail after this.
+def test_multi_and_watch_are_refused_inside_without_aborting(client: Connection) -> None:
+    # As in Redis. In Valkey 9, EXEC fails after this.
     client("MULTI")
     assert client("MULTI") == Error("ERR MULTI calls can not be nested")
     assert client("WATCH", "k") == Error("ERR WATCH inside MULTI is not allowed")
@@ -45,7 +45,7 @@ def test_multi_and_watch_inside_are_refused_but_spoil_nothing(client: Connection
     assert client("EXEC") == ["PONG"]
 
 
-def test_a_refused_exec_ends_the_transaction(client: Connection) -> None:
+def test_an_aborted_exec_ends_the_transaction(client: Connection) -> None:
     client("MULTI")
     client("SET", "k", "v")
     assert client("EXEC", "now") == Error(
@@ -68,7 +68,9 @@ def test_a_transaction_that_is_too_large_closes_the_connection(loop: Loop) -> No
         server.close()
 
 
-def test_what_exec_will_refuse_is_not_kept(server: RunningServer, client: Connection) -> None:
+def test_an_aborted_transaction_queues_no_more_commands(
+    server: RunningServer, client: Connection
+) -> None:
     client("MULTI")
     client("NOSUCH")
     for _ in range(3):
@@ -79,20 +81,19 @@ def test_what_exec_will_refuse_is_not_kept(server: RunningServer, client: Connec
     assert client("EXEC") == ABORTED
 
 
-def test_a_client_that_leaves_takes_its_transaction_along(
+def test_a_disconnected_clients_transaction_is_dropped(
     server: RunningServer, client: Connection, other: Connection
 ) -> None:
     client("WATCH", "k")
     client("MULTI")
     client("SET", "k", "v")
     client.close()
-    while server.clients() > 1:
-        pass
+    server.wait_for_clients(1)
     assert other("EXISTS", "k") == 0
     assert server.call(lambda: dict(server.instance.keyspace.databases[0].watched)) == {}
 
 
-# --- watching --------------------------------------------------------------------------------
+# --- watching ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_a_client_that_leaves_takes_its_transaction_along(
     ],
     ids=lambda change: " ".join(map(str, change)),
 )
-def test_changes_by_others_fail_it(
+def test_changing_a_watched_key_aborts_the_transaction(
     client: Connection, other: Connection, change: tuple[str | int, ...]
 ) -> None:
     other.pipeline(
@@ -148,7 +149,7 @@ def test_changes_by_others_fail_it(
     ],
     ids=lambda change: " ".join(map(str, change)),
 )
-def test_what_changes_nothing_lets_it_be(
+def test_commands_that_change_no_watched_key_do_not_abort(
     client: Connection, other: Connection, change: tuple[str | int, ...]
 ) -> None:
     other.pipeline([("SET", "k", 1), ("RPUSH", "list", "a", "b")])
@@ -157,7 +158,9 @@ def test_what_changes_nothing_lets_it_be(
     assert transact(client, ("SET", "k", "mine")) == ["OK"]
 
 
-def test_a_watched_key_that_runs_out_fails_it(server: RunningServer, client: Connection) -> None:
+def test_expiry_of_a_watched_key_aborts_the_transaction(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     client("SET", "k", "v", "PX", 100)
     client("WATCH", "k")
@@ -168,7 +171,7 @@ def test_a_watched_key_that_runs_out_fails_it(server: RunningServer, client: Con
     assert transact(client, ("PING",)) == NULL_ARRAY
 
 
-def test_a_key_that_had_run_out_when_it_was_watched_does_not(
+def test_a_key_already_expired_when_watched_does_not_abort(
     server: RunningServer, client: Connection, other: Connection
 ) -> None:
     server.freeze()
@@ -179,7 +182,9 @@ def test_a_key_that_had_run_out_when_it_was_watched_does_not(
     assert transact(client, ("PING",)) == ["PONG"]
 
 
-def test_a_failed_watch_is_forgotten(client: Connection, other: Connection) -> None:
+def test_exec_unwatch_and_discard_reset_the_watched_keys(
+    client: Connection, other: Connection
+) -> None:
     client("WATCH", "k")
     other("SET", "k", 1)
     assert transact(client) == NULL_ARRAY
@@ -195,7 +200,7 @@ def test_a_failed_watch_is_forgotten(client: Connection, other: Connection) -> N
     assert transact(client, ("GET", "k")) == [b"3"]
 
 
-def test_a_change_after_multi_fails_it_too(client: Connection, other: Connection) -> None:
+def test_a_change_after_multi_aborts_the_transaction(client: Connection, other: Connection) -> None:
     client("WATCH", "k")
     client("MULTI")
     client("SET", "k", "mine")
@@ -205,13 +210,13 @@ def test_a_change_after_multi_fails_it_too(client: Connection, other: Connection
     assert client("GET", "k") == b"theirs"
 
 
-def test_null_in_resp3(client3: Connection, other: Connection) -> None:
+def test_an_aborted_exec_returns_null_in_resp3(client3: Connection, other: Connection) -> None:
     client3("WATCH", "k")
     other("SET", "k", 1)
     assert transact(client3) is None
 
 
-def test_databases_are_told_apart(client: Connection, other: Connection) -> None:
+def test_watching_is_per_database(client: Connection, other: Connection) -> None:
     client("WATCH", "k")
     other("SELECT", 1)
     other("SET", "k", 1)
@@ -223,7 +228,9 @@ def test_databases_are_told_apart(client: Connection, other: Connection) -> None
     assert transact(client) == NULL_ARRAY
 
 
-def test_watching_one_key_often_costs_one_place(server: RunningServer, client: Connection) -> None:
+def test_watching_a_key_repeatedly_is_stored_once(
+    server: RunningServer, client: Connection
+) -> None:
     for _ in range(20):
         client("WATCH", "k", "k")
     (known,) = server.call(lambda: list(server.instance.clients.values()))
@@ -232,10 +239,10 @@ def test_watching_one_key_often_costs_one_place(server: RunningServer, client: C
     assert server.call(lambda: dict(server.instance.keyspace.databases[0].watched)) == {}
 
 
-# --- running ---------------------------------------------------------------------------------
+# --- running ----------------------------------------------------------------------------
 
 
-def test_nothing_waits_inside(client: Connection) -> None:
+def test_blocking_commands_do_not_block_inside(client: Connection) -> None:
     assert transact(
         client,
         ("BLPOP", "k", 0),
@@ -246,14 +253,14 @@ def test_nothing_waits_inside(client: Connection) -> None:
     assert client("PING") == "PONG"
 
 
-def test_time_stands_still_inside(server: RunningServer, client: Connection) -> None:
+def test_the_clock_does_not_advance_inside(server: RunningServer, client: Connection) -> None:
     server.freeze()
     assert transact(
         client, ("SET", "k", 1, "PX", 10), ("PTTL", "k"), ("GET", "k"), ("PTTL", "k")
     ) == ["OK", 10, b"1", 10]
 
 
-def test_errors_inside_stop_nothing(client: Connection) -> None:
+def test_an_error_inside_does_not_stop_the_others(client: Connection) -> None:
     client("SET", "s", "text")
     reply = transact(client, ("SET", "a", 1), ("LPUSH", "s", 1), ("SET", "b", 2))
     assert reply[0] == reply[2] == "OK"
@@ -261,7 +268,7 @@ def test_errors_inside_stop_nothing(client: Connection) -> None:
     assert client("EXISTS", "a", "b") == 2
 
 
-def test_messages_to_oneself_come_after_the_reply(client3: Connection) -> None:
+def test_a_clients_own_messages_follow_the_reply(client3: Connection) -> None:
     client3("SUBSCRIBE", "a")
     client3.send("PUBLISH", "a", "1")
     assert [client3.read(), client3.read()] == [1, Push([b"message", b"a", b"1"])]
@@ -288,7 +295,7 @@ def test_messages_to_others_keep_the_order_of_the_requests(
     ]
 
 
-def test_each_request_is_counted(server: RunningServer, client: Connection) -> None:
+def test_each_queued_request_is_counted(server: RunningServer, client: Connection) -> None:
     transact(client, ("SET", "k", 1), ("SET", "k", 2), ("BLPOP", "none", 0))
     calls = {
         bound.command.name: bound.stats.calls
@@ -297,7 +304,9 @@ def test_each_request_is_counted(server: RunningServer, client: Connection) -> N
     assert (calls["MULTI"], calls["SET"], calls["BLPOP"], calls["EXEC"]) == (1, 2, 1, 1)
 
 
-def test_what_is_to_be_logged_is_what_changed(server: RunningServer, client: Connection) -> None:
+def test_only_commands_that_changed_data_are_logged(
+    server: RunningServer, client: Connection
+) -> None:
     client("RPUSH", "l", "a", "b", "c")
     journal = server.record()
     transact(

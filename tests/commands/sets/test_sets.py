@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.keyspace import Database
+from storage.database import Database
 from tests.support.offline import Offline
 
 NOW = 1_700_000_000_000

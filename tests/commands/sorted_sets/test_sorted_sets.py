@@ -1,4 +1,4 @@
-"""Sorted sets over the wire: what a comparison of replies does not show."""
+"""Sorted sets: blocking, randomness, hostile counts and counted changes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.resp import NULL_ARRAY, Connection, Error
 from tests.support.servers import RunningServer
+from tests.support.waiting import pages
 
 
 @pytest.fixture
@@ -13,40 +14,31 @@ def waiter(server: RunningServer) -> Connection:
     return server.connect()
 
 
-def wait(server: RunningServer, waiter: Connection, words: str, waiting: int = 1) -> None:
-    """Send a request and go on once so many clients are blocked."""
-    waiter.send(*words.split())
-    for _ in range(5000):
-        if server.blocked_clients() == waiting:
-            return
-    pytest.fail(f"does not wait: {words}")
-
-
-def test_a_waiting_pop_is_served_by_the_first_write(
+def test_a_blocked_pop_is_served_by_the_first_write(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
-    wait(server, waiter, "BZPOPMAX a b 0")
+    server.block(waiter, *"BZPOPMAX a b 0".split())
     client("ZADD", "b", 1, "x", 2, "y")
     assert waiter.read() == [b"b", b"y", b"2"]
     assert client("ZRANGE", "b", 0, -1) == [b"x"]
 
 
-def test_waiting_pops_are_served_in_order_of_arrival(
+def test_blocked_pops_are_served_in_order_of_arrival(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
     second = server.connect()
-    wait(server, waiter, "BZPOPMIN z 0")
-    wait(server, second, "BZMPOP 0 1 z MIN COUNT 5", waiting=2)
+    server.block(waiter, *"BZPOPMIN z 0".split())
+    server.block(second, *"BZMPOP 0 1 z MIN COUNT 5".split())
     client("ZADD", "z", 1, "a", 2, "b", 3, "c")
     assert waiter.read() == [b"z", b"a", b"1"]
     assert second.read() == [b"z", [[b"b", b"2"], [b"c", b"3"]]]
     assert client("EXISTS", "z") == 0
 
 
-def test_a_waiting_pop_ignores_keys_of_other_types(
+def test_a_blocked_pop_ignores_keys_of_other_types(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
-    wait(server, waiter, "BZPOPMIN z 0")
+    server.block(waiter, *"BZPOPMIN z 0".split())
     client("SADD", "z", "a")
     client("DEL", "z")
     client("ZUNIONSTORE", "z", 1, "none")
@@ -56,24 +48,26 @@ def test_a_waiting_pop_ignores_keys_of_other_types(
 
 
 @pytest.mark.parametrize("words", ["BZPOPMIN z 1.5", "BZMPOP 1.5 1 z MAX"])
-def test_a_wait_ends_with_its_timeout(
+def test_a_blocked_pop_ends_at_its_timeout(
     server: RunningServer, waiter: Connection, words: str
 ) -> None:
     server.freeze()
-    wait(server, waiter, words)
+    server.block(waiter, *words.split())
     server.advance(1499)
     assert waiter.is_silent()
     server.advance(1)
     assert waiter.read() == NULL_ARRAY
 
 
-def test_waiting_answers_in_resp3(server: RunningServer, client3: Connection) -> None:
+def test_a_blocked_pop_returns_null_at_its_timeout_in_resp3(
+    server: RunningServer, client3: Connection
+) -> None:
     client3("ZADD", "z", 1.5, "a", 2, "b")
     assert client3("BZPOPMIN", "z", 0) == [b"z", b"a", 1.5]
     assert client3("BZMPOP", 0, 1, "z", "MIN") == [b"z", [[b"b", 2.0]]]
 
 
-def test_random_members_are_distinct_or_not(client: Connection) -> None:
+def test_random_members_repeat_only_for_negative_counts(client: Connection) -> None:
     client("ZADD", "z", *[word for n in range(300) for word in (n, f"m{n}")])
     drawn = client("ZRANDMEMBER", "z", 50)
     assert len(set(drawn)) == 50
@@ -92,24 +86,18 @@ def test_hostile_counts_are_refused(client: Connection) -> None:
     assert client("ZPOPMIN", "z", 2**62) == [b"a", b"1"]
 
 
-def test_a_large_set_is_scanned_whole(client: Connection) -> None:
+def test_a_scan_returns_all_members_of_a_large_set(client: Connection) -> None:
     client("ZADD", "z", *[word for n in range(300) for word in (n + 0.1, f"m{n}")])
-    seen = {}
-    cursor = b"0"
-    while True:
-        cursor, pairs = client("ZSCAN", "z", cursor, "COUNT", 20)
+    seen: dict[bytes, bytes] = {}
+    for pairs in pages(lambda cursor: client("ZSCAN", "z", cursor, "COUNT", 20)):
         assert len(pairs) <= 40
         seen.update(zip(pairs[::2], pairs[1::2], strict=True))
-        if cursor == b"0":
-            break
     assert len(seen) == 300
-    # Redis prints the scores of a large set with all 17 digits here, and only here.
+    # For a large set, ZSCAN prints scores with 17 digits, as in Redis; no other command does.
     assert seen[b"m0"] == b"0.10000000000000001"
 
 
-def test_nothing_is_changed_by_a_failing_increment(
-    server: RunningServer, client: Connection
-) -> None:
+def test_a_failing_increment_changes_nothing(server: RunningServer, client: Connection) -> None:
     client("ZADD", "z", "inf", "a")
     before = server.call(lambda: server.instance.keyspace.dirty)
     assert client("ZINCRBY", "z", "-inf", "a") == Error("ERR resulting score is not a number (NaN)")
@@ -119,7 +107,7 @@ def test_nothing_is_changed_by_a_failing_increment(
     assert server.call(lambda: server.instance.keyspace.dirty) == before
 
 
-def test_dirty_counts_members(server: RunningServer, client: Connection) -> None:
+def test_each_changed_member_counts_as_a_change(server: RunningServer, client: Connection) -> None:
     client("ZADD", "z", 1, "a", 2, "b", 3, "c")
     client("ZADD", "z", 1, "a", 5, "b", 4, "d")
     client("ZREM", "z", "a", "b")

@@ -1,4 +1,4 @@
-"""Consumer groups: times, what is pending for whom, and events."""
+"""Consumer groups: idle times, pending entries and events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOW = 1_700_000_000_000
 
 @pytest.fixture
 def group(server: RunningServer, client: Connection) -> Connection:
-    """A client of a server whose time stands still and whose stream `s` has a group `g`."""
+    """A client of a server with a frozen clock and a group `g` of stream `s`."""
     server.freeze(NOW)
     for entry_id in ("1-0", "2-0", "3-0"):
         client("XADD", "s", entry_id, "a", "b")
@@ -27,7 +27,7 @@ def read(client: Connection, consumer: str, *more: str) -> Any:
 
 
 def consumers(client: Connection) -> dict[bytes, tuple[int, int, int]]:
-    """Pending, idle and inactive by name."""
+    """Return pending, idle and inactive of each consumer by name."""
     return {row[1]: (row[3], row[5], row[7]) for row in client("XINFO", "CONSUMERS", "s", "g")}
 
 
@@ -46,7 +46,7 @@ def test_idle_counts_from_the_last_attempt_and_inactive_from_the_last_success(
     assert consumers(group) == {b"alice": (3, 10, 110), b"bob": (0, 10, -1)}
 
 
-def test_reading_without_acknowledgement_makes_nobody_active(group: Connection) -> None:
+def test_a_read_with_noack_does_not_make_the_consumer_active(group: Connection) -> None:
     assert len(read(group, "alice", "NOACK")[0][1]) == 3
     assert consumers(group) == {b"alice": (0, 0, -1)}
     assert pending(group) == []
@@ -80,7 +80,7 @@ def test_claims_respect_idle_times(server: RunningServer, group: Connection) -> 
         (("IDLE", str(NOW + 1)), 0),
     ],
 )
-def test_a_claim_can_set_the_delivery_time_within_reason(
+def test_a_claim_can_set_the_delivery_time_but_not_to_the_future(
     group: Connection, option: tuple[str, str], idle: int
 ) -> None:
     read(group, "alice", "COUNT", "1")
@@ -88,7 +88,9 @@ def test_a_claim_can_set_the_delivery_time_within_reason(
     assert pending(group) == [(b"1-0", b"bob", idle, 2)]
 
 
-def test_a_clock_that_was_set_back_hides_nothing(server: RunningServer, group: Connection) -> None:
+def test_a_clock_set_back_hides_no_pending_entries(
+    server: RunningServer, group: Connection
+) -> None:
     read(group, "alice", "COUNT", "2")
     server.freeze(NOW - 1000)
     assert pending(group) == [(b"1-0", b"alice", 0, 1), (b"2-0", b"alice", 0, 1)]
@@ -96,9 +98,7 @@ def test_a_clock_that_was_set_back_hides_nothing(server: RunningServer, group: C
     assert group("XAUTOCLAIM", "s", "g", "bob", "0", "0", "JUSTID")[1] == [b"1-0", b"2-0"]
 
 
-def test_claiming_walks_ten_times_as_far_as_it_claims(
-    server: RunningServer, client: Connection
-) -> None:
+def test_xautoclaim_examines_ten_times_its_count(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     for number in range(1, 31):
         client("XADD", "s", f"{number}-0", "a", "b")
@@ -107,14 +107,14 @@ def test_claiming_walks_ten_times_as_far_as_it_claims(
     assert client("XAUTOCLAIM", "s", "g", "bob", "1", "0", "COUNT", "2") == [b"21-0", [], []]
 
 
-def test_all_of_a_consumers_pending_entries_go_with_it(group: Connection) -> None:
+def test_deleting_a_consumer_deletes_its_pending_entries(group: Connection) -> None:
     read(group, "alice", "COUNT", "2")
     read(group, "bob")
     assert group("XGROUP", "DELCONSUMER", "s", "g", "alice") == 2
     assert group("XPENDING", "s", "g") == [1, b"3-0", b"3-0", [[b"bob", b"1"]]]
 
 
-def test_events_of_groups(server: RunningServer, group: Connection) -> None:
+def test_group_commands_announce_their_changes(server: RunningServer, group: Connection) -> None:
     events: list[tuple[str, bool]] = []
     server.call(
         server.instance.keyspace.observers.append,

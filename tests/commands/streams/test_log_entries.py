@@ -1,4 +1,4 @@
-"""What is logged of stream commands brings a second server to the same state."""
+"""Log entries of stream commands: replaying them gives the same state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = 1_700_000_000_000
 
 
 class Machine:
-    """An instance without sockets whose time stands still."""
+    """An instance without sockets, with a frozen clock."""
 
     def __init__(self, now: int = NOW) -> None:
         self._session = Offline(now)
@@ -25,7 +25,7 @@ class Machine:
         self.instance.keyspace.journal = self._journal = Journal()
 
     def run(self, words: list[bytes]) -> tuple[Any, list[list[bytes]]]:
-        """The reply, and what is to be logged."""
+        """Run a request; return the reply and the log entries."""
         return self._session(*words), bare(self._journal)
 
     def log_of(self, text: str) -> list[str]:
@@ -107,14 +107,16 @@ def machine() -> Machine:
         ("XRANGE s - +", []),
     ],
 )
-def test_what_is_logged(machine: Machine, request_: str, logged: list[str]) -> None:
+def test_requests_are_logged_in_their_deterministic_form(
+    machine: Machine, request_: str, logged: list[str]
+) -> None:
     assert machine.log_of(request_) == logged
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_replay_ends_in_the_same_state(seed: int) -> None:
+def test_replaying_the_log_gives_the_same_state(seed: int) -> None:
     rng = Random(seed)
-    # The other machine's time is not ours, as it will not be when a log is read.
+    # Its clock differs, as it does when a log is loaded later.
     first, second = Machine(), Machine(NOW + 1_000_000)
     for _ in range(250):
         words = [word.encode() for word in some_request(rng).split()]
@@ -127,7 +129,8 @@ def test_a_replay_ends_in_the_same_state(seed: int) -> None:
 
 
 def some_request(rng: Random) -> str:
-    """A request about the stream `s`; reading the history is left out, as in Redis' own log."""
+    """Return a random request for stream `s`. Reads of a consumer's history are not included,
+    because Redis does not log them either."""
     some_id = f"{NOW + rng.randrange(400)}-{rng.randrange(2)}"
     group, consumer = rng.choice("gh"), rng.choice("abc")
     trim = rng.choice(["MAXLEN ~ 6", "MAXLEN 6", f"MINID ~ {some_id}", "MAXLEN ~ 2 LIMIT 5"])

@@ -1,4 +1,4 @@
-"""XREAD and XREADGROUP that wait."""
+"""XREAD and XREADGROUP with BLOCK."""
 
 from __future__ import annotations
 
@@ -16,24 +16,15 @@ def waiter(server: RunningServer) -> Connection:
     return server.connect()
 
 
-def wait(server: RunningServer, waiter: Connection, words: str, waiting: int = 1) -> None:
-    """Send a request and go on once so many clients are blocked."""
-    waiter.send(*words.split())
-    for _ in range(5000):
-        if server.blocked_clients() == waiting:
-            return
-    pytest.fail(f"does not wait: {words}")
-
-
 def entry(entry_id: bytes, key: bytes = b"s") -> list[object]:
     return [[key, [[entry_id, [b"a", b"b"]]]]]
 
 
-def test_the_end_of_a_stream_is_where_it_was_when_the_wait_began(
+def test_dollar_means_the_end_of_the_stream_when_blocking_began(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
     client("XADD", "s", "1-1", "a", "b")
-    wait(server, waiter, "XREAD BLOCK 0 STREAMS s $")
+    server.block(waiter, *"XREAD BLOCK 0 STREAMS s $".split())
     client("MULTI")
     client("XADD", "s", "1-2", "a", "b")
     client("XADD", "s", "1-3", "a", "b")
@@ -42,29 +33,29 @@ def test_the_end_of_a_stream_is_where_it_was_when_the_wait_began(
     assert waiter.read() == entry(b"1-3")
 
 
-def test_a_wait_for_the_last_entry_takes_the_next_one(
+def test_blocking_for_the_last_entry_returns_the_next_one(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
     client("XADD", "s", "1-1", "a", "b")
     client("XDEL", "s", "1-1")
-    wait(server, waiter, "XREAD BLOCK 0 STREAMS s +")
+    server.block(waiter, *"XREAD BLOCK 0 STREAMS s +".split())
     client("XADD", "s", "1-2", "a", "b")
     assert waiter.read() == entry(b"1-2")
 
 
-def test_any_of_several_streams_ends_the_wait(
+def test_an_entry_in_any_of_several_streams_ends_the_wait(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
-    wait(server, waiter, "XREAD BLOCK 0 STREAMS s t $ $")
+    server.block(waiter, *"XREAD BLOCK 0 STREAMS s t $ $".split())
     client("XADD", "t", "1-1", "a", "b")
     assert waiter.read() == entry(b"1-1", b"t")
     assert server.blocked_clients() == 0
 
 
-def test_what_is_not_beyond_the_id_does_not_end_the_wait(
+def test_an_entry_up_to_the_id_does_not_end_the_wait(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
-    wait(server, waiter, "XREAD BLOCK 0 STREAMS s 5")
+    server.block(waiter, *"XREAD BLOCK 0 STREAMS s 5".split())
     client("XADD", "s", "4-0", "a", "b")
     client("XADD", "s", "6-0", "a", "b")
     assert waiter.read() == entry(b"6-0")
@@ -74,7 +65,7 @@ def test_the_timeout_follows_the_clock(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
     server.freeze()
-    wait(server, waiter, "XREAD BLOCK 100 STREAMS s $")
+    server.block(waiter, *"XREAD BLOCK 100 STREAMS s $".split())
     server.advance(99)
     assert client("PING") == "PONG"
     assert server.blocked_clients() == 1
@@ -82,13 +73,13 @@ def test_the_timeout_follows_the_clock(
     assert waiter.read() is NULL_ARRAY
 
 
-def test_consumers_of_a_group_share_what_comes(
+def test_consumers_of_a_group_share_new_entries(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
     client("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
-    wait(server, waiter, "XREADGROUP GROUP g first BLOCK 0 STREAMS s >")
+    server.block(waiter, *"XREADGROUP GROUP g first BLOCK 0 STREAMS s >".split())
     second = server.connect()
-    wait(server, second, "XREADGROUP GROUP g second BLOCK 0 STREAMS s >", waiting=2)
+    server.block(second, *"XREADGROUP GROUP g second BLOCK 0 STREAMS s >".split())
     client("XADD", "s", "1-1", "a", "b")
     assert waiter.read() == entry(b"1-1")
     client("XADD", "s", "1-2", "a", "b")
@@ -106,22 +97,22 @@ def test_consumers_of_a_group_share_what_comes(
         ("SET s x", WRONGTYPE),
     ],
 )
-def test_a_group_that_is_gone_ends_the_wait(
+def test_removing_the_group_ends_the_wait(
     server: RunningServer, client: Connection, waiter: Connection, words: str, reply: Error
 ) -> None:
     client("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
-    wait(server, waiter, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >")
+    server.block(waiter, *"XREADGROUP GROUP g c BLOCK 0 STREAMS s >".split())
     client(*words.split())
     assert waiter.read() == reply
 
 
-def test_a_consumer_is_there_while_it_waits_and_only_new_entries_are_life(
+def test_a_blocked_consumer_exists_and_becomes_active_with_new_entries(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
     server.freeze()
     client("XADD", "s", "1-1", "a", "b")
     client("XGROUP", "CREATE", "s", "g", "$")
-    wait(server, waiter, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >")
+    server.block(waiter, *"XREADGROUP GROUP g c BLOCK 0 STREAMS s >".split())
     server.advance(40)
     client("XDEL", "s", "1-1")
     consumer = [b"name", b"c", b"pending", 0, b"idle", 40, b"inactive", -1]
@@ -132,12 +123,12 @@ def test_a_consumer_is_there_while_it_waits_and_only_new_entries_are_life(
     assert client("XINFO", "CONSUMERS", "s", "g") == [consumer]
 
 
-def test_setting_a_group_back_is_seen_with_the_next_entry(
+def test_setting_a_group_back_takes_effect_with_the_next_entry(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
     client("XADD", "s", "1-1", "a", "b")
     client("XGROUP", "CREATE", "s", "g", "$")
-    wait(server, waiter, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >")
+    server.block(waiter, *"XREADGROUP GROUP g c BLOCK 0 STREAMS s >".split())
     client("XGROUP", "SETID", "s", "g", "0")
     assert server.blocked_clients() == 1
     client("XADD", "s", "1-2", "a", "b")

@@ -1,4 +1,4 @@
-"""XADD and the commands that read and remove entries, where time or events matter.
+"""XADD and the commands that read and remove entries: time and events.
 
 What a request alone decides is compared with real servers in tests/differential.
 """
@@ -15,9 +15,7 @@ from tests.support.servers import RunningServer
 NOW = 1_700_000_000_000
 
 
-def test_an_id_of_the_servers_choice_follows_the_clock(
-    server: RunningServer, client: Connection
-) -> None:
+def test_generated_ids_follow_the_clock(server: RunningServer, client: Connection) -> None:
     server.freeze(NOW)
     assert client("XADD", "s", "*", "a", "b") == b"1700000000000-0"
     assert client("XADD", "s", "*", "a", "b") == b"1700000000000-1"
@@ -25,7 +23,9 @@ def test_an_id_of_the_servers_choice_follows_the_clock(
     assert client("XADD", "s", "*", "a", "b") == b"1700000000005-0"
 
 
-def test_ids_never_go_back_with_the_clock(server: RunningServer, client: Connection) -> None:
+def test_generated_ids_increase_even_if_the_clock_is_set_back(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze(NOW)
     client("XADD", "s", f"{NOW + 1000}-18446744073709551615", "a", "b")
     assert client("XADD", "s", "*", "a", "b") == b"%d-0" % (NOW + 1001)
@@ -48,7 +48,7 @@ def test_ids_never_go_back_with_the_clock(server: RunningServer, client: Connect
         (b"\xef\xbc\x95", None),
     ],
 )
-def test_how_ids_are_read(text: bytes, expected: int | None) -> None:
+def test_ids_are_parsed_as_milliseconds_and_sequence(text: bytes, expected: int | None) -> None:
     assert read_id(text) == expected
 
 
@@ -57,14 +57,16 @@ def test_a_missing_sequence_number_covers_the_whole_millisecond() -> None:
     assert format_id(parse_end(b"5")) == b"5-18446744073709551615"
 
 
-def test_reads_answer_maps_by_key_in_resp3_only(client: Connection, client3: Connection) -> None:
+def test_reads_return_maps_by_key_in_resp3(client: Connection, client3: Connection) -> None:
     client("XADD", "s", "1-1", "a", "b")
     entries = [[b"1-1", [b"a", b"b"]]]
     assert client("XREAD", "STREAMS", "s", "0") == [[b"s", entries]]
     assert client3("XREAD", "STREAMS", "s", "0") == Map([(b"s", entries)])
 
 
-def test_trimming_while_adding_fires_both_events(server: RunningServer, client: Connection) -> None:
+def test_xadd_with_trimming_announces_both_changes(
+    server: RunningServer, client: Connection
+) -> None:
     events: list[str] = []
     server.call(
         server.instance.keyspace.observers.append,
@@ -90,7 +92,7 @@ def test_trimming_while_adding_fires_both_events(server: RunningServer, client: 
         ("XREADGROUP GROUP g c STREAMS s >", False),
     ],
 )
-def test_only_changes_of_entries_fail_a_transaction_that_watches(
+def test_changing_the_entries_aborts_a_watching_transaction_but_groups_do_not(
     server: RunningServer, client: Connection, words: str, fails: bool
 ) -> None:
     client("XADD", "s", "1-1", "a", "b")
@@ -102,7 +104,7 @@ def test_only_changes_of_entries_fail_a_transaction_that_watches(
     assert (client("EXEC") != ["PONG"]) is fails
 
 
-def test_help(client: Connection) -> None:
+def test_containers_list_their_subcommands(client: Connection) -> None:
     for container, subcommands in (
         ("XGROUP", ["CREATE", "CREATECONSUMER", "DELCONSUMER", "DESTROY", "HELP", "SETID"]),
         ("XINFO", ["CONSUMERS", "GROUPS", "HELP", "STREAM"]),

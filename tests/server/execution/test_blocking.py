@@ -1,4 +1,4 @@
-"""Who is woken, by what, in which order; and what ends a wait besides that."""
+"""Blocking commands: which clients are woken, by what and in which order, and timeouts."""
 
 from __future__ import annotations
 
@@ -10,36 +10,14 @@ from tests.support.servers import RunningServer
 WRONG_TYPE = Error("WRONGTYPE Operation against a key holding the wrong kind of value")
 
 
-def blocked(server: RunningServer) -> int:
-    return server.blocked_clients()
-
-
 def waiting(server: RunningServer, *words: str | int | float, resp: int = 2) -> Connection:
-    """A new client that waits by a command."""
-    before = blocked(server)
+    """Connect a client and block it by a command."""
     client = server.connect(resp)
-    start(server, client, *words, expected=before + 1)
+    server.block(client, *words)
     return client
 
 
-def start(
-    server: RunningServer, client: Connection, *words: str | int | float, expected: int = 1
-) -> None:
-    client.send(*words)
-    for _ in range(10_000):
-        if blocked(server) == expected:
-            return
-    raise AssertionError(f"{words} did not block")
-
-
-def assert_no_traces(server: RunningServer) -> None:
-    """Nobody waits, and nothing is remembered of those who did."""
-
-    assert server.blocked_clients() == 0
-    assert server.traces_of_waiting() == 0
-
-
-# --- order ---------------------------------------------------------------------------------
+# --- order ------------------------------------------------------------------------------
 
 
 def test_first_come_first_served(server: RunningServer, client: Connection) -> None:
@@ -48,14 +26,16 @@ def test_first_come_first_served(server: RunningServer, client: Connection) -> N
     assert [waiter.read() for waiter in waiters[:2]] == [[b"k", b"1"], [b"k", b"2"]]
     assert client("RPUSH", "k", 3) == 1
     assert waiters[2].read() == [b"k", b"3"]
-    assert blocked(server) == 1
+    assert server.blocked_clients() == 1
     assert client("EXISTS", "k") == 0
     client("RPUSH", "k", 4)
     assert waiters[3].read() == [b"k", b"4"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-def test_each_takes_what_it_asked_for(server: RunningServer, client: Connection) -> None:
+def test_each_client_gets_what_its_command_asks_for(
+    server: RunningServer, client: Connection
+) -> None:
     first = waiting(server, "BLPOP", "k", 0)
     last = waiting(server, "BRPOP", "k", 0)
     two = waiting(server, "BLMPOP", 0, 2, "j", "k", "LEFT", "COUNT", 2)
@@ -67,35 +47,39 @@ def test_each_takes_what_it_asked_for(server: RunningServer, client: Connection)
     assert moved.read() == b"5"
     assert client("LRANGE", "k", 0, -1) == [b"4"]
     assert client("LRANGE", "m", 0, -1) == [b"5"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-def test_keys_count_in_the_order_of_the_request(server: RunningServer, client: Connection) -> None:
+def test_keys_are_tried_in_the_order_of_the_request(
+    server: RunningServer, client: Connection
+) -> None:
     waiter = waiting(server, "BLPOP", "a", "b", 0)
     client.pipeline([("MULTI",), ("RPUSH", "b", 1), ("RPUSH", "a", 2), ("EXEC",)])
     assert waiter.read() == [b"a", b"2"]
     assert client("LRANGE", "b", 0, -1) == [b"1"]
 
 
-def test_the_same_key_twice(server: RunningServer, client: Connection) -> None:
+def test_a_request_may_name_a_key_twice(server: RunningServer, client: Connection) -> None:
     waiter = waiting(server, "BLPOP", "k", "k", 0)
     assert client("RPUSH", "k", 1, 2) == 2
     assert waiter.read() == [b"k", b"1"]
     assert client("LRANGE", "k", 0, -1) == [b"2"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-def test_one_client_on_many_keys_leaves_them_all(server: RunningServer, client: Connection) -> None:
+def test_a_woken_client_no_longer_waits_for_its_other_keys(
+    server: RunningServer, client: Connection
+) -> None:
     keys = [f"k{number}" for number in range(50)]
     waiter = waiting(server, "BLPOP", *keys, 0)
     client("RPUSH", "k25", "a")
     assert waiter.read() == [b"k25", b"a"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
     client("RPUSH", "k30", "b")
     assert client("LLEN", "k30") == 1
 
 
-def test_an_element_is_given_once(server: RunningServer, client: Connection) -> None:
+def test_an_element_is_given_to_one_client(server: RunningServer, client: Connection) -> None:
     one = waiting(server, "BLPOP", "a", "b", 0)
     other = waiting(server, "BLPOP", "b", "a", 0)
     client("RPUSH", "a", 1)
@@ -104,10 +88,10 @@ def test_an_element_is_given_once(server: RunningServer, client: Connection) -> 
     assert other.read() == [b"a", b"2"]
 
 
-# --- chains --------------------------------------------------------------------------------
+# --- chains -----------------------------------------------------------------------------
 
 
-def test_a_chain_of_moves(server: RunningServer, client: Connection) -> None:
+def test_moves_wake_clients_in_a_chain(server: RunningServer, client: Connection) -> None:
     end = waiting(server, "BLPOP", "d", 0)
     third = waiting(server, "BRPOPLPUSH", "c", "d", 0)
     second = waiting(server, "BLMOVE", "b", "c", "LEFT", "RIGHT", 0)
@@ -117,40 +101,44 @@ def test_a_chain_of_moves(server: RunningServer, client: Connection) -> None:
     assert end.read() == [b"d", b"x"]
     assert client("LRANGE", "a", 0, -1) == [b"y"]
     assert client("EXISTS", "b", "c", "d") == 0
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-def test_a_list_that_turns_in_itself(server: RunningServer, client: Connection) -> None:
+def test_a_move_from_a_list_to_itself_wakes_the_next_client(
+    server: RunningServer, client: Connection
+) -> None:
     turning = waiting(server, "BLMOVE", "k", "k", "LEFT", "RIGHT", 0)
     after = waiting(server, "BLPOP", "k", 0)
     client("RPUSH", "k", 1)
     assert turning.read() == b"1"
     assert after.read() == [b"k", b"1"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-def test_two_that_feed_each_other(server: RunningServer, client: Connection) -> None:
+def test_two_moves_in_opposite_directions_both_end(
+    server: RunningServer, client: Connection
+) -> None:
     one = waiting(server, "BLMOVE", "a", "b", "LEFT", "RIGHT", 0)
     other = waiting(server, "BLMOVE", "b", "a", "LEFT", "RIGHT", 0)
     client("RPUSH", "a", 1)
     assert (one.read(), other.read()) == (b"1", b"1")
     assert client("LRANGE", "a", 0, -1) == [b"1"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-# --- types ---------------------------------------------------------------------------------
+# --- types ------------------------------------------------------------------------------
 
 
-def test_another_type_wakes_nobody(server: RunningServer, client: Connection) -> None:
+def test_a_value_of_another_type_wakes_no_client(server: RunningServer, client: Connection) -> None:
     waiter = waiting(server, "BLPOP", "k", 0)
     client("SET", "k", "text")
-    assert blocked(server) == 1
+    assert server.blocked_clients() == 1
     client("DEL", "k")
     client("RPUSH", "k", 1)
     assert waiter.read() == [b"k", b"1"]
 
 
-def test_another_type_among_the_keys_is_met_when_woken(
+def test_a_woken_client_gets_an_error_for_a_key_of_another_type(
     server: RunningServer, client: Connection
 ) -> None:
     waiter = waiting(server, "BLPOP", "a", "b", 0)
@@ -158,10 +146,10 @@ def test_another_type_among_the_keys_is_met_when_woken(
     client("RPUSH", "b", 1)
     assert waiter.read() == WRONG_TYPE
     assert client("LRANGE", "b", 0, -1) == [b"1"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-def test_a_destination_of_another_type_lets_the_next_one_have_it(
+def test_an_element_that_cannot_be_moved_goes_to_the_next_client(
     server: RunningServer, client: Connection
 ) -> None:
     moving = waiting(server, "BLMOVE", "a", "b", "LEFT", "RIGHT", 0)
@@ -173,7 +161,7 @@ def test_a_destination_of_another_type_lets_the_next_one_have_it(
     assert client("LRANGE", "a", 0, -1) == [b"2"]
 
 
-# --- what wakes ----------------------------------------------------------------------------
+# --- commands that wake -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -196,21 +184,19 @@ def test_a_destination_of_another_type_lets_the_next_one_have_it(
     ],
     ids=lambda steps: " / ".join(" ".join(map(str, step)) for step in steps),
 )
-def test_whatever_makes_a_list_wakes(
+def test_every_command_that_creates_a_list_wakes(
     server: RunningServer, client: Connection, steps: list[tuple[str | int, ...]]
 ) -> None:
     waiter = waiting(server, "BLPOP", "k", 0)
     for reply in client.pipeline(steps):
         assert not isinstance(reply, Error)
     assert waiter.read() == [b"k", b"1"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-def test_restored_lists_wake(server: RunningServer, client: Connection) -> None:
+def test_restoring_a_list_wakes(server: RunningServer, client: Connection) -> None:
     client("RPUSH", "src", 1)
     payload = client("DUMP", "src")
-    if isinstance(payload, Error):
-        pytest.skip("no DUMP")
     waiter = waiting(server, "BLPOP", "k", 0)
     assert client("RESTORE", "k", 0, payload) == "OK"
     assert waiter.read() == [b"k", b"1"]
@@ -231,25 +217,25 @@ def test_restored_lists_wake(server: RunningServer, client: Connection) -> None:
     ],
     ids=lambda steps: " / ".join(" ".join(map(str, step)) for step in steps),
 )
-def test_what_is_gone_before_anybody_looks_wakes_nobody(
+def test_a_list_that_is_removed_again_in_the_same_step_wakes_no_client(
     server: RunningServer, client: Connection, steps: list[tuple[str | int, ...]]
 ) -> None:
     waiter = waiting(server, "BLPOP", "k", 0)
     for reply in client.pipeline(steps):
         assert not isinstance(reply, Error)
-    assert blocked(server) == 1
+    assert server.blocked_clients() == 1
     client.pipeline([("SELECT", 0), ("DEL", "k"), ("RPUSH", "k", "late")])
     assert waiter.read() == [b"k", b"late"]
 
 
-def test_a_transaction_wakes_only_at_its_end(server: RunningServer, client: Connection) -> None:
+def test_a_transaction_wakes_clients_at_its_end(server: RunningServer, client: Connection) -> None:
     waiter = waiting(server, "BLPOP", "k", 0)
     replies = client.pipeline([("MULTI",), ("RPUSH", "k", 1), ("LLEN", "k"), ("EXEC",)])
     assert replies[-1] == [1, 1]
     assert waiter.read() == [b"k", b"1"]
 
 
-# --- time ----------------------------------------------------------------------------------
+# --- time -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -269,20 +255,22 @@ def test_timeouts_follow_the_clock(
     waiter = waiting(server, *words)
     server.advance(499)
     assert client("PING") == "PONG"
-    assert blocked(server) == 1
+    assert server.blocked_clients() == 1
     server.advance(1)
     assert waiter.read() == NULL_ARRAY
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
 
 
-def test_timeouts_end_in_their_own_order(server: RunningServer, client: Connection) -> None:
+def test_clients_time_out_in_the_order_of_their_deadlines(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     late = waiting(server, "BLPOP", "k", 2)
     soon = waiting(server, "BLPOP", "k", 1, resp=3)
     never = waiting(server, "BLPOP", "k", 0)
     server.advance(1000)
     assert soon.read() is None
-    assert blocked(server) == 2
+    assert server.blocked_clients() == 2
     server.advance(1000)
     assert late.read() == NULL_ARRAY
     server.advance(10**9)
@@ -290,14 +278,18 @@ def test_timeouts_end_in_their_own_order(server: RunningServer, client: Connecti
     assert never.read() == [b"k", b"1"]
 
 
-def test_less_than_a_millisecond_is_one(server: RunningServer, client: Connection) -> None:
+def test_a_timeout_below_a_millisecond_is_rounded_up(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     waiter = waiting(server, "BLPOP", "k", 0.0001)
     server.advance(1)
     assert waiter.read() == NULL_ARRAY
 
 
-def test_a_retry_does_not_prolong_the_wait(server: RunningServer, client: Connection) -> None:
+def test_a_failed_retry_does_not_extend_the_timeout(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     waiter = waiting(server, "BLPOP", "k", 1)
     server.advance(900)
@@ -306,10 +298,10 @@ def test_a_retry_does_not_prolong_the_wait(server: RunningServer, client: Connec
     assert waiter.read() == NULL_ARRAY
 
 
-# --- the waiting client ----------------------------------------------------------------------
+# --- the blocked client -----------------------------------------------------------------
 
 
-def test_what_it_sends_meanwhile_is_answered_afterwards(
+def test_requests_sent_while_blocked_are_run_afterwards(
     server: RunningServer, client: Connection
 ) -> None:
     waiter = waiting(server, "BLPOP", "k", 0)
@@ -325,7 +317,7 @@ def test_what_it_sends_meanwhile_is_answered_afterwards(
     assert waiter.read() == "PONG"
 
 
-def test_requests_in_one_piece_keep_their_order(server: RunningServer, client: Connection) -> None:
+def test_pipelined_requests_keep_their_order(server: RunningServer, client: Connection) -> None:
     waiter = server.connect()
     requests = [
         b"*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n",
@@ -343,33 +335,32 @@ def test_requests_in_one_piece_keep_their_order(server: RunningServer, client: C
     assert waiter.read() == b"x"
 
 
-def test_one_that_leaves_takes_nothing(server: RunningServer, client: Connection) -> None:
+def test_a_client_that_disconnects_takes_no_element(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     gone = waiting(server, "BLPOP", "k", "j", 5)
     stays = waiting(server, "BLPOP", "k", 0)
     gone.close()
-    while blocked(server) != 1:
-        pass
+    server.wait_for_blocked(1)
     client("RPUSH", "k", 1)
     assert stays.read() == [b"k", b"1"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0
     server.advance(10_000)
     assert client("PING") == "PONG"
 
 
-def test_it_waits_in_the_database_it_had_selected(
-    server: RunningServer, client: Connection
-) -> None:
+def test_a_client_waits_in_its_selected_database(server: RunningServer, client: Connection) -> None:
     waiter = server.connect()
     waiter("SELECT", 3)
-    start(server, waiter, "BLPOP", "k", 0)
+    server.block(waiter, "BLPOP", "k", 0)
     client("RPUSH", "k", "of database 0")
     client("SELECT", 3)
     client("RPUSH", "k", "of database 3")
     assert waiter.read() == [b"k", b"of database 3"]
 
 
-def test_the_awaited_key_runs_out_at_once(server: RunningServer, client: Connection) -> None:
+def test_a_client_can_block_on_an_expired_key(server: RunningServer, client: Connection) -> None:
     server.freeze()
     client("RPUSH", "k", "old")
     client("PEXPIRE", "k", 10)
@@ -379,17 +370,17 @@ def test_the_awaited_key_runs_out_at_once(server: RunningServer, client: Connect
     assert waiter.read() == [b"k", b"new"]
 
 
-def test_messages_reach_a_waiting_subscriber(server: RunningServer, client: Connection) -> None:
+def test_a_blocked_subscriber_receives_messages(server: RunningServer, client: Connection) -> None:
     waiter = server.connect(resp=3)
     waiter("SUBSCRIBE", "news")
-    start(server, waiter, "BLPOP", "k", 0)
+    server.block(waiter, "BLPOP", "k", 0)
     assert client("PUBLISH", "news", "text") == 1
     assert waiter.read() == Push([b"message", b"news", b"text"])
     client("RPUSH", "k", 1)
     assert waiter.read() == [b"k", b"1"]
 
 
-def test_a_call_is_counted_once(server: RunningServer, client: Connection) -> None:
+def test_a_blocked_call_is_counted_once(server: RunningServer, client: Connection) -> None:
     waiter = waiting(server, "BLPOP", "k", 0)
     client("RPUSH", "k", 1)
     waiter.read()
@@ -400,10 +391,10 @@ def test_a_call_is_counted_once(server: RunningServer, client: Connection) -> No
     assert calls["BLPOP"] == 1
 
 
-def test_many_waiters_for_one_key(server: RunningServer, client: Connection) -> None:
+def test_many_clients_can_block_on_one_key(server: RunningServer, client: Connection) -> None:
     waiters = [waiting(server, "BLPOP", "k", 0) for _ in range(60)]
     client("RPUSH", "k", *range(59))
     assert [waiter.read()[1] for waiter in waiters[:59]] == [b"%d" % n for n in range(59)]
     client("LPUSH", "k", "last")
     assert waiters[59].read() == [b"k", b"last"]
-    assert_no_traces(server)
+    assert server.entries_for_blocked() == 0

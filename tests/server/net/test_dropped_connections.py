@@ -1,4 +1,4 @@
-"""Connections that end at any moment leave nothing behind: descriptors, tasks, state."""
+"""Connections that end at any moment leave no descriptors, tasks or state behind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 import os
 import random
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,10 @@ import trio
 
 from tests.support.resp import Connection, request
 from tests.support.servers import RunningServer
+from tests.support.waiting import wait_until
 
 _BATCH = 250
-# What a client was doing when it went, as what it had sent by then.
+# What a client was doing when its connection ended, as the bytes it had sent.
 STATES = {
     "nothing": b"",
     "asked": request(["PING"]),
@@ -39,17 +39,8 @@ STATES = {
 }
 
 
-def until(condition: Callable[[], bool], tick: Connection) -> None:
-    """Let the server work, a turn at a time, until something holds."""
-    for _ in range(20_000):
-        if condition():
-            return
-        tick("PING")
-    raise AssertionError("it never came to that")
-
-
-def open_and_drop(server: RunningServer, client: Connection, sent: list[bytes]) -> None:
-    """Connect once for each, let all of it be received, and close all at once."""
+def open_and_drop(server: RunningServer, sent: list[bytes]) -> None:
+    """Open a connection for each, wait until all are accepted, and close all at once."""
 
     def received() -> int:
         return server.call(lambda: server.instance.statistics.connections_received)
@@ -60,17 +51,17 @@ def open_and_drop(server: RunningServer, client: Connection, sent: list[bytes]) 
         sock = socket.create_connection(("127.0.0.1", server.port), 20)
         sock.sendall(data)
         sockets.append(sock)
-    until(lambda: received() == expected, client)
+    wait_until(lambda: received() == expected, f"{len(sent)} accepted connections")
     for number, sock in enumerate(sockets):
         if number % 3 == 0:
-            # A reset instead of a proper end.
+            # End it with a reset.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         sock.close()
-    until(lambda: server.clients() == 1, client)
+    server.wait_for_clients(1)
 
 
 def leftovers(server: RunningServer) -> list[object]:
-    """All that connections can leave, but for descriptors and tasks."""
+    """Return all that connections can leave behind, except descriptors and tasks."""
 
     def look() -> list[object]:
         instance = server.instance
@@ -85,7 +76,7 @@ def leftovers(server: RunningServer) -> list[object]:
             *instance.guards,
         ]
 
-    return [*server.call(look), *range(server.traces_of_waiting())]
+    return [*server.call(look), *range(server.entries_for_blocked())]
 
 
 def tasks(server: RunningServer) -> int:
@@ -93,21 +84,25 @@ def tasks(server: RunningServer) -> int:
 
 
 def descriptors() -> int:
+    # Sockets that earlier tests left to the garbage collector must not be counted.
+    gc.collect()
     return len(os.listdir("/proc/self/fd"))
 
 
 def memory() -> int:
-    """Bytes this process occupies."""
+    """Return the bytes of memory that this process occupies."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_nothing_is_left_of(server: RunningServer, client: Connection, state: str) -> None:
+def test_a_dropped_connection_leaves_no_state(
+    server: RunningServer, client: Connection, state: str
+) -> None:
     client("SET", "large", b"x" * 100_000)
-    open_and_drop(server, client, [STATES[state]] * 5)
+    open_and_drop(server, [STATES[state]] * 5)
     assert leftovers(server) == []
-    # What they waited for, watched or listened to goes on without them.
+    # The keys and channels they blocked on, watched or subscribed to still work.
     assert client("RPUSH", "empty", "x") == 1
     assert client("SET", "k", "v") == "OK"
     assert [client("PUBLISH", "a", "x"), client("SPUBLISH", "a", "x")] == [0, 0]
@@ -121,7 +116,7 @@ def test_ten_thousand_connections_leave_nothing(server: RunningServer, client: C
     before = (descriptors(), tasks(server))
     warmed_up = 0
     for batch in range(10_000 // _BATCH):
-        open_and_drop(server, client, rng.choices(list(STATES.values()), k=_BATCH))
+        open_and_drop(server, rng.choices(list(STATES.values()), k=_BATCH))
         assert leftovers(server) == []
         if batch == 10_000 // _BATCH // 2:
             warmed_up = memory()

@@ -1,30 +1,23 @@
-"""What a client may cost: sizes, numbers, time. Beyond that it is told so, or cut off."""
+"""Limits on clients: sizes, numbers, time. A client beyond a limit is refused or closed."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
 import pytest
 
 from server.net import connections
+from tests.support.info import info
 from tests.support.oracles import Oracle
 from tests.support.resp import Connection, ConnectionClosed, Error, request
 from tests.support.servers import RunningServer
+from tests.support.waiting import wait_until
 
 MEGABYTE = 1 << 20
 
 
-def info(connection: Connection, field: str) -> int:
-    for line in connection("INFO").decode().splitlines():
-        name, _, value = line.partition(":")
-        if name == field:
-            return int(value)
-    raise LookupError(field)
-
-
 def is_closed(connection: Connection) -> bool:
-    """Whether the server closes the connection, saying nothing more."""
+    """Return whether the server closes the connection without sending anything."""
     try:
         replies = connection.read_until_closed()
     except TimeoutError:
@@ -32,16 +25,7 @@ def is_closed(connection: Connection) -> bool:
     return replies == []
 
 
-def until(condition: Callable[[], bool], tick: Connection) -> None:
-    """Let the server work, a turn at a time, until something holds."""
-    for _ in range(10_000):
-        if condition():
-            return
-        tick("PING")
-    raise AssertionError("it never came to that")
-
-
-# --- what comes in ------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------
 
 
 def test_incomplete_requests_have_a_limit(server: RunningServer, client: Connection) -> None:
@@ -52,10 +36,12 @@ def test_incomplete_requests_have_a_limit(server: RunningServer, client: Connect
         greedy.read(0.05)
     greedy.send_raw(b"x" * 2000)
     assert is_closed(greedy)
-    assert info(client, "client_query_buffer_limit_disconnections") == 1
+    assert info(client, "client_query_buffer_limit_disconnections") == "1"
 
 
-def test_what_a_blocked_client_sends_has_a_limit(server: RunningServer, client: Connection) -> None:
+def test_requests_of_a_blocked_client_have_a_limit(
+    server: RunningServer, client: Connection
+) -> None:
     client("CONFIG", "SET", "client-query-buffer-limit", "1mb")
     blocked = server.connect()
     blocked.send("BLPOP", "nothing", 0)
@@ -65,14 +51,16 @@ def test_what_a_blocked_client_sends_has_a_limit(server: RunningServer, client: 
     assert client("EXISTS", "key") == 0
 
 
-def test_many_small_words_count_as_well(server: RunningServer, client: Connection) -> None:
+def test_the_limit_includes_many_small_words(server: RunningServer, client: Connection) -> None:
     client("CONFIG", "SET", "client-query-buffer-limit", "1mb")
     greedy = server.connect()
     greedy.send_raw(b"*1000000\r\n" + b"$8\r\n12345678\r\n" * 140_000)
     assert is_closed(greedy)
 
 
-def test_a_transaction_has_a_limit(server: RunningServer, client: Connection) -> None:
+def test_queued_commands_of_a_transaction_have_a_limit(
+    server: RunningServer, client: Connection
+) -> None:
     client("CONFIG", "SET", "client-query-buffer-limit", "1mb")
     greedy = server.connect()
     greedy("MULTI")
@@ -81,7 +69,7 @@ def test_a_transaction_has_a_limit(server: RunningServer, client: Connection) ->
     assert client("EXISTS", "key") == 0
 
 
-def test_words_have_a_limit_that_follows_its_setting(
+def test_the_length_limit_of_words_follows_its_setting(
     server: RunningServer, client: Connection
 ) -> None:
     other = server.connect()
@@ -107,7 +95,7 @@ def test_words_have_a_limit_that_follows_its_setting(
     ],
     ids=repr,
 )
-def test_http_is_cut_off_without_a_word(
+def test_http_requests_are_closed_without_a_reply(
     server: RunningServer, client: Connection, redis7: Oracle, sent: bytes
 ) -> None:
     for cut in (server.connect(), redis7.connect()):
@@ -116,10 +104,10 @@ def test_http_is_cut_off_without_a_word(
     assert client("EXISTS", "key") == 0
 
 
-# --- what goes out ------------------------------------------------------------------------
+# --- replies ----------------------------------------------------------------------------
 
 
-def test_a_subscriber_that_does_not_read_is_cut_off(
+def test_a_subscriber_that_does_not_read_is_closed(
     server: RunningServer, client: Connection
 ) -> None:
     client("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
@@ -133,11 +121,11 @@ def test_a_subscriber_that_does_not_read_is_cut_off(
         if heard == 1:
             break
     assert heard == 1
-    assert info(client, "client_output_buffer_limit_disconnections") == 1
+    assert info(client, "client_output_buffer_limit_disconnections") == "1"
     assert client("PUBLISH", "news", "x") == 1
 
 
-def test_a_client_that_does_not_read_its_replies_is_cut_off(
+def test_a_client_that_does_not_read_its_replies_is_closed(
     server: RunningServer, client: Connection
 ) -> None:
     client("CONFIG", "SET", "client-output-buffer-limit", "normal 2mb 0 0")
@@ -145,12 +133,12 @@ def test_a_client_that_does_not_read_its_replies_is_cut_off(
     sleeper = server.connect()
     sleeper("PING")
     sleeper.send_raw(request(["GET", "key"]) * 300)
-    until(lambda: server.clients() == 1, client)
-    assert info(client, "client_output_buffer_limit_disconnections") == 1
+    server.wait_for_clients(1)
+    assert info(client, "client_output_buffer_limit_disconnections") == "1"
     assert client("STRLEN", "key") == 100_000
 
 
-def test_without_a_limit_all_replies_come(server: RunningServer, client: Connection) -> None:
+def test_without_a_limit_all_replies_are_sent(server: RunningServer, client: Connection) -> None:
     client("SET", "key", b"x" * 100_000)
     patient = server.connect()
     patient.send_raw(request(["GET", "key"]) * 200)
@@ -158,26 +146,33 @@ def test_without_a_limit_all_replies_come(server: RunningServer, client: Connect
     assert [len(patient.read()) for _ in range(200)] == [100_000] * 200
 
 
-def test_the_soft_limit_gives_time(server: RunningServer, client: Connection) -> None:
+def test_the_soft_limit_closes_a_client_only_after_its_time(
+    server: RunningServer, client: Connection
+) -> None:
     server.freeze()
     client("CONFIG", "SET", "client-output-buffer-limit", "normal 0 1mb 10")
     client("SET", "key", b"x" * 100_000)
     sleeper = server.connect()
     sleeper("PING")
     sleeper.send_raw(request(["GET", "key"]) * 300)
-    until(lambda: _unsent(server) > MEGABYTE, client)
+    wait_until(lambda: _unsent(server) > MEGABYTE, "a megabyte of unsent replies")
     server.advance(9_000)
     client("PING")
     assert server.clients() == 2
     server.advance(2_000)
-    until(lambda: server.clients() == 1, client)
+    server.wait_for_clients(1)
 
 
 def _unsent(server: RunningServer) -> int:
-    return server.call(lambda: max(c.wire.unsent for c in server.instance.clients.values()))
+    """Return the size of the replies that await the slowest client."""
+
+    def read() -> int:
+        return max(int(client.wire.unsent) for client in server.instance.clients.values())
+
+    return server.call(read)
 
 
-# --- how many, how long, from where --------------------------------------------------------
+# --- number, idle time, origin ----------------------------------------------------------
 
 
 def test_clients_beyond_the_limit_are_refused(server: RunningServer, client: Connection) -> None:
@@ -186,9 +181,9 @@ def test_clients_beyond_the_limit_are_refused(server: RunningServer, client: Con
     assert second("PING") == "PONG"
     third = server.connect()
     assert third.read_until_closed() == [Error("ERR max number of clients reached")]
-    assert info(client, "rejected_connections") == 1
+    assert info(client, "rejected_connections") == "1"
     second.close()
-    until(lambda: server.clients() == 1, client)
+    server.wait_for_clients(1)
     assert server.connect()("PING") == "PONG"
 
 
@@ -197,20 +192,19 @@ def test_idle_clients_are_closed(server: RunningServer, client: Connection) -> N
     client("CONFIG", "SET", "timeout", 10)
     idle, blocked, subscriber, monitor = (server.connect() for _ in range(4))
     idle("PING")
-    blocked.send("BLPOP", "nothing", 0)
+    server.block(blocked, "BLPOP", "nothing", 0)
     subscriber("SUBSCRIBE", "news")
     monitor("MONITOR")
-    until(lambda: server.blocked_clients() == 1, client)
     server.advance(9_000)
     assert (client("PING"), server.clients()) == ("PONG", 5)
     server.advance(2_000)
-    until(lambda: server.clients() == 4, client)
+    server.wait_for_clients(4)
     assert is_closed(idle)
     client("RPUSH", "nothing", "x")
     assert blocked.read() == [b"nothing", b"x"]
 
 
-def test_without_a_password_only_this_machine_is_served(
+def test_without_a_password_only_local_clients_are_served(
     server: RunningServer, client: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def is_foreign(_: socket.socket) -> bool:
@@ -233,7 +227,7 @@ def test_without_a_password_only_this_machine_is_served(
         *[(other, True) for other in ("10.0.0.1", "192.168.127.1", "fe80::1", "::ffff:10.0.0.1")],
     ],
 )
-def test_which_addresses_are_this_machine(address: str, foreign: bool) -> None:
+def test_which_addresses_count_as_local(address: str, foreign: bool) -> None:
     class Peer:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
@@ -243,8 +237,8 @@ def test_which_addresses_are_this_machine(address: str, foreign: bool) -> None:
     assert connections._is_foreign(Peer()) is foreign  # type: ignore[arg-type]
 
 
-def test_a_closed_connection_is_told_from_a_silent_one(server: RunningServer) -> None:
-    """What the tests above rely on."""
+def test_is_closed_distinguishes_closed_from_silent_connections(server: RunningServer) -> None:
+    """The tests above rely on it."""
     connection = server.connect(timeout=0.05)
     assert not is_closed(connection)
     connection("QUIT")

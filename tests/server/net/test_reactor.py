@@ -1,4 +1,4 @@
-"""Both ways of knowing which sockets are ready serve clients alike."""
+"""Both reactors serve clients in the same way."""
 
 from __future__ import annotations
 
@@ -29,28 +29,25 @@ def test_pipelines_are_answered_in_order(any_server: RunningServer) -> None:
     assert client.pipeline(requests) == list(range(1, 501))
 
 
-def test_a_reply_larger_than_the_socket_takes(any_server: RunningServer) -> None:
+def test_a_reply_larger_than_the_socket_buffer_is_sent_whole(any_server: RunningServer) -> None:
     client = any_server.connect()
     value = bytes(range(256)) * 64 * 1024
     assert client("SET", "large", value) == "OK"
     assert client.pipeline([("GET", "large")] * 3) == [value] * 3
 
 
-def test_other_clients_are_woken_in_the_same_turn(any_server: RunningServer) -> None:
+def test_a_push_wakes_a_blocked_client(any_server: RunningServer) -> None:
     waiting, pushing = any_server.connect(), any_server.connect()
-    waiting.send("BLPOP", "queue", 0)
-    pushing("PING")
+    any_server.block(waiting, "BLPOP", "queue", 0)
     assert pushing("RPUSH", "queue", "job") == 1
     assert waiting.read() == [b"queue", b"job"]
 
 
-def test_a_dropped_client_leaves_the_others_served(any_server: RunningServer) -> None:
+def test_the_other_clients_are_served_after_one_is_dropped(any_server: RunningServer) -> None:
     dropped, other = any_server.connect(), any_server.connect()
-    dropped.send("BLPOP", "queue", 0)
-    other("PING")
+    any_server.block(dropped, "BLPOP", "queue", 0)
     dropped.close()
-    while other("CLIENT", "LIST").count(b"\n") > 1:
-        pass
+    any_server.wait_for_clients(1)
     assert other("RPUSH", "queue", "job") == 1
     assert other("LLEN", "queue") == 1
 
@@ -58,7 +55,7 @@ def test_a_dropped_client_leaves_the_others_served(any_server: RunningServer) ->
 def test_clients_are_closed_with_the_server(any_server: RunningServer) -> None:
     clients = [any_server.connect() for _ in range(5)]
     clients[0].send("SHUTDOWN", "NOSAVE")
-    any_server.ended.wait(10)
+    assert any_server.ended.wait(10)
     for client in clients[1:]:
         with pytest.raises(ConnectionClosed):
             client("PING")

@@ -1,4 +1,4 @@
-"""A copy of the data is what the data was when it began, whatever is done meanwhile."""
+"""A copy holds the data as it was when the copy began, whatever is changed during it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from tests.support.fuzzing import PREPARATION, Commands
 from tests.support.offline import Offline, frozen_instance
 
 NOW = 1_700_000_000_000
+# Far more slices than the data has keys.
+MOST_SLICES = 10_000
 
-# Every kind of change of every kind of value: in place, out of its place, and beside it.
+# Every kind of change to every type of value: in place, replacing it, and beside it.
 CHANGES = [
     line.encode().split()
     for line in """
@@ -44,7 +46,7 @@ CHANGES = [
 
 
 class Arena:
-    """An instance without sockets, in which no client waits."""
+    """An instance without sockets, in which no client blocks."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -67,7 +69,7 @@ class Arena:
         self._session.run(argv)
 
     def change(self) -> None:
-        """Do something, mostly a write that mostly fits."""
+        """Let time pass, or run a write whose arguments mostly fit."""
         rng = self.rng
         if rng.random() < 0.1:
             self.instance.clock.advance(rng.choice((1, 10)))
@@ -75,7 +77,7 @@ class Arena:
             self.keyspace.sweep_expired(100)
         elif rng.random() < 0.6:
             request = rng.choice(CHANGES)
-            # Else mostly nothing would be left to be changed.
+            # Flushing more often would mostly leave no data to change.
             if not request[0].startswith(b"FLUSH") or rng.random() < 0.1:
                 self.ask(request)
         else:
@@ -86,15 +88,27 @@ class Arena:
             self.change()
 
 
+def run_copy(arena: Arena, copy: Copy) -> bytes:
+    """Take slices of the copy, with changes in between, until it is finished."""
+    written: list[bytes] = []
+    for _ in range(MOST_SLICES):
+        if copy.finished:
+            return b"".join(written)
+        arena.changes(8)
+        # Without any time, a slice is one key.
+        written.append(copy.slice(0))
+    raise AssertionError("the copy does not finish")
+
+
 def loaded(snapshot: bytes) -> Keyspace:
-    # Long before anything expires.
+    # Long before any deadline.
     keyspace = frozen_instance(0).keyspace
     rdb.load(io.BytesIO(snapshot), keyspace, keep_expired=True)
     return keyspace
 
 
 def contents(keyspace: Keyspace) -> dict[tuple[int, bytes], tuple[bytes, int | None]]:
-    """Everything, with the groups of streams, which are no part of a digest."""
+    """Return all values with their deadlines. Unlike the digest this includes stream groups."""
     return {
         (database.index, key): (rdb.dump_value(value), database.expires.get(key))
         for database in keyspace.databases
@@ -102,7 +116,7 @@ def contents(keyspace: Keyspace) -> dict[tuple[int, bytes], tuple[bytes, int | N
     }
 
 
-def test_a_value_that_goes_on_under_another_key_is_not_changed_in_the_copy() -> None:
+def test_renaming_a_key_does_not_change_it_in_the_copy() -> None:
     arena = Arena(0)
     database = arena.keyspace.databases[0]
     expected = rdb.dump_value(database.data[b"list"])
@@ -121,30 +135,27 @@ def test_a_value_that_goes_on_under_another_key_is_not_changed_in_the_copy() -> 
 
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=20, deadline=None, phases=[Phase.generate])
-def test_a_log_has_what_was_there_when_it_began(seed: int) -> None:
+def test_a_rewritten_log_holds_the_data_of_its_start(seed: int) -> None:
     arena = Arena(seed)
     arena.changes(30)
     digest = keyspace_digest(arena.keyspace)
     copy = Copy(arena.keyspace, RequestWriter())
-    written = []
-    while not copy.finished:
-        arena.changes(8)
-        written.append(copy.slice(0))
+    written = run_copy(arena, copy)
     replayed = Arena(seed)
-    # Time stands before anything runs out, as it does when a log is loaded.
+    # No key expires during the replay, as when a log is loaded.
     replayed.instance.clock.freeze(0)
     replayed.keyspace.refresh_now()
     replayed.keyspace.flush_all()
     reader = hiredis.Reader()
-    reader.feed(b"".join(written))
-    while (request := reader.gets()) is not False:
+    reader.feed(written)
+    for request in iter(reader.gets, False):
         replayed.ask(request)
     assert keyspace_digest(replayed.keyspace) == digest
 
 
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=100, deadline=None, phases=[Phase.generate])
-def test_a_snapshot_has_what_was_there_when_it_began(seed: int) -> None:
+def test_a_snapshot_holds_the_data_of_its_start(seed: int) -> None:
     arena = Arena(seed)
     keyspace = arena.keyspace
     arena.changes(30)
@@ -152,13 +163,9 @@ def test_a_snapshot_has_what_was_there_when_it_began(seed: int) -> None:
     writer = rdb.SnapshotWriter(rdb.needed_version(keyspace))
     writer.begin({})
     copy = Copy(keyspace, writer)
-    written = []
-    while not copy.finished:
-        arena.changes(8)
-        # No time is enough for one key.
-        written.append(copy.slice(0))
+    written = run_copy(arena, copy)
     assert keyspace.copying is None
     arena.changes(8)
-    found = loaded(b"".join(written))
+    found = loaded(written)
     assert contents(found) == contents(loaded(expected))
     assert keyspace_digest(found) == digest

@@ -1,4 +1,4 @@
-"""Our log opened by real servers and theirs by us: both hold the same data afterwards."""
+"""Real servers load our log and we load theirs: the data is the same afterwards."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from random import Random
 
 import pytest
 
-from tests.support.data_directories import MAKES, binary_of, ours, theirs, wait_for_rewrite
+from tests.support.data_directories import ours, theirs
+from tests.support.oracles import BINARIES
+from tests.support.persistence import rewritten
 from tests.support.resp import Connection, Error, Word
 from tests.support.servers import Loop
 
 KEYS = 12
 
 
-@pytest.fixture(params=MAKES)
+@pytest.fixture(params=BINARIES)
 def make(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if binary_of(name) is None:
-        pytest.skip(f"there is no {name} here")
+    if BINARIES[name]() is None:
+        pytest.skip(f"there is no {name}-server for this machine")
     return name
 
 
 def some_writes(rng: Random, count: int) -> list[tuple[Word, ...]]:
-    """Writes of every kind, valid and not, around a few keys and the encodings' thresholds.
+    """Return writes of every kind, valid and invalid, on a few keys, with sizes around the
+    thresholds of the encodings.
 
-    Scores are sums of powers of two: Valkey's DEBUG DIGEST spells others than Redis' does.
+    Scores are sums of powers of two: DEBUG DIGEST of Valkey spells others differently.
     """
 
     def key() -> bytes:
@@ -91,12 +94,18 @@ def some_writes(rng: Random, count: int) -> list[tuple[Word, ...]]:
     return [*writes, ("EXEC",)]
 
 
+def rewrite(connection: Connection) -> None:
+    reply = connection("BGREWRITEAOF")
+    assert not isinstance(reply, Error), reply
+    rewritten(connection)
+
+
 def write_some(connection: Connection, seed: int) -> None:
     connection.pipeline(some_writes(Random(seed), 400))
 
 
 def state(connection: Connection) -> tuple[object, ...]:
-    """What two servers with the same data agree on: values, sizes, and who has what pending."""
+    """Return what two servers with the same data agree on: values, sizes, pending entries."""
     pending = []
     connection("SELECT", 0)
     for number in range(KEYS):
@@ -108,50 +117,53 @@ def state(connection: Connection) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_our_log_is_theirs(loop: Loop, tmp_path: Path, make: str, seed: int) -> None:
+def test_a_real_server_loads_our_log(loop: Loop, tmp_path: Path, make: str, seed: int) -> None:
     with ours(loop, tmp_path) as connection:
         write_some(connection, seed)
         if seed % 2:
-            wait_for_rewrite(connection)
+            rewrite(connection)
             write_some(connection, seed + 100)
         expected = state(connection)
-    check_with_their_tool(tmp_path)
+    check_with_redis_check_aof(tmp_path)
     with theirs(make, tmp_path) as connection:
         assert state(connection) == expected
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_their_log_is_ours(loop: Loop, tmp_path: Path, make: str, seed: int) -> None:
+def test_redkeep_loads_the_log_of_a_real_server(
+    loop: Loop, tmp_path: Path, make: str, seed: int
+) -> None:
     preamble = "no" if seed == 3 else "yes"
     with theirs(make, tmp_path, "--aof-use-rdb-preamble", preamble) as connection:
         write_some(connection, seed)
         if seed % 2:
-            wait_for_rewrite(connection)
+            rewrite(connection)
             write_some(connection, seed + 100)
         expected = state(connection)
     with ours(loop, tmp_path) as connection:
         assert state(connection) == expected
 
 
-def test_a_directory_goes_there_and_back(loop: Loop, tmp_path: Path, make: str) -> None:
-    """Each adds to what the other has left, with and without a snapshot as base."""
+def test_servers_take_turns_on_one_directory(loop: Loop, tmp_path: Path, make: str) -> None:
+    """Each adds to the data of the other, with and without a snapshot as base of the log."""
     for turn, preamble in enumerate(("yes", "no", "yes")):
         with ours(loop, tmp_path, aof_use_rdb_preamble=preamble) as connection:
             write_some(connection, 10 * turn)
-            wait_for_rewrite(connection)
+            rewrite(connection)
             write_some(connection, 10 * turn + 1)
             expected = state(connection)
         with theirs(make, tmp_path) as connection:
             assert state(connection) == expected
             write_some(connection, 10 * turn + 2)
-            wait_for_rewrite(connection)
+            rewrite(connection)
             write_some(connection, 10 * turn + 3)
             expected = state(connection)
         with ours(loop, tmp_path) as connection:
             assert state(connection) == expected
 
 
-def check_with_their_tool(directory: Path) -> None:
+def check_with_redis_check_aof(directory: Path) -> None:
+    """Check the log with the tool of Redis, if it is installed."""
     tool = shutil.which("redis-check-aof")
     if tool is None:
         return
@@ -186,7 +198,7 @@ DOMAIN_READS = [
 
 
 @pytest.mark.parametrize("rewrites", [False, True])
-def test_domain_objects_are_ordinary_keys_everywhere(
+def test_real_servers_load_domain_objects_as_ordinary_keys(
     loop: Loop, tmp_path: Path, make: str, rewrites: bool
 ) -> None:
     def answers(connection: Connection) -> list[object]:
@@ -195,7 +207,6 @@ def test_domain_objects_are_ordinary_keys_everywhere(
     def every_key(connection: Connection) -> dict[bytes, str]:
         return {key: connection("TYPE", key) for key in connection("KEYS", "*")}
 
-    # In the past for whoever comes after, but with deadlines that are not.
     server = loop.start_server(dir=str(tmp_path), appendonly="yes")
     server.freeze(server.now_ms())
     connection = server.connect()
@@ -203,7 +214,7 @@ def test_domain_objects_are_ordinary_keys_everywhere(
         reply = connection(*words)
         assert not isinstance(reply, Error), (words, reply)
     if rewrites:
-        wait_for_rewrite(connection)
+        rewrite(connection)
     expected, keys = answers(connection), every_key(connection)
     assert [answer for answer in expected if isinstance(answer, Error)] == []
     frozen_at = server.now_ms()

@@ -1,20 +1,20 @@
-"""Starting with data: LOADING for clients meanwhile, refusals for people, and the defaults."""
+"""Starting with data: replies while it loads, error messages, and default settings."""
 
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import trio
 
 from server.persistence import starting
-from tests.server.persistence.test_keeper import LOG, info, wait_until
-from tests.support.processes import CHECKOUT, ROOT, ServeProcess
+from tests.support.info import info
+from tests.support.persistence import LOG
+from tests.support.processes import ServeProcess, run
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
+from tests.support.waiting import wait_until
 
 LOADING = Error("LOADING Redis is loading the dataset in memory")
 
@@ -30,7 +30,7 @@ def directory(loop: Loop, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading stops after each slice for long enough to be seen."""
+    """Make loading pause after each slice, so that a test can observe it."""
     real = trio.lowlevel.checkpoint
 
     async def checkpoint() -> None:
@@ -46,7 +46,7 @@ def start_loading(loop: Loop, directory: Path) -> RunningServer:
 
 
 @pytest.mark.usefixtures("slowly")
-def test_clients_are_told_while_it_loads(loop: Loop, directory: Path) -> None:
+def test_clients_get_loading_errors_while_data_is_loaded(loop: Loop, directory: Path) -> None:
     server = start_loading(loop, directory)
     client = server.connect()
     assert client("GET", "key:1") == client("SET", "a", "b") == client("PING") == LOADING
@@ -57,15 +57,15 @@ def test_clients_are_told_while_it_loads(loop: Loop, directory: Path) -> None:
     assert info(client, "loading") == "1"
     total, loaded = (int(info(client, f"loading_{word}_bytes")) for word in ("total", "loaded"))
     assert 0 < loaded <= total
-    wait_until(lambda: 0 < float(info(client, "loading_loaded_perc")) <= 100)
-    assert server.started.wait(20)
+    wait_until(lambda: 0 < float(info(client, "loading_loaded_perc")) <= 100, "loading progress")
+    server.wait_until_loaded()
     assert info(client, "loading") == "0"
     assert client("DBSIZE") == 20_000
     server.close()
 
 
 @pytest.mark.usefixtures("slowly")
-def test_it_can_be_ended_while_it_loads(loop: Loop, directory: Path) -> None:
+def test_the_server_can_be_shut_down_while_it_loads(loop: Loop, directory: Path) -> None:
     before = {path: path.read_bytes() for path in (directory / "appendonlydir").iterdir()}
     server = start_loading(loop, directory)
     client = server.connect()
@@ -74,23 +74,12 @@ def test_it_can_be_ended_while_it_loads(loop: Loop, directory: Path) -> None:
     assert {path: path.read_bytes() for path in (directory / "appendonlydir").iterdir()} == before
 
 
-def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CHECKOUT, "serve", "--port", "0", *words],
-        cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-
-
-def test_a_damaged_file_is_refused_with_one_line(directory: Path) -> None:
+def test_a_damaged_file_is_reported_in_one_line(directory: Path) -> None:
     (increment,) = (directory / "appendonlydir").glob("*.incr.aof")
     content = bytearray(increment.read_bytes())
     content[content.index(b"*3", 5000)] ^= 0xFF
     increment.write_bytes(content)
-    refused = run("--dir", str(directory), cwd=directory)
+    refused = run("serve", "--port", "0", "--dir", directory, cwd=directory)
     assert refused.returncode == 1
     assert refused.stdout == ""
     last = refused.stderr.splitlines()[-1]
@@ -100,7 +89,7 @@ def test_a_damaged_file_is_refused_with_one_line(directory: Path) -> None:
     assert increment.read_bytes() == content
 
 
-# --- what `redkeep serve` does by itself ---------------------------------------------------
+# --- defaults of `redkeep serve` --------------------------------------------------------
 
 
 def test_by_default_data_is_kept_below_the_working_directory(tmp_path: Path) -> None:
@@ -111,11 +100,11 @@ def test_by_default_data_is_kept_below_the_working_directory(tmp_path: Path) -> 
                 assert client("GET", "a") == value
                 client("SET", "a", "1")
     names = {path.name for path in (tmp_path / "redkeep-data").iterdir()}
-    # SIGTERM saves where there are save points, as in Redis.
+    # As in Redis, SIGTERM saves if there are save points.
     assert names == {"appendonlydir", "dump.rdb"}
 
 
-def test_a_pure_cache_leaves_nothing(tmp_path: Path) -> None:
+def test_a_server_without_persistence_writes_no_files(tmp_path: Path) -> None:
     with ServeProcess("--save", "", "--appendonly", "no", cwd=tmp_path) as server:
         assert "data is kept in memory only" in server.start_line
         with Connection(server.port) as client:
@@ -123,22 +112,20 @@ def test_a_pure_cache_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_start_writes_no_files(tmp_path: Path) -> None:
     with ServeProcess("--save", "", "--appendonly", "no") as taken:
-        refused = run("--port", str(taken.port), cwd=tmp_path)
+        refused = run("serve", "--port", str(taken.port), cwd=tmp_path)
     assert "is in use" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_signal_that_finds_the_data_unsafe_does_not_end_it(tmp_path: Path) -> None:
+def test_sigterm_does_not_end_a_server_that_cannot_save(tmp_path: Path) -> None:
     words = ("--dir", str(tmp_path), "--dbfilename", "taken", "--appendonly", "no")
     with ServeProcess(*words) as server, Connection(server.port) as client:
         (tmp_path / "taken").mkdir()
         server.signal(signal.SIGTERM)
-        for _ in range(1000):
-            if any("the data is not safe" in line for line in server.errors):
-                break
-            time.sleep(0.01)
+        refusal = "Received SIGTERM, but the data cannot be saved"
+        wait_until(lambda: any(refusal in line for line in server.errors), refusal)
         assert client("PING") == "PONG"
         client.send("SHUTDOWN", "NOSAVE")
         assert server.wait() == 0

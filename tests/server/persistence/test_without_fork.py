@@ -1,4 +1,4 @@
-"""Snapshots and rewrites where no process can be forked: clients go on in between."""
+"""Snapshots and rewrites on systems without fork: clients are served in between."""
 
 from __future__ import annotations
 
@@ -12,21 +12,15 @@ import pytest
 from server.persistence import copier
 from server.persistence.background import Slicing
 from server.persistence.system import System
-from tests.server.persistence.test_keeper import (
-    LOG,
-    digest,
-    fill,
-    info,
-    rewritten,
-    saved,
-    wait_until,
-)
-from tests.support.resp import Connection
+from tests.support.info import info
+from tests.support.persistence import LOG, digest, fill, rewritten, saved
+from tests.support.resp import TIMEOUT, Connection
 from tests.support.servers import Loop
+from tests.support.waiting import wait_until
 
 
 class Gate:
-    """Stops the thread that writes, one key into the work."""
+    """Stops the writing thread after the first key, until it is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._real = copier._write
@@ -36,13 +30,13 @@ class Gate:
 
     def _write(self, file: FileIO, data: bytes, sync: bool) -> None:
         self.reached.set()
-        self.open.wait()
+        self.open.wait(TIMEOUT)
         self._real(file, data, sync)
 
 
 @pytest.fixture(autouse=True)
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    # A slice is one key then.
+    # Each slice then holds one key.
     monkeypatch.setattr(copier, "_SLICE_SECONDS", 0)
     gate = Gate(monkeypatch)
     yield gate
@@ -60,13 +54,15 @@ def change_everything(client: Connection) -> None:
         client(*command)
 
 
-def test_clients_go_on_while_a_snapshot_is_written(loop: Loop, tmp_path: Path, gate: Gate) -> None:
+def test_clients_are_served_while_a_snapshot_is_written(
+    loop: Loop, tmp_path: Path, gate: Gate
+) -> None:
     server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     expected = digest(client)
     assert client("BGSAVE") == "Background saving started"
-    gate.reached.wait()
+    assert gate.reached.wait(TIMEOUT)
     change_everything(client)
     client("FLUSHALL")
     assert info(client, "rdb_bgsave_in_progress") == "1"
@@ -82,7 +78,7 @@ def test_clients_go_on_while_a_snapshot_is_written(loop: Loop, tmp_path: Path, g
 
 
 @pytest.mark.parametrize("preamble", ["yes", "no"])
-def test_a_rewrite_and_what_was_logged_meanwhile_make_the_data(
+def test_a_rewrite_and_the_writes_logged_during_it_hold_all_data(
     loop: Loop, tmp_path: Path, gate: Gate, preamble: str
 ) -> None:
     settings = {"dir": str(tmp_path), "aof_use_rdb_preamble": preamble, **LOG}
@@ -90,7 +86,7 @@ def test_a_rewrite_and_what_was_logged_meanwhile_make_the_data(
     client = server.connect()
     fill(client)
     client("BGREWRITEAOF")
-    gate.reached.wait()
+    assert gate.reached.wait(TIMEOUT)
     change_everything(client)
     gate.open.set()
     rewritten(client)
@@ -102,12 +98,12 @@ def test_a_rewrite_and_what_was_logged_meanwhile_make_the_data(
     again.close()
 
 
-def test_a_snapshot_that_is_given_up_leaves_nothing(loop: Loop, tmp_path: Path, gate: Gate) -> None:
+def test_a_cancelled_snapshot_leaves_no_files(loop: Loop, tmp_path: Path, gate: Gate) -> None:
     server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     client("BGSAVE")
-    gate.reached.wait()
+    assert gate.reached.wait(TIMEOUT)
     assert client("BGSAVE", "CANCEL") == "Background saving cancelled"
     assert server.call(lambda: server.instance.keyspace.copying) is None
     gate.open.set()
@@ -119,18 +115,20 @@ def test_a_snapshot_that_is_given_up_leaves_nothing(loop: Loop, tmp_path: Path, 
     server.close()
 
 
-def test_what_is_saved_at_the_end_is_not_replaced(loop: Loop, tmp_path: Path, gate: Gate) -> None:
+def test_a_background_snapshot_never_replaces_the_one_of_the_shutdown(
+    loop: Loop, tmp_path: Path, gate: Gate
+) -> None:
     server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     client("BGSAVE")
-    gate.reached.wait()
+    assert gate.reached.wait(TIMEOUT)
     client("SET", "late", "1")
     expected = digest(client)
     client.send("SHUTDOWN", "SAVE")
-    wait_until((tmp_path / "dump.rdb").exists)
+    wait_until((tmp_path / "dump.rdb").exists, "a snapshot")
     gate.open.set()
-    server.ended.wait()
+    assert server.ended.wait(TIMEOUT)
     server.close()
     assert [path.name for path in tmp_path.iterdir()] == ["dump.rdb"]
     again = loop.start_server(dir=str(tmp_path))
@@ -138,7 +136,9 @@ def test_what_is_saved_at_the_end_is_not_replaced(loop: Loop, tmp_path: Path, ga
     again.close()
 
 
-def test_a_snapshot_that_cannot_be_written_says_so(loop: Loop, tmp_path: Path, gate: Gate) -> None:
+def test_a_snapshot_that_cannot_be_written_is_reported_as_failed(
+    loop: Loop, tmp_path: Path, gate: Gate
+) -> None:
     gate.open.set()
     directory = tmp_path / "data"
     directory.mkdir()

@@ -1,4 +1,4 @@
-"""Replies to bytes, read back by hiredis and by the tests' own strict reader."""
+"""The reply encoder: hiredis and the strict reader of the tests read its output back."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read(data: bytes) -> Any:
 
 
 def plain2(reply: Any) -> Any:
-    """What hiredis gives for a reply in RESP2."""
+    """Return what hiredis should read for a reply in RESP2."""
     if isinstance(reply, bool):
         return int(reply)
     if isinstance(reply, float):
@@ -81,7 +81,7 @@ def plain2(reply: Any) -> Any:
 
 
 def as_doubles(reply: Any, expected: Any) -> Any:
-    """RESP2's doubles are texts: read them where a double is expected."""
+    """Convert texts to doubles where a double is expected: RESP2 sends doubles as texts."""
     if isinstance(expected, list) and isinstance(reply, list):
         assert len(reply) == len(expected)
         return [as_doubles(one, other) for one, other in zip(reply, expected, strict=True)]
@@ -97,7 +97,7 @@ def test_resp2_round_trip(reply: Any) -> None:
 
 
 def plain3(reply: Any) -> Any:
-    """What hiredis gives for a reply in RESP3."""
+    """Return what hiredis should read for a reply in RESP3."""
     if isinstance(reply, str):
         return reply.encode()
     if isinstance(reply, bytearray):
@@ -121,7 +121,6 @@ def test_resp3_round_trip(reply: Any) -> None:
 
 @given(replies)
 def test_every_encoding_is_one_whole_reply(reply: Any) -> None:
-    """The strict reader takes it, and takes nothing less."""
     for encode in (encode2, encode3):
         assert len(parse_all(encode(reply))) == 1
 

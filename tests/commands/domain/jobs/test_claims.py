@@ -16,7 +16,6 @@ from tests.support.jobs import (
     row_of,
     status_of,
     submit,
-    wait_for_blocked_clients,
 )
 from tests.support.resp import NULL_ARRAY, Connection, Error
 from tests.support.servers import RunningServer
@@ -48,13 +47,11 @@ def test_replies_when_no_job_is_ready(client: Connection, client3: Connection) -
 
 def test_blocked_claims_are_served_first_come_first_served(server: RunningServer) -> None:
     waiting = [server.connect() for _ in range(3)]
-    waiting[0].send("JOB.CLAIM", "p", "w0", "KINDS", 1, "train", "BLOCK", 0)
+    server.block(waiting[0], "JOB.CLAIM", "p", "w0", "KINDS", 1, "train", "BLOCK", 0)
     waiting[0].send("PING")
     probe = server.connect()
-    for place, connection in enumerate(waiting):
-        if place:
-            connection.send("JOB.CLAIM", "p", f"w{place}", "BLOCK", 0)
-        wait_for_blocked_clients(server, place + 1)
+    for place, connection in enumerate(waiting[1:], 1):
+        server.block(connection, "JOB.CLAIM", "p", f"w{place}", "BLOCK", 0)
     submit(probe, A, kind="backfill")
     submit(probe, B)
     submit(probe, C)
@@ -64,8 +61,7 @@ def test_blocked_claims_are_served_first_come_first_served(server: RunningServer
 
 
 def test_a_blocked_claim_times_out(server: RunningServer, client: Connection) -> None:
-    client.send("JOB.CLAIM", "p", "w", "BLOCK", 100)
-    wait_for_blocked_clients(server, 1)
+    server.block(client, "JOB.CLAIM", "p", "w", "BLOCK", 100)
     server.advance(100)
     assert client.read() is None
 
@@ -74,8 +70,7 @@ def test_blocked_claims_wake_up_after_exec_delays_and_expired_leases(server: Run
     probe, client = server.connect(), server.connect()
 
     def claim_and_block() -> None:
-        client.send("JOB.CLAIM", "p", "w", "LEASE", 50, "BLOCK", 0)
-        wait_for_blocked_clients(server, 1)
+        server.block(client, "JOB.CLAIM", "p", "w", "LEASE", 50, "BLOCK", 0)
 
     claim_and_block()
     probe("MULTI")

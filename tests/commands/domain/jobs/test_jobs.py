@@ -20,7 +20,6 @@ from tests.support.jobs import (
     row_of,
     status_of,
     submit,
-    wait_for_blocked_clients,
 )
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
@@ -208,8 +207,7 @@ def test_wait(server: RunningServer, client: Connection) -> None:
     submit(client)
     for end in (("JOB.COMPLETE", "p", A), ("JOB.DEL", "p", A)):
         submit(probe)
-        client.send("JOB.WAIT", "p", A, 0)
-        wait_for_blocked_clients(server, 1)
+        server.block(client, "JOB.WAIT", "p", A, 0)
         probe("JOB.CLAIM", "p", "w")
         probe(*end)
         reply = client.read()
@@ -221,8 +219,7 @@ def test_wait(server: RunningServer, client: Connection) -> None:
             assert reply is None
     assert client("JOB.WAIT", "p", A, 5) is None
     submit(probe)
-    client.send("JOB.WAIT", "p", A, 100)
-    wait_for_blocked_clients(server, 1)
+    server.block(client, "JOB.WAIT", "p", A, 100)
     server.advance(100)
     assert client.read() is None
 

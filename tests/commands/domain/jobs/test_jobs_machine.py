@@ -23,12 +23,11 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
+    run_state_machine_as_test,
 )
 
-from commands.instance.sweeps import sweeps
-from storage.journal import Journal
-from tests.support.offline import Offline
-from tests.support.resp import Error, Word, word
+from tests.support.offline import Recorded
+from tests.support.resp import Error, Word
 
 NOW = 1_700_000_000_000
 POOL = "work"
@@ -56,65 +55,15 @@ kinds = st.sampled_from(KINDS[:2])
 moments = st.sampled_from([0, 1, 50, 1000])
 
 
-class Server:
-    """A server without sockets, with a clock that the test moves."""
-
-    def __init__(self, now: int) -> None:
-        self.session = Offline(now)
-        self.instance = self.session.instance
-        self.instance.keyspace.journal = Journal()
-        self.log: list[list[bytes]] = []
-
-    def __call__(self, *words: Word) -> Any:
-        reply = self.session(*map(word, words))
-        assert self.session.client.waiting is None
-        return reply
-
-    def advance(self, ms: int) -> None:
-        self.session.advance(ms)
-
-    def sweep(self) -> None:
-        (database, *_) = self.instance.keyspace.databases
-        for sweep in sweeps():
-            while self.session.run_sweep(database, sweep.run):
-                pass
-
-    def take_log(self) -> list[list[bytes]]:
-        """Return all requests that were logged so far."""
-        journal = self.instance.keyspace.journal
-        assert journal is not None
-        self.log += journal.take()
-        return self.log
-
-    def replay(self, log: list[list[bytes]]) -> None:
-        for request in log:
-            assert not request[0].startswith(b"JOB"), "only ordinary commands are logged"
-            self(*request)
-
-    def contents(self) -> dict[bytes, Any]:
-        """Read all keys and their values with ordinary commands."""
-        found: dict[bytes, Any] = {}
-        for key in self("KEYS", "*"):
-            kind = self("TYPE", key)
-            if kind == "hash":
-                flat = self("HGETALL", key)
-                found[key] = dict(zip(flat[::2], flat[1::2], strict=True))
-            elif kind == "zset":
-                flat = self("ZRANGE", key, 0, -1, "WITHSCORES")
-                found[key] = {m: int(s) for m, s in zip(flat[::2], flat[1::2], strict=True)}
-            else:
-                assert kind == "set", (key, kind)
-                found[key] = set(self("SMEMBERS", key))
-        return found
-
-    def restore(self, contents: dict[bytes, Any]) -> None:
-        for key, value in contents.items():
-            if isinstance(value, set):
-                self("SADD", key, *value)
-            elif key == INDEX + b"unique" or key.startswith(JOB):
-                self("HSET", key, *(word for pair in value.items() for word in pair))
-            else:
-                self("ZADD", key, *(word for m, s in value.items() for word in (s, m)))
+def restore(server: Recorded, contents: dict[bytes, Any]) -> None:
+    """Store keys with ordinary commands."""
+    for key, value in contents.items():
+        if isinstance(value, set):
+            server("SADD", key, *value)
+        elif key == INDEX + b"unique" or key.startswith(JOB):
+            server("HSET", key, *(word for pair in value.items() for word in pair))
+        else:
+            server("ZADD", key, *(word for m, s in value.items() for word in (s, m)))
 
 
 def expected_indexes(jobs: dict[bytes, dict[bytes, bytes]]) -> dict[bytes, Any]:
@@ -173,7 +122,7 @@ class Jobs(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.server = Server(NOW)
+        self.server = Recorded(NOW)
         # Worker and end of each lease that was given, whether or not it has expired.
         self.leases: dict[bytes, tuple[str, int]] = {}
         self.start_counts: dict[bytes, int] = {}
@@ -419,11 +368,11 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(from_log=st.booleans())
     def restart(self, from_log: bool) -> None:
-        fresh = Server(self.now)
+        fresh = Recorded(self.now)
         if from_log:
             fresh.replay(self.server.take_log())
         else:
-            fresh.restore(self.server.contents())
+            restore(fresh, self.server.contents())
         assert fresh("DEBUG", "DIGEST") == self.server("DEBUG", "DIGEST")
         self.server = fresh
 
@@ -505,10 +454,10 @@ class Jobs(RuleBasedStateMachine):
         assert (figures["queued"], figures["running"]) == (0, 0)
 
 
-class TestJobs(Jobs.TestCase):  # type: ignore[name-defined,misc]
-    settings = QUICK
+def test_jobs_stay_consistent_under_random_work() -> None:
+    run_state_machine_as_test(Jobs, settings=QUICK)
 
 
 @pytest.mark.deep
-class TestJobsForLong(Jobs.TestCase):  # type: ignore[name-defined,misc]
-    settings = DEEP
+def test_jobs_stay_consistent_under_long_random_work() -> None:
+    run_state_machine_as_test(Jobs, settings=DEEP)

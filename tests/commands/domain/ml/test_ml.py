@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.support.resp import Connection, Error, Map
 from tests.support.servers import RunningServer
+from tests.support.waiting import pages
 
 ID = "0123456789abcdef0123456789abcdef"
 NAMESPACES = ("models", "model_versions", "jobs")
@@ -96,6 +98,10 @@ def test_keys_that_do_not_have_the_form_of_a_version(client: Connection) -> None
         assert client("ML.DEL", "p", "model_versions", key) == 0
 
 
+def list_page(client: Connection, namespace: str, cursor: bytes) -> Any:
+    return client("ML.LIST", "p", namespace, "CURSOR", cursor, "COUNT", 2)
+
+
 def test_lists_are_paged(client: Connection) -> None:
     names = [f"m{number:02d}" for number in range(7)]
     for name in reversed(names):
@@ -104,15 +110,12 @@ def test_lists_are_paged(client: Connection) -> None:
             client("ML.PUT", "p", "model_versions", f"{name}@v{version}", "{}")
     versions = [f"{name}@v{version}" for name in names for version in (1, 9, 10)]
     for namespace, keys in (("models", names), ("model_versions", versions)):
-        found: list[str] = []
-        cursor: Any = 0
-        while True:
-            cursor, flat = client("ML.LIST", "p", namespace, "CURSOR", cursor, "COUNT", 2)
-            found += [key.decode() for key in flat[::2]]
-            if cursor == b"0":
-                break
-            assert len(flat) == 4
-        assert found == keys
+        found = [
+            [key.decode() for key in flat[::2]]
+            for flat in pages(partial(list_page, client, namespace))
+        ]
+        assert all(len(page) == 2 for page in found[:-1])
+        assert [key for page in found for key in page] == keys
 
 
 def test_rows_are_shared_with_the_commands_of_jobs_and_models(

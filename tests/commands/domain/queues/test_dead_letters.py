@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.queues import NOW, dead, info, payloads, read, rows
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
+from tests.support.waiting import pages
 
 
 def test_too_many_deliveries_make_a_dead_letter(server: RunningServer, client: Connection) -> None:
@@ -54,14 +55,10 @@ def test_dead_letters_are_paged_and_replayed_in_part(
     for message in messages:
         assert client("QUEUE.NACK", "q", "g", message) == 1
         server.advance(1)
-    cursor, seen = b"0", []
-    while True:
-        cursor, found = client("QUEUE.DEAD", "q", "g", "COUNT", 10, "CURSOR", cursor)
-        seen += [row[b"id"] for row in rows(found)]
-        if cursor == b"0":
-            break
-        assert len(found) == 10
-    assert seen == messages
+    found = pages(lambda cursor: client("QUEUE.DEAD", "q", "g", "COUNT", 10, "CURSOR", cursor))
+    seen = [[row[b"id"] for row in rows(page)] for page in found]
+    assert [len(page) for page in seen] == [10, 10, 5]
+    assert [message for page in seen for message in page] == messages
     assert client("QUEUE.REPLAY", "q", "g", "COUNT", 2) == 2
     assert client("QUEUE.REPLAY", "q", "g", messages[7], messages[0], messages[7]) == 1
     assert payloads(read(client, "COUNT", 30)) == [b"00", b"01", b"07"]

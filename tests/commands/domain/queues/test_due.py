@@ -10,6 +10,7 @@ from commands.instance.context import Context
 from tests.support.queues import read
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
+from tests.support.waiting import wait_until
 
 
 def test_an_overwritten_key_does_not_delay_other_queues(
@@ -18,12 +19,9 @@ def test_an_overwritten_key_does_not_delay_other_queues(
     client("QUEUE.PUSH", "bad", "x", "DELAY", 10)
     client("QUEUE.PUSH", "q", "x", "DELAY", 20)
     client("DEL", "redkeep:queue:{bad}:late")
-    client("SET", "redkeep:queue:{bad}:late", "poison")
+    client("SET", "redkeep:queue:{bad}:late", "damaged")
     server.advance(20)
-    for _ in range(1000):
-        if client("XLEN", "redkeep:queue:{q}:stream:0"):
-            break
-    assert client("XLEN", "redkeep:queue:{q}:stream:0") == 1
+    wait_until(lambda: client("XLEN", "redkeep:queue:{q}:stream:0") == 1, "the delayed message")
 
 
 def test_a_sweep_reads_only_what_is_due(
@@ -44,13 +42,10 @@ def test_a_sweep_reads_only_what_is_due(
         calls.append(words[0])
         return call(ctx, *words)
 
-    for _ in range(1000):
-        if not client("KEYS", "redkeep:queue:due:0000000170000012*"):
-            break
+    late = "redkeep:queue:due:0000000170000012*"
+    wait_until(lambda: not client("KEYS", late), "the end of earlier work")
     monkeypatch.setattr(Context, "call", counted)
     server.advance(10)
-    for _ in range(1000):
-        if client("XLEN", "redkeep:queue:{due}:stream:0"):
-            break
+    wait_until(lambda: client("XLEN", "redkeep:queue:{due}:stream:0"), "the due message")
     server.call(lambda: None)
     assert 5 < len(calls) < 30, calls

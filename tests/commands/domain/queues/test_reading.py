@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.queues import LEASE, NOW, payloads, read, rows, wait
+from tests.support.queues import LEASE, NOW, payloads, read, rows
 from tests.support.resp import NULL_ARRAY, Connection
 from tests.support.servers import RunningServer
 
@@ -117,7 +117,7 @@ def waiter(server: RunningServer) -> Connection:
 def test_a_push_wakes_a_reader(
     server: RunningServer, client: Connection, waiter: Connection, priority: int
 ) -> None:
-    wait(server, waiter, "QUEUE.READ", "q", "g", "c", "BLOCK", 0)
+    server.block(waiter, "QUEUE.READ", "q", "g", "c", "BLOCK", 0)
     message = client("QUEUE.PUSH", "q", "x", "PRIORITY", priority)
     assert rows(waiter.read())[0][b"id"] == message
 
@@ -125,7 +125,7 @@ def test_a_push_wakes_a_reader(
 def test_readers_are_served_in_order(server: RunningServer, client: Connection) -> None:
     waiters = [server.connect() for _ in range(3)]
     for number, one in enumerate(waiters):
-        wait(server, one, "QUEUE.READ", "q", "g", number, "BLOCK", 0, waiting=number + 1)
+        server.block(one, "QUEUE.READ", "q", "g", number, "BLOCK", 0)
     client("MULTI")
     client("QUEUE.PUSH", "q", "a")
     client("QUEUE.PUSH", "q", "b", "PRIORITY", 1)
@@ -148,7 +148,7 @@ def test_anything_that_can_be_read_wakes_a_reader(
         read(client, "LEASE", 50)
     if kind == "replay":
         client("QUEUE.NACK", "q", "g", message)
-    wait(server, waiter, "QUEUE.READ", "q", "g", "w", "BLOCK", 0)
+    server.block(waiter, "QUEUE.READ", "q", "g", "w", "BLOCK", 0)
     if kind in ("delay", "lease"):
         server.advance(50)
     elif kind == "nack":
@@ -163,7 +163,7 @@ def test_anything_that_can_be_read_wakes_a_reader(
 def test_blocked_reads_time_out(
     server: RunningServer, client: Connection, waiter: Connection
 ) -> None:
-    wait(server, waiter, "QUEUE.READ", "q", "g", "c", "BLOCK", 100)
+    server.block(waiter, "QUEUE.READ", "q", "g", "c", "BLOCK", 100)
     server.advance(100)
     assert waiter.read() is NULL_ARRAY
     client("MULTI")
