@@ -9,12 +9,14 @@ needs to look at one set only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Protocol
 
 
-class Guard(Enum):
+class Guard(IntEnum):
     """One reason for the guarded path."""
+
+    # Integers, because looking up an ordinary Enum in a set calls its hash in Python.
 
     # Of a single client.
     UNAUTHENTICATED = auto()

@@ -128,10 +128,12 @@ class Connection:
         statistics.bytes_in += len(data)
         statistics.reads_processed += 1
         client.last_seen_ms = instance.keyspace.now
-        if client.closing:
+        # Mostly there are no guards, and the properties that look for one need no call.
+        guards = client.guards
+        if guards and client.closing:
             return
         # AUTH, RESET or CONFIG SET may have changed these.
-        parser.trusted = not client.guards or client.authenticated
+        parser.trusted = not guards or client.authenticated
         parser.max_bulk = self._limits.max_bulk
         size = before + len(data)
         requests = parser.feed(data)
@@ -223,7 +225,7 @@ class Connection:
         if self.wants_write:
             self.wants_write = False
             self._reactor.watch_writable(self, False)
-        if client.closing:
+        if client.guards and client.closing:
             self.close()
 
     def close(self) -> None:
