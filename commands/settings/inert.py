@@ -1,10 +1,13 @@
 """Settings that are accepted, checked and remembered, but have no effect.
 
-They control features that Redkeep does not have: replication, clustering, TLS, threads and
-a C allocator. They exist because clients, test suites and redis.conf files use them.
+They control features that Redkeep does not have: eviction, ACL users, keyspace events,
+scripts, replication, clustering, TLS, threads and a C allocator. They exist because clients,
+test suites and redis.conf files use them.
 """
 
 from __future__ import annotations
+
+from typing import Literal, get_args
 
 from commands.settings.kinds import (
     COUNT,
@@ -14,6 +17,7 @@ from commands.settings.kinds import (
     TEXT,
     YES_NO,
     Choice,
+    EventClasses,
     HostName,
     Integer,
     Memory,
@@ -26,9 +30,55 @@ from commands.settings.setting import InertSetting
 _PERCENT = Integer(0, 1000)
 _CYCLE = Integer(1, 99)
 
+EvictionPolicy = Literal[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+]
+
 
 class InertSettings:
     """One attribute per setting; the setting's name has hyphens where this has underscores."""
+
+    # --- users, events, scripts, eviction ----------------------------------------------------
+
+    aclfile = InertSetting(
+        TEXT, "", "File that defines the users, instead of `user` lines.", mutable=False
+    )
+    acllog_max_len = InertSetting(COUNT, "128", "Maximum number of entries in ACL LOG.")
+    acl_pubsub_default = InertSetting(
+        Choice("allchannels", "resetchannels"),
+        "resetchannels",
+        "Pub/sub channels that a new user may access.",
+    )
+    tracking_table_max_keys = InertSetting(
+        COUNT,
+        "1000000",
+        "Maximum number of keys tracked for client-side caching; 0 is no limit.",
+    )
+    notify_keyspace_events = InertSetting(
+        EventClasses(), "", "Classes of keyspace events that are published."
+    )
+    busy_reply_threshold = InertSetting(
+        COUNT,
+        "5000",
+        "Milliseconds after which a running script counts as busy; 0 is never.",
+        alias="lua-time-limit",
+    )
+    maxmemory = InertSetting(Memory(0, 2**64 - 1), "0", "Maximum memory for data; 0 is no limit.")
+    maxmemory_policy: InertSetting[EvictionPolicy] = InertSetting(
+        Choice(*get_args(EvictionPolicy)),
+        "noeviction",
+        "Which keys are evicted when the data exceeds `maxmemory`.",
+    )
+    maxmemory_samples = InertSetting(
+        Integer(1, INT32_MAX), "5", "Number of keys compared for each eviction."
+    )
 
     # --- process ---------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ from commands.settings.kinds import (
     YES_NO,
     Choice,
     Clamped,
-    EventClasses,
     FileName,
     Integer,
     Memory,
@@ -30,16 +29,6 @@ from commands.settings.setting import Setting
 Access = Literal["no", "yes", "local"]
 FsyncPolicy = Literal["everysec", "always", "no"]
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
-EvictionPolicy = Literal[
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "noeviction",
-]
 
 
 class WorkingSettings:
@@ -89,23 +78,6 @@ class WorkingSettings:
         Memory(1 << 20), "512mb", "Maximum length of one string in a request, in bytes."
     )
     requirepass = Setting(TEXT, "", "Password of the default user.", secret=True)
-    aclfile = Setting(
-        TEXT, "", "File that defines the users, instead of `user` lines.", mutable=False
-    )
-    acllog_max_len = Setting(COUNT, "128", "Maximum number of entries in ACL LOG.")
-    acl_pubsub_default = Setting(
-        Choice("allchannels", "resetchannels"),
-        "resetchannels",
-        "Pub/sub channels that a new user may access.",
-    )
-    tracking_table_max_keys = Setting(
-        COUNT,
-        "1000000",
-        "Maximum number of keys tracked for client-side caching; 0 is no limit.",
-    )
-    notify_keyspace_events = Setting(
-        EventClasses(), "", "Classes of keyspace events that are published."
-    )
 
     # --- server ----------------------------------------------------------------------------
 
@@ -132,12 +104,6 @@ class WorkingSettings:
         "default",
         "Options of SHUTDOWN that apply when SIGTERM stops the server.",
         words=True,
-    )
-    busy_reply_threshold = Setting(
-        COUNT,
-        "5000",
-        "Milliseconds after which a running script counts as busy; 0 is never.",
-        alias="lua-time-limit",
     )
     enable_protected_configs: Setting[Access] = Setting(
         Choice(*get_args(Access)),
@@ -252,16 +218,6 @@ class WorkingSettings:
     aof_timestamp_enabled = Setting(YES_NO, "no", "Write timestamps to the append-only file.")
 
     # --- memory ----------------------------------------------------------------------------
-
-    maxmemory = Setting(Memory(0, 2**64 - 1), "0", "Maximum memory for data; 0 is no limit.")
-    maxmemory_policy: Setting[EvictionPolicy] = Setting(
-        Choice(*get_args(EvictionPolicy)),
-        "noeviction",
-        "Which keys are evicted when the data exceeds `maxmemory`.",
-    )
-    maxmemory_samples = Setting(
-        Integer(1, INT32_MAX), "5", "Number of keys compared for each eviction."
-    )
 
     # --- encodings -------------------------------------------------------------------------
 
