@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from commands.engine.replies import MapReply, Pairs, SetReply
+from commands.engine.replies import Pairs, SetReply
 from commands.instance.context import Context
 
 
@@ -67,15 +67,6 @@ def call_rank(ctx: Context, *words: bytes) -> int | None:
 def call_scores_of(ctx: Context, key: bytes, *members: bytes) -> list[float | None]:
     """ZMSCORE: the score of each member, or None where there is none."""
     return cast(list[float | None], ctx.call(b"ZMSCORE", key, *members))
-
-
-def call_fields(ctx: Context, *words: bytes) -> dict[bytes, bytes]:
-    """For HGETALL: fields with their values."""
-    reply = ctx.call(*words)
-    if isinstance(reply, MapReply):
-        return dict(cast(Sequence[tuple[bytes, bytes]], reply.items))
-    assert isinstance(reply, dict), words[0]
-    return cast(dict[bytes, bytes], reply)
 
 
 def call_score(ctx: Context, *words: bytes) -> float | None:

@@ -61,9 +61,8 @@ class Blocking:
 
     def parked(self) -> int:
         """How many entries are kept for waiting clients: zero when nobody waits."""
-        return sum(
-            map(len, (self._queues, self._contexts, self._deadlines, self._paused, self.resumed))
-        )
+        kept = (self._queues, self._contexts, self._deadlines, self._disk_waiters, self._paused)
+        return sum(map(len, kept)) + len(self.resumed)
 
     # --- parking ----------------------------------------------------------------------
 
