@@ -15,7 +15,8 @@ class Alarm:
 
     def __init__(self) -> None:
         self._event = trio.Event()
-        # The deadline (epoch ms) of a waiting client that the task will wake up for.
+        # The deadline of a waiting client, by the monotonic clock in ms, that the task will wake
+        # up for.
         self._armed_for: int | None = None
 
     def ring(self) -> None:

@@ -47,7 +47,7 @@ class OfflineSession:
     def run(self, *requests: list[bytes]) -> bytes:
         """Run requests at the instance's time; return their replies as they would be sent."""
         self.instance.keyspace.refresh_now()
-        self._dispatcher.run(self.context, list(requests))
+        self._dispatcher.run(self.context, iter(requests))
         replies = b"".join(self.client.outbox)
         self.client.outbox.clear()
         return replies

@@ -68,7 +68,7 @@ class Timers:
             soonest = blocking.next_deadline()
             seconds = next_tick - trio.current_time()
             if soonest is not None and not clock.frozen:
-                seconds = min(seconds, (soonest - clock.now_ms()) / 1000)
+                seconds = min(seconds, (soonest - clock.monotonic_ms()) / 1000)
             await self._alarm.sleep(seconds, armed_for=soonest)
             self._turns.begin()
             blocking.time_out()
@@ -82,6 +82,7 @@ class Timers:
 
     async def tick(self) -> None:
         """One round of background work."""
+        self._instance.coarse_ms = self._instance.clock.monotonic_ms()
         self._connections.check()
         self._keeper.tick()
         # Settings may have changed what these clients wait for.

@@ -35,14 +35,18 @@ class Wire(Protocol):
     def flush_soon(self) -> None:
         """Send the outbox at the end of this turn."""
 
-    def flush(self) -> None:
-        """Send the outbox now."""
+    def keep_back(self, start: int) -> None:
+        """Send the replies before this place in the outbox, and the others only when the log is
+        on disk."""
 
     def check_output(self) -> None:
         """Close the connection if the client left too many replies unread."""
 
     def resume(self) -> None:
         """Run the requests that were received while the client was blocked or paused."""
+
+    def finish(self) -> None:
+        """Close the connection after a last attempt to send its replies."""
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -60,13 +64,16 @@ class NoWire:
     def flush_soon(self) -> None:
         pass
 
-    def flush(self) -> None:
+    def keep_back(self, start: int) -> None:
         pass
 
     def check_output(self) -> None:
         pass
 
     def resume(self) -> None:
+        pass
+
+    def finish(self) -> None:
         pass
 
     def close(self) -> None:
@@ -90,17 +97,18 @@ class Transaction:
 
 
 class Waiting:
-    """Why and since when a client is blocked."""
+    """Why and until when a client is blocked."""
 
-    __slots__ = ("argv", "db", "effect", "since_ms")
+    __slots__ = ("argv", "db", "deadline", "effect")
 
     def __init__(
-        self, effect: BlockOn | WaitUntil, argv: list[bytes], db: Database, now: int
+        self, effect: BlockOn | WaitUntil, argv: list[bytes], db: Database, deadline: int | None
     ) -> None:
         self.effect = effect
         self.argv = argv
         self.db = db
-        self.since_ms = now
+        # By the monotonic clock, in ms.
+        self.deadline = deadline
 
 
 class Client:
@@ -111,7 +119,6 @@ class Client:
 
     __slots__ = (
         "address",
-        "blocked_requests",
         "capabilities",
         "channels",
         "closing_reason",
@@ -131,11 +138,13 @@ class Client:
         "no_evict",
         "outbox",
         "patterns",
+        "postponed",
         "reply_mode",
         "resp",
         "shard_channels",
         "transaction",
         "unix_socket",
+        "unlogged_from",
         "user",
         "waiting",
         "watch_failed",
@@ -161,6 +170,7 @@ class Client:
         self.local_address = b""
         self.unix_socket = False
         self.user = b"default"
+        # By the monotonic clock.
         self.created_ms = self.last_seen_ms = now
         self.last_command: BoundCommand | None = None
         # One letter per capability announced with CLIENT CAPA.
@@ -177,11 +187,14 @@ class Client:
         # "on", "off", "skip-next" or "skip" (CLIENT REPLY).
         self.reply_mode = "on"
         self.waiting: Waiting | None = None
-        # Requests received while the client was blocked or paused.
-        self.blocked_requests: list[list[bytes]] = []
+        # A request that could not run yet, because clients are paused.
+        self.postponed: list[bytes] | None = None
         self.closing_reason = ""
         # Encoded replies not yet sent. The server joins and sends them once a turn.
         self.outbox: list[bytes] = []
+        # The place in the outbox of the first reply that acknowledges a write of this turn, which
+        # is not in the log yet; -1 if there is none.
+        self.unlogged_from = -1
         # While one of its own requests runs: messages to this client, which follow the reply.
         self.deferred: list[bytes] | None = None
 
@@ -273,11 +286,9 @@ class Client:
 
     def block(self, waiting: Waiting) -> None:
         self.waiting = waiting
-        self.hold(Guard.WAITING)
 
     def unblock(self) -> None:
         self.waiting = None
-        self.lift(Guard.WAITING)
 
     # --- transactions -------------------------------------------------------------------
 

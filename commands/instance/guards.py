@@ -23,7 +23,6 @@ class Guard(IntEnum):
     TRANSACTION = auto()
     REPLY_MODE = auto()
     NO_TOUCH = auto()
-    WAITING = auto()
     CLOSING = auto()
     SUBSCRIBED = auto()
     # Of all clients of an instance.

@@ -45,16 +45,20 @@ class Instance:
             ordered_prefixes(),
             places(tagged=self.settings.hash_tags),
         )
-        self.started_ms = self.keyspace.now
+        # Monotonic time as of the last tick of the timers: precise enough for the idle times of
+        # clients, and free where each request needs it.
+        self.coarse_ms = self._began_ms = self.clock.monotonic_ms()
         self.clients: dict[int, Client] = {}
         self.last_client_id = 0
         # What keeps the requests of all clients off the straight path.
         self.guards = CommonGuards(self.clients.values())
         # An empty keyspace counts as saved.
-        self.persistence = Persistence(self.settings, self.guards, self.started_ms)
+        self.persistence = Persistence(self.settings, self.guards, self.keyspace.now)
         self.run_id = b"%040x" % Random().getrandbits(160)
         # Identifies the history of the data to replicas.
         self.replication_id = b"%040x" % Random().getrandbits(160)
+        # Clients whose outbox acknowledges writes of this turn.
+        self.unlogged_clients: list[Client] = []
         self.monitors: dict[Client, None] = {}
         self.pubsub = PubSub()
         self.statistics = Statistics()
@@ -71,7 +75,8 @@ class Instance:
         self.background_paused = False
         self.scripts_may_call_all = False
         self.skip_checksums = False
-        # CLIENT PAUSE: when the pause ends, and whether it is for writes only.
+        # CLIENT PAUSE: when the pause ends by the monotonic clock, and whether it is for writes
+        # only.
         self.paused_until_ms = 0
         self.pause_writes_only = False
         # Filled when commands are first used.
@@ -107,7 +112,8 @@ class Instance:
         return self._client(0, NoWire())
 
     def _client(self, ident: int, wire: Wire) -> Client:
-        client = Client(ident, self.keyspace.databases[0], wire, self.guards, self.keyspace.now)
+        now = self.clock.monotonic_ms()
+        client = Client(ident, self.keyspace.databases[0], wire, self.guards, now)
         if self.settings.requirepass:
             client.hold(Guard.UNAUTHENTICATED)
         return client
@@ -153,9 +159,11 @@ class Instance:
         """The clients blocked by a command."""
         return [client for client in self.clients.values() if client.waiting is not None]
 
-    def pause(self, until_ms: int, *, writes_only: bool) -> None:
-        """Hold requests back until then. Pausing again only lengthens or tightens a pause."""
-        if self.paused_until_ms > self.keyspace.now:
+    def pause(self, duration_ms: int, *, writes_only: bool) -> None:
+        """Hold requests back for so long. Pausing again only lengthens or tightens a pause."""
+        now = self.clock.monotonic_ms()
+        until_ms = now + duration_ms
+        if self.paused_until_ms > now:
             until_ms = max(until_ms, self.paused_until_ms)
             writes_only = writes_only and self.pause_writes_only
         self.paused_until_ms = until_ms
@@ -208,10 +216,9 @@ class Instance:
         return peak
 
     def client_memory(self) -> int:
-        """Bytes of replies not yet sent to clients."""
-        return sum(
-            sum(map(len, client.outbox)) for client in self.clients.values() if client.outbox
-        )
+        """Bytes of requests not yet run, and of replies not yet sent."""
+        wires = [client.wire for client in self.clients.values()]
+        return sum(wire.unread + wire.unsent for wire in wires)
 
     @property
     def calls(self) -> int:
@@ -220,7 +227,7 @@ class Instance:
 
     def sample_rates(self) -> None:
         """Update the rates per second that INFO shows; called by a timer."""
-        now = self.clock.now_ms()
+        now = self.clock.monotonic_ms()
         self.rates["commands"].sample(now, self.calls)
         self.rates["input"].sample(now, self.statistics.bytes_in)
         self.rates["output"].sample(now, self.statistics.bytes_out)
@@ -237,7 +244,7 @@ class Instance:
 
     @property
     def uptime_seconds(self) -> int:
-        return max(0, self.clock.now_ms() - self.started_ms) // 1000
+        return (self.clock.monotonic_ms() - self._began_ms) // 1000
 
     @staticmethod
     def monotonic_ns() -> int:

@@ -38,7 +38,7 @@ def client_kind(client: Client) -> str:
 def client_flags(client: Client) -> bytes:
     """Return the flags of the client, one letter each."""
     # Requests are held back while a client is blocked, and during a pause.
-    blocked = client.waiting is not None or client.blocked_requests
+    blocked = client.waiting is not None or client.postponed is not None
     letters = (
         (b"O", client.monitoring),
         (b"P", client.subscriptions),
@@ -54,7 +54,10 @@ def client_flags(client: Client) -> bytes:
 
 
 def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
-    """Return the line of CLIENT LIST for a client; `argv` is the request it is running."""
+    """Return the line of CLIENT LIST for a client at this monotonic time.
+
+    `argv` is the request that it is running.
+    """
     wire = client.wire
     unread, unsent = wire.unread, wire.unsent
     queued = client.transaction
@@ -184,7 +187,7 @@ def _age_filter(ctx: Context, option: bytes, text: bytes) -> Filter:
 
     def is_old_enough(client: Client) -> bool:
         since = client.created_ms if option == b"MAXAGE" else client.last_seen_ms
-        return (ctx.now - since) // 1000 >= seconds
+        return (ctx.instance.clock.monotonic_ms() - since) // 1000 >= seconds
 
     return is_old_enough
 

@@ -64,7 +64,7 @@ def client_id(ctx: Context, argv: list[bytes]) -> Reply:
     tips=["nondeterministic_output"],
 )
 def client_info(ctx: Context, argv: list[bytes]) -> Reply:
-    return Verbatim(client_line(ctx.client, argv, ctx.now) + b"\n")
+    return Verbatim(client_line(ctx.client, argv, ctx.instance.clock.monotonic_ms()) + b"\n")
 
 
 @command(
@@ -209,10 +209,10 @@ def client_import_source(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def client_list(ctx: Context, argv: list[bytes]) -> Reply:
     filters = parse_filters(ctx, Arguments(argv, 2), to_kill=False)
-    mine = ctx.client
+    mine, now = ctx.client, ctx.instance.clock.monotonic_ms()
     return Verbatim(
         b"".join(
-            client_line(client, argv if client is mine else [], ctx.now) + b"\n"
+            client_line(client, argv if client is mine else [], now) + b"\n"
             for client in filters.choose(ctx)
         )
     )
@@ -264,7 +264,7 @@ def client_pause(ctx: Context, argv: list[bytes]) -> Reply:
     if mode not in (b"WRITE", b"ALL"):
         raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
     duration = parse_duration(argv[2], ctx.now)
-    ctx.instance.pause(ctx.now + duration, writes_only=mode == b"WRITE")
+    ctx.instance.pause(duration, writes_only=mode == b"WRITE")
     return OK
 
 

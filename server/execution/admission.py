@@ -65,7 +65,7 @@ class Admission:
     def is_paused(self, client: Client, command: Command) -> bool:
         """Whether CLIENT PAUSE holds this request back."""
         instance = self._instance
-        if instance.paused_until_ms <= instance.keyspace.now:
+        if instance.paused_until_ms <= instance.clock.monotonic_ms():
             return False
         if not instance.pause_writes_only:
             return True

@@ -6,7 +6,7 @@ command, transaction or script, `serve` runs the parked commands of those keys a
 come first served, until no ready key serves a client. To add a kind of waiting,
 return `BlockOn` with the type of value it needs: nothing here changes.
 
-Deadlines follow the instance's clock. `next_deadline` tells the server's timer when to
+Deadlines follow the instance's monotonic clock. `next_deadline` tells the server's timer when to
 look; `time_out` answers the clients whose deadline has passed.
 """
 
@@ -78,10 +78,14 @@ class Blocking:
                 database.wait_for(key)
         elif effect.satisfied is not None:
             self._disk_waiters[client] = None
+        deadline: int | None = None
         if effect.deadline is not None:
-            self._deadlines.add((effect.deadline, client.id))
+            # From here on it is a duration: setting the machine's clock must not change it.
+            in_ms = effect.deadline - self._instance.keyspace.now
+            deadline = self._instance.clock.monotonic_ms() + in_ms
+            self._deadlines.add((deadline, client.id))
         self._contexts[client] = ctx
-        client.block(Waiting(effect, argv, database, self._instance.keyspace.now))
+        client.block(Waiting(effect, argv, database, deadline))
 
     def _unpark(self, client: Client) -> None:
         waiting = client.waiting
@@ -98,8 +102,8 @@ class Blocking:
                 waiting.db.stop_waiting(key)
         else:
             self._disk_waiters.pop(client, None)
-        if effect.deadline is not None:
-            self._deadlines.discard((effect.deadline, client.id))
+        if waiting.deadline is not None:
+            self._deadlines.discard((waiting.deadline, client.id))
         del self._contexts[client]
         client.unblock()
 
@@ -193,7 +197,7 @@ class Blocking:
     # --- time -----------------------------------------------------------------------------
 
     def next_deadline(self) -> int | None:
-        """When the next wait ends, in epoch ms."""
+        """When the next wait ends, by the monotonic clock in ms."""
         soonest: int | None = self._deadlines[0][0] if self._deadlines else None
         paused_until = self._instance.paused_until_ms
         if paused_until and (soonest is None or paused_until < soonest):
@@ -202,10 +206,11 @@ class Blocking:
 
     def time_out(self) -> None:
         """Answer every client whose deadline has passed."""
-        now = self._instance.keyspace.now
         deadlines = self._deadlines
-        while deadlines and deadlines[0][0] <= now:
-            self.unblock(deadlines[0][1], with_error=False)
+        if deadlines:
+            now = self._instance.clock.monotonic_ms()
+            while deadlines and deadlines[0][0] <= now:
+                self.unblock(deadlines[0][1], with_error=False)
         self.end_pause_if_due()
 
     # --- pausing --------------------------------------------------------------------------
@@ -216,7 +221,8 @@ class Blocking:
 
     def end_pause_if_due(self) -> None:
         """End a pause that has timed out: a command that runs now must not see it."""
-        if 0 < self._instance.paused_until_ms <= self._instance.keyspace.now:
+        paused_until = self._instance.paused_until_ms
+        if paused_until and paused_until <= self._instance.clock.monotonic_ms():
             self.end_pause()
 
     def end_pause(self) -> None:

@@ -11,7 +11,7 @@ up once, reads one clock per command and appends encoded chunks to one list.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 
 from commands.engine.effects import Effect
@@ -57,11 +57,11 @@ class Dispatcher:
 
     # --- the straight path -------------------------------------------------------------
 
-    def run(self, ctx: Context, requests: list[list[bytes]]) -> None:
+    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> None:
         """Run requests in order; their replies are in the client's outbox afterwards.
 
-        When a request blocks, those after it are kept in `client.blocked_requests`; the
-        guarded path puts a request there itself when it is held back.
+        When a request blocks, those after it are left in the iterator. One that is held back
+        by a pause is in `client.postponed`.
         """
         client = ctx.client
         guards = client.guards
@@ -78,8 +78,7 @@ class Dispatcher:
         # Consecutive calls of one command are counted together, when another one comes.
         row: BoundCommand | None = None
         calls = 0
-        rest = iter(requests)
-        for argv in rest:
+        for argv in requests:
             bound = spellings.get(argv[0])
             if (
                 bound is None
@@ -95,7 +94,6 @@ class Dispatcher:
                     calls = 0
                 row = None
                 if not self._guarded(ctx, argv, bound):
-                    client.blocked_requests += rest
                     return
                 # What it may have changed.
                 null = NULL2 if client.resp == 2 else NULL3
@@ -121,6 +119,9 @@ class Dispatcher:
             if journal is not None and bound.writes and keyspace.dirty != dirty:
                 journal_write(ctx, ctx.db.index, argv)
             kind = reply.__class__
+            if kind is bytearray:
+                # A string that was modified in place, and may be again before this is sent.
+                reply, kind = bytes(reply), bytes
             if kind is bytes:
                 length = len(reply)
                 if length < 4096:
@@ -140,7 +141,6 @@ class Dispatcher:
                 calls = 0
                 client.last_command = bound
                 if not self._carry_out(ctx, bound, reply, argv):
-                    client.blocked_requests += rest
                     return
             else:
                 encoded = client.encode(reply)
@@ -183,8 +183,7 @@ class Dispatcher:
     def _guarded(self, ctx: Context, argv: list[bytes], bound: BoundCommand | None) -> bool:
         """Run a request that needs all checks. Return False if the client must now wait."""
         client = ctx.client
-        if client.waiting is not None or client.closing:
-            client.blocked_requests.insert(0, argv)
+        if client.closing:
             return False
         if not client.no_touch:
             return self._checked(ctx, argv, bound)
@@ -209,7 +208,7 @@ class Dispatcher:
         command = bound.command
         self._blocking.end_pause_if_due()
         if admission.is_paused(client, command):
-            client.blocked_requests.insert(0, argv)
+            client.postponed = argv
             self._blocking.pause(client)
             return False
         client.last_command = bound

@@ -21,6 +21,10 @@ def journal_write(ctx: Context, database: int, argv: list[bytes]) -> None:
     journal = ctx.keyspace.journal
     if journal is None:
         return
+    client = ctx.client
+    if client.unlogged_from < 0:
+        client.unlogged_from = len(client.outbox)
+        ctx.instance.unlogged_clients.append(client)
     if ctx.log_entries is None:
         journal.add(database, argv)
     else:

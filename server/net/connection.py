@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from operator import length_hint
 from typing import Protocol
 
 from commands.engine.replies import ErrorReply
 from commands.instance.client import Client, Encoder
 from commands.instance.context import Context
 from commands.instance.instance import Instance
+from server.net.backlog import LONG, Backlog
+from server.net.held_input import HeldInput
 from server.net.outboxes import Outboxes
 from server.net.reactor import Reactor
 from server.wire.encoder import ENCODERS
 from server.wire.protocol import RequestParser
+from storage.aof.encoder import encode
 
 logger = logging.getLogger("redkeep")
 
 _READ_SIZE = 64 * 1024
 # While a long string is coming in, fewer and larger reads.
 _READ_SIZE_MAX = 4 << 20
+# Held input is parsed in pieces of this size.
+_SLICE = 4096
+# So many requests are kept as they are when the client has to wait: few enough not to matter,
+# and enough for pipelines in which every other command waits.
+_FEW_REQUESTS = 64
 
 
 class Limits(Protocol):
@@ -46,7 +55,11 @@ class Host(Protocol):
     # A request of so many bytes is logged as large.
     large_request: int
 
-    def run(self, ctx: Context, requests: list[list[bytes]]) -> None: ...
+    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> None:
+        """Run requests; those that cannot run now are left in the iterator."""
+
+    def resume_later(self, client: Client) -> None:
+        """Call `resume` of the client's connection again in the next turn."""
 
     def log_large_requests(self, client: Client, requests: list[list[bytes]]) -> None: ...
 
@@ -58,13 +71,17 @@ class Connection:
     """The wire of a client: socket, parser, and bytes that did not fit into the socket."""
 
     __slots__ = (
+        "_backlog",
+        "_behind",
+        "_held",
         "_host",
         "_limits",
         "_outboxes",
         "_parser",
         "_reactor",
+        "_requests",
+        "_requests_size",
         "awaits_disk",
-        "backlog",
         "client",
         "closed",
         "ctx",
@@ -73,7 +90,6 @@ class Connection:
         "over_soft_limit_since",
         "queued",
         "socket",
-        "waiting_bytes",
         "wants_write",
     )
 
@@ -96,9 +112,13 @@ class Connection:
         self.queued = False
         self.awaits_disk = False
         self.wants_write = False
-        self.backlog = b""
-        # Size of the requests kept until the client is unblocked.
-        self.waiting_bytes = 0
+        self._backlog = Backlog()
+        # Requests were held back: `_requests` first, then `_held`.
+        self._behind = False
+        self._requests: Iterator[list[bytes]] = iter(())
+        # The bytes they came as, or a little more.
+        self._requests_size = 0
+        self._held = HeldInput()
         self.over_soft_limit_since: int | None = None
         self._parser = RequestParser()
         self.client = host.instance.new_client(self)
@@ -109,10 +129,9 @@ class Connection:
     def receive(self) -> None:
         """Read once and run every complete request."""
         parser = self._parser
-        size, before = _READ_SIZE, 0
+        size = _READ_SIZE
         if parser.partial:
             size = min(max(size, parser.wanted), _READ_SIZE_MAX)
-            before = parser.pending
         try:
             data = self.socket.recv(size)
         except (BlockingIOError, InterruptedError):
@@ -122,64 +141,113 @@ class Connection:
         if not data:
             self.close()
             return
-        client, host = self.client, self._host
-        instance = host.instance
+        client = self.client
+        instance = self._host.instance
         statistics = instance.statistics
         statistics.bytes_in += len(data)
         statistics.reads_processed += 1
-        client.last_seen_ms = instance.keyspace.now
-        # Mostly there are no guards, and the properties that look for one need no call.
-        guards = client.guards
-        if guards and client.closing:
+        client.last_seen_ms = instance.coarse_ms
+        # Mostly there are no guards, and the property that looks for one needs no call.
+        if client.guards and client.closing:
             return
-        # AUTH, RESET or CONFIG SET may have changed these.
-        parser.trusted = not guards or client.authenticated
-        parser.max_bulk = self._limits.max_bulk
-        size = before + len(data)
-        requests = parser.feed(data)
-        left = parser.pending if parser.partial else 0
-        if requests:
-            if size >= host.large_request:
-                host.log_large_requests(client, requests)
-            if client.waiting is not None or client.blocked_requests:
-                client.blocked_requests += requests
-                self.waiting_bytes += size - left
-            else:
-                self._outboxes.add(self)
-                host.run(self.ctx, requests)
-        if parser.error is not None:
-            logger.debug(
-                "Protocol error from client %d: %s", client.id, parser.error.decode("latin-1")
-            )
-            statistics.count_error(parser.error)
-            client.outbox.append(client.encode(ErrorReply(parser.error)))
-            client.close("protocol error")
-        elif left + self.waiting_bytes > self._limits.query_buffer:
+        if self._behind:
+            self._held.add(data)
+        else:
+            self._outboxes.add(self)
+            self._process(data)
+            if self._behind:
+                self._put_back()
+        if (self._behind or parser.partial) and self._input_cost() > self._limits.query_buffer:
             statistics.client_query_limit_disconnects += 1
             logger.warning("Closing client %d: query buffer limit reached", client.id)
             self.close()
 
-    def resume(self) -> None:
-        """Run the requests that were received while the client was blocked or paused."""
+    def _process(self, data: bytes) -> None:
+        """Parse what was received and run the complete requests."""
+        client, parser, host = self.client, self._parser, self._host
+        before = parser.pending if parser.partial else 0
+        # AUTH, RESET or CONFIG SET may have changed these.
+        parser.trusted = not client.guards or client.authenticated
+        parser.max_bulk = self._limits.max_bulk
+        requests = parser.feed(data)
+        if requests:
+            size = before + len(data)
+            if size >= host.large_request:
+                host.log_large_requests(client, requests)
+            self._requests = iter(requests)
+            host.run(self.ctx, self._requests)
+            if client.waiting is not None or self._stopped():
+                self._behind = True
+                self._requests_size = size if self._stopped() else 0
+                return
+        if parser.error is not None:
+            self._report(parser.error)
+
+    def _stopped(self) -> bool:
+        """Whether the requests at hand were not all run, because the client had to wait."""
+        return self.client.postponed is not None or length_hint(self._requests) > 0
+
+    def _report(self, error: bytes) -> None:
+        """Answer a violation of the protocol, and close the connection."""
         client = self.client
-        if client.waiting is not None or not client.blocked_requests:
+        logger.debug("Protocol error from client %d: %s", client.id, error.decode("latin-1"))
+        self._host.instance.statistics.count_error(error)
+        client.outbox.append(client.encode(ErrorReply(error)))
+        client.close("protocol error")
+
+    def _put_back(self) -> None:
+        """Keep requests that cannot run now as bytes, unless they are few.
+
+        Those of a stranger stay as they are, because they were parsed with smaller limits.
+        """
+        parser = self._parser
+        if length_hint(self._requests) > _FEW_REQUESTS and parser.trusted and not parser.error:
+            self._held.put_back(encode(self._requests) + parser.take_partial())
+            self._requests_size = 0
+
+    def resume(self) -> None:
+        """Go on with the requests that were held back while the client was blocked or paused.
+
+        Others get their turn after every 64 KB.
+        """
+        client, held, host = self.client, self._held, self._host
+        if not self._behind:
             return
-        requests, client.blocked_requests = client.blocked_requests, []
         self.flush_soon()
-        self._host.run(self.ctx, requests)
-        # Approximation: assume equal-sized requests rather than measuring each.
-        still_waiting = len(client.blocked_requests) / len(requests)
-        self.waiting_bytes = int(self.waiting_bytes * still_waiting)
+        if client.postponed is not None and client.waiting is None:
+            argv, client.postponed = client.postponed, None
+            host.run(self.ctx, iter([argv]))
+        budget = _READ_SIZE
+        while client.waiting is None and client.postponed is None and not client.closing:
+            if length_hint(self._requests):
+                host.run(self.ctx, self._requests)
+                continue
+            self._requests_size = 0
+            if self._parser.error is not None:
+                self._report(self._parser.error)
+            elif not held.size:
+                self._behind = False
+                return
+            elif budget <= 0:
+                host.resume_later(client)
+                return
+            else:
+                data = held.take(max(_SLICE, self._parser.wanted))
+                budget -= len(data)
+                self._process(data)
+
+    def _input_cost(self) -> int:
+        return self._parser.cost + self._held.size + self._requests_size
 
     @property
     def unread(self) -> int:
         """Bytes received that belong to requests not run yet."""
-        return self._parser.pending + self.waiting_bytes
+        return self._parser.pending + self._held.size + self._requests_size
 
     @property
     def unsent(self) -> int:
         """Bytes of replies not sent yet."""
-        return len(self.backlog) + sum(map(len, self.client.outbox))
+        return self._backlog.size + sum(map(len, self.client.outbox))
 
     # --- sending ------------------------------------------------------------------------
 
@@ -189,44 +257,107 @@ class Connection:
 
     def check_output(self) -> None:
         """Close the connection if the client left too many replies unread."""
-        if self.backlog and self._limits.exceeded_output(self):
+        if (self.wants_write or self.awaits_disk) and self._limits.exceeded_output(self):
             logger.warning("Closing client %d: output buffer limit reached", self.client.id)
             self._host.instance.statistics.client_output_limit_disconnects += 1
             self.close()
 
     def flush(self) -> None:
-        """Send the outbox; keep what the socket does not take."""
+        """Send the outbox, or what the socket takes of it."""
         if self.closed or self.awaits_disk:
             return
+        self._send_outbox()
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
         client = self.client
-        outbox = client.outbox
-        if self.backlog:
-            outbox.insert(0, self.backlog)
-            self.backlog = b""
-        data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
-        outbox.clear()
-        if data:
-            try:
-                sent = self.socket.send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError:
-                self.close()
-                return
-            statistics = self._host.instance.statistics
-            statistics.bytes_out += sent
-            statistics.writes_processed += 1
-            if sent < len(data):
-                self.backlog = bytes(memoryview(data)[sent:])
-                if not self.wants_write:
-                    self.wants_write = True
-                    self._reactor.watch_writable(self, True)
-                return
-        if self.wants_write:
-            self.wants_write = False
-            self._reactor.watch_writable(self, False)
-        if client.guards and client.closing:
+        if client.guards and client.closing and not self.wants_write and not self.awaits_disk:
             self.close()
+
+    def keep_back(self, start: int) -> None:
+        """Send the replies before this place in the outbox, and the others only after `release`.
+
+        They acknowledge writes, or follow a reply that does, and the log is not on disk.
+        """
+        if self.awaits_disk:
+            return
+        outbox = self.client.outbox
+        kept = outbox[start:]
+        del outbox[start:]
+        self._send_outbox()
+        if not self.closed:
+            outbox += kept
+            self.awaits_disk = True
+            self._outboxes.await_disk(self)
+
+    def _send_outbox(self) -> None:
+        outbox = self.client.outbox
+        if not outbox:
+            return
+        if self.wants_write:
+            # `send_more` follows when the socket has room.
+            self._backlog.add(outbox)
+            outbox.clear()
+            return
+        count = len(outbox)
+        if count == 1:
+            data = outbox[0]
+        else:
+            # A single reply is the usual case, and its second chunk is the long one.
+            longest = len(outbox[1]) if count == 3 else max(map(len, outbox))
+            if longest >= LONG:
+                self._backlog.add(outbox)
+                outbox.clear()
+                self._send_backlog()
+                return
+            data = b"".join(outbox)
+        outbox.clear()
+        try:
+            sent = self.socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self.close()
+            return
+        statistics = self._host.instance.statistics
+        statistics.bytes_out += sent
+        statistics.writes_processed += 1
+        if sent < len(data):
+            self._backlog.add_rest(data, sent)
+            self._watch_writable(True)
+
+    def send_more(self) -> None:
+        """The socket has room for what it did not take before."""
+        if self.wants_write:
+            self._send_backlog()
+        self._close_if_done()
+
+    def _send_backlog(self) -> None:
+        backlog = self._backlog
+        try:
+            sent = backlog.send(self.socket)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self.close()
+            return
+        statistics = self._host.instance.statistics
+        statistics.bytes_out += sent
+        statistics.writes_processed += 1
+        self._watch_writable(backlog.size > 0)
+
+    def _watch_writable(self, wanted: bool) -> None:
+        if self.wants_write != wanted:
+            self.wants_write = wanted
+            self._reactor.watch_writable(self, wanted)
+
+    def finish(self) -> None:
+        """Close the connection after a last attempt to send its replies."""
+        if not self.awaits_disk:
+            self._send_outbox()
+        if self.wants_write and not self.closed:
+            self._send_backlog()
+        self.close()
 
     def close(self) -> None:
         """Close the socket and forget the client. Safe to call twice."""

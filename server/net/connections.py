@@ -17,6 +17,10 @@ from server.wire.encoder import ENCODERS
 
 logger = logging.getLogger("redkeep")
 
+# Bytes of replies that a client may leave unread before it is authenticated. What it may send
+# is limited by the parser.
+_MOST_FOR_STRANGERS = 16 * 1024
+
 
 class ClientLimits:
     """Limits on what clients may send and leave unread, as the settings have them."""
@@ -44,12 +48,14 @@ class ClientLimits:
         """Whether the client left too many replies unread for too long, for its class."""
         limit = self._output["pubsub" if connection.client.subscriptions else "normal"]
         unsent = connection.unsent
+        if unsent > _MOST_FOR_STRANGERS and not connection.client.authenticated:
+            return True
         if limit.hard and unsent > limit.hard:
             return True
         if not limit.soft or unsent <= limit.soft:
             connection.over_soft_limit_since = None
             return False
-        now = self._instance.keyspace.now
+        now = self._instance.clock.monotonic_ms()
         if connection.over_soft_limit_since is None:
             connection.over_soft_limit_since = now
         return now - connection.over_soft_limit_since > limit.soft_seconds * 1000
@@ -104,7 +110,7 @@ class Connections:
     def check(self) -> None:
         """Close connections that are idle for too long or over their soft output limit."""
         timeout_ms = self._instance.settings.timeout * 1000
-        now = self._instance.keyspace.now
+        now = self._instance.coarse_ms
         for client in list(self._instance.clients.values()):
             client.wire.check_output()
             if (
@@ -120,8 +126,7 @@ class Connections:
     def close(self) -> None:
         """Close every connection, after a last attempt to send what is in its outbox."""
         for client in list(self._instance.clients.values()):
-            client.wire.flush()
-            client.wire.close()
+            client.wire.finish()
 
 
 def _refuse(sock: socket.socket, reason: bytes) -> None:

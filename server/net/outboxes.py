@@ -1,7 +1,7 @@
 """Which connections have something to send, and whether they may send it yet.
 
 Replies leave at the end of a turn, once for every connection. Where the log must be on disk
-before the replies that acknowledge it, the replies of a turn are kept back until then.
+before the replies that acknowledge it, a connection keeps these back until then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Sender(Protocol):
 
     # Already in the list of outboxes to send.
     queued: bool
-    # Nothing may be sent: the replies acknowledge writes that are not on disk yet.
+    # The outbox may not be sent: its replies acknowledge writes that are not on disk yet.
     awaits_disk: bool
     # The socket took less than it was given.
     wants_write: bool
@@ -49,16 +49,13 @@ class Outboxes:
             if sender.wants_write:
                 sender.check_output()
 
-    def keep_back(self) -> None:
-        """Send nothing of this turn before `release`: the log is not on disk."""
-        for sender in self._to_send:
-            sender.awaits_disk = True
-        self._awaiting_disk += self._to_send
-        self._to_send = []
+    def await_disk(self, sender: Sender) -> None:
+        """This connection keeps replies back until `release`."""
+        self._awaiting_disk.append(sender)
 
     def release(self) -> None:
         """The log is on disk: send what was kept back at the end of this turn."""
         released, self._awaiting_disk = self._awaiting_disk, []
         for sender in released:
             sender.awaits_disk = False
-        self._to_send += released
+            self.add(sender)

@@ -34,8 +34,8 @@ class Pollable(Protocol):
     def receive(self) -> None:
         """Read once and run every complete request."""
 
-    def flush(self) -> None:
-        """Send what the socket takes."""
+    def send_more(self) -> None:
+        """The socket has room for what it did not take before."""
 
 
 class Reactor(Protocol):
@@ -87,7 +87,7 @@ class EpollReactor:
                     if connection is None:
                         continue
                     if event & writable:
-                        connection.flush()
+                        connection.send_more()
                     if event != writable:
                         connection.receive()
                 end_turn()
@@ -142,7 +142,7 @@ class TaskReactor:
                 await trio.lowlevel.wait_writable(connection.socket)
             except trio.ClosedResourceError:
                 return
-            connection.flush()
+            connection.send_more()
 
 
 def make_reactor(begin_turn: Callable[[], None], end_turn: Callable[[], None]) -> Reactor:

@@ -9,6 +9,7 @@ disk before its replies leave is written once per turn.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Protocol
 
 from commands.engine.replies import ErrorReply
@@ -23,6 +24,9 @@ from server.execution.observation import Observation
 from server.net.outboxes import Outboxes
 
 logger = logging.getLogger("redkeep")
+
+# How often clients that wake each other up by turns may do so within one turn of the loop.
+_MOST_ROUNDS = 100
 
 
 class LogEnd(Protocol):
@@ -54,6 +58,9 @@ class Turns:
         self._outboxes = outboxes
         self._log = log
         self._alarm = alarm
+        self._unlogged_clients = instance.unlogged_clients
+        # Clients whose held input takes more than one turn.
+        self._later: list[Client] = []
         # A request of so many bytes is logged as large.
         self.large_request = 0
         instance.settings.on_change(
@@ -69,16 +76,32 @@ class Turns:
     def end(self) -> None:
         """Resume unblocked clients, write the log, and send all outboxes."""
         blocking = self._blocking
-        while blocking.resumed:
+        if self._later:
+            blocking.resumed += self._later
+            self._later = []
+        rounds = _MOST_ROUNDS
+        while blocking.resumed and rounds:
+            rounds -= 1
             resumed, blocking.resumed = blocking.resumed, []
             for client in resumed:
                 client.wire.resume()
-        if self._log_status.enabled and not self._log.append():
-            self._outboxes.keep_back()
+        in_log = not self._log_status.enabled or self._log.append()
+        if self._unlogged_clients:
+            for client in self._unlogged_clients:
+                if not in_log:
+                    client.wire.keep_back(client.unlogged_from)
+                client.unlogged_from = -1
+            self._unlogged_clients.clear()
         self._outboxes.send()
+        if blocking.resumed or self._later:
+            self._alarm.ring()
         self._alarm.check(blocking.next_deadline())
 
-    def run(self, ctx: Context, requests: list[list[bytes]]) -> None:
+    def resume_later(self, client: Client) -> None:
+        """Resume a client's requests again in the next turn: others get their turn first."""
+        self._later.append(client)
+
+    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> None:
         """Run a client's requests. An internal error ends that client's connection only."""
         try:
             self._dispatcher.run(ctx, requests)

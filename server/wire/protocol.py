@@ -30,6 +30,9 @@ _MULTIBULK_MAX = 2**31 - 1
 _MULTIBULK_MAX_UNTRUSTED = 10
 _BULK_MAX_UNTRUSTED = 16384
 
+# What a word takes besides its bytes: an object and its place in a list.
+_WORD_COST = 41
+
 _LENGTH = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
 _STAR, _DOLLAR = 0x2A, 0x24
 _MINUS, _EQUALS, _MORE, _TILDE, _BAR = b"-=>~|"
@@ -74,6 +77,29 @@ class RequestParser:
     def pending(self) -> int:
         """Bytes kept of a request that is incomplete."""
         return len(self._buffer) - self._at + self._collected
+
+    @property
+    def cost(self) -> int:
+        """About how much memory an incomplete request takes: each of its words has a price."""
+        return self.pending + _WORD_COST * len(self._argv)
+
+    def take_partial(self) -> bytes:
+        """Return the incomplete request as it was received, and forget it."""
+        buffer = self._buffer
+        raw = bytearray()
+        if self._missing:
+            raw += b"*%d\r\n" % (len(self._argv) + self._missing)
+            for word in self._argv:
+                raw += b"$%d\r\n%b\r\n" % (len(word), word)
+            if self._bulk_length >= 0:
+                raw += b"$%d\r\n" % self._bulk_length
+        raw += memoryview(buffer)[self._at :]
+        self._buffer = bytearray()
+        self._argv = []
+        self._at = self._missing = self._collected = 0
+        self._bulk_length = -1
+        self.partial = False
+        return bytes(raw)
 
     @property
     def wanted(self) -> int:

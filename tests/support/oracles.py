@@ -99,6 +99,10 @@ class Oracle:
         flat = self._control("CONFIG", "GET", "*")
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def __call__(self, *words: Word) -> Any:
         """Run a command on the control connection."""
         return self._control(*words)

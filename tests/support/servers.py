@@ -23,6 +23,7 @@ from commands.instance.instance import Instance
 from commands.settings.settings import BY_NAME, Settings
 from server.persistence.system import SYSTEM, System
 from server.server import Server, StartObserver
+from storage.clock import Clock
 from storage.journal import Journal
 from tests.support.resp import TIMEOUT, Connection, Word
 from tests.support.waiting import wait_until
@@ -57,30 +58,36 @@ class Loop:
         """Run a function inside the thread and return what it returns."""
         return trio.from_thread.run_sync(function, *args, trio_token=self._token)
 
-    def start_server(self, system: System = SYSTEM, /, **settings: str) -> RunningServer:
+    def start_server(
+        self, system: System = SYSTEM, clock: Clock | None = None, /, **settings: str
+    ) -> RunningServer:
         """Start a server with its own instance and wait until its data is loaded.
 
         Names of settings are written with underscores. `system` replaces parts of the operating
         system. An error that keeps the server from starting is raised.
         """
-        running = self.start_loading(system, **settings)
+        running = self.start_loading(system, clock, **settings)
         running.wait_until_loaded()
         if running.ended.is_set():
             running.close()
         return running
 
-    def start_loading(self, system: System = SYSTEM, /, **settings: str) -> RunningServer:
+    def start_loading(
+        self, system: System = SYSTEM, clock: Clock | None = None, /, **settings: str
+    ) -> RunningServer:
         """Start a server as `start_server` does, but return while it still loads its data."""
         named = {name.replace("_", "-"): text for name, text in settings.items()}
-        return self.call(self._start_server, SETTINGS | named, system)
+        return self.call(self._start_server, SETTINGS | named, system, clock)
 
-    def _start_server(self, settings: dict[str, str], system: System) -> RunningServer:
+    def _start_server(
+        self, settings: dict[str, str], system: System, clock: Clock | None
+    ) -> RunningServer:
         table = Settings()
         if "dir" not in settings:
             settings["dir"] = mkdtemp(dir=self._directory.name)
         for name, text in settings.items():
             table.set_text(BY_NAME[name], text)
-        running = RunningServer(self, open_instance(table), system)
+        running = RunningServer(self, open_instance(table, clock), system)
         self._nursery.start_soon(running.run)
         return running
 

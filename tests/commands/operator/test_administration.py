@@ -35,7 +35,7 @@ def test_time_returns_the_servers_clock(server: RunningServer, client: Connectio
 
 
 def test_lastsave_is_initially_the_start_time(server: RunningServer, client: Connection) -> None:
-    assert client("LASTSAVE") == server.instance.started_ms // 1000
+    assert client("LASTSAVE") == server.instance.persistence.last_save_ms // 1000
 
 
 def test_a_monitor_sees_the_requests_of_others(server: RunningServer, client: Connection) -> None:
