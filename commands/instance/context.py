@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from random import Random
 
+from commands.engine.errors import CommandError
+from commands.engine.registry import Command
 from commands.engine.replies import Reply
 from commands.instance.client import Client
+from commands.instance.failures import keys_as_they_are
 from commands.instance.instance import Instance
 from storage.database import Database
+from storage.errors import WrongType
 from storage.keyspace import Keyspace
 from storage.values.limits import Limits
 
@@ -69,6 +73,11 @@ class Context:
             # Recipes call no command that returns an effect.
             reply: Reply = bound.handler(self, argv)
             return reply
+        except (CommandError, WrongType):
+            raise
+        except Exception:
+            self.log_failure(bound.command, argv)
+            raise
         finally:
             self.atomic = atomic
             # Keys that a read finds expired are logged by the keyspace itself.
@@ -84,3 +93,12 @@ class Context:
         explicit. Call it once, after the change; without arguments nothing is logged.
         """
         self.log_entries = list(requests)
+
+    def log_failure(self, command: Command, argv: list[bytes]) -> None:
+        """Log what a request has changed that failed in the middle, because of an error of ours.
+
+        Whatever it called before that is logged already.
+        """
+        if command.writes:
+            applied = self.log_entries or []
+            self.log_entries = applied + keys_as_they_are(self.db, command, argv)

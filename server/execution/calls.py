@@ -5,6 +5,7 @@ Each of these counts the call, turns errors into replies, and notes what was wri
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from time import perf_counter_ns
 
@@ -20,7 +21,10 @@ from storage.database import Database
 from storage.errors import WrongType
 from storage.journal import Request
 
+logger = logging.getLogger("redkeep")
+
 _WRONG_TYPE = WRONG_TYPE.encode()
+_INTERNAL_ERROR = b"ERR internal error, see the log"
 
 # Turns an effect into a reply at once, where nothing may wait.
 Conclude = Callable[[Effect], Reply]
@@ -45,6 +49,24 @@ class Calls:
     def wrong_type(self, bound: BoundCommand) -> ErrorReply:
         return self.failed(bound, _WRONG_TYPE)
 
+    def crashed(self, ctx: Context, bound: BoundCommand, argv: list[bytes]) -> ErrorReply:
+        """A handler failed because of an error of ours, while it was being handled.
+
+        Its client is told and disconnected; what it has changed is logged.
+        """
+        client = ctx.client
+        logger.exception(
+            "%s failed, because of an error in Redkeep; closing the connection of client %d",
+            bound.command.name, client.id,
+        )  # fmt: skip
+        ctx.log_failure(bound.command, argv)
+        persistence = self._instance.persistence
+        if bound.writes and persistence.log.enabled:
+            # It may have changed keys that it does not name (FLUSHALL). A new base holds them.
+            persistence.rewrite.schedule()
+        client.close("internal error")
+        return self.failed(bound, _INTERNAL_ERROR)
+
     def call(self, ctx: Context, bound: BoundCommand, argv: list[bytes]) -> Reply | Effect:
         """Run a handler and count it; errors come back as replies.
 
@@ -59,6 +81,8 @@ class Calls:
             reply = self.failed(bound, error.text)
         except WrongType:
             reply = self.wrong_type(bound)
+        except Exception:
+            reply = self.crashed(ctx, bound, argv)
         elapsed = perf_counter_ns() - started
         if not ctx.retrying:
             bound.stats.count(1, elapsed)
@@ -112,7 +136,7 @@ class Calls:
                 entries += written
         finally:
             ctx.atomic = False
-        ctx.log_as(*entries)
+            ctx.log_as(*entries)
         return replies
 
     def _run_queued(self, ctx: Context, argv: list[bytes]) -> tuple[Reply, list[Request]]:
@@ -130,6 +154,8 @@ class Calls:
                 reply = self._conclude(reply)
             except CommandError as error:
                 reply = self.failed(bound, error.text)
+            except Exception:
+                reply = self.crashed(ctx, bound, argv)
         elapsed = perf_counter_ns() - started
         if elapsed >= self._observation.tick_ns:
             self._observation.slow(ctx.client, argv, elapsed, keyspace.now)

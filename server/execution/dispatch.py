@@ -116,6 +116,8 @@ class Dispatcher:
                 reply = self._calls.failed(bound, error.text)
             except WrongType:
                 reply = self._calls.wrong_type(bound)
+            except Exception:
+                reply = self._calls.crashed(ctx, bound, argv)
             if journal is not None and bound.writes and keyspace.dirty != dirty:
                 journal_write(ctx, ctx.db.index, argv)
             kind = reply.__class__

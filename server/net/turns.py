@@ -107,7 +107,7 @@ class Turns:
             self._dispatcher.run(ctx, requests)
         except Exception:
             client = ctx.client
-            logger.exception("A command of client %d failed; closing its connection", client.id)
+            logger.exception("Serving client %d failed; closing its connection", client.id)
             client.outbox.append(client.encode(ErrorReply(b"ERR internal error, see the log")))
             client.close("internal error")
 
