@@ -123,9 +123,10 @@ def hpersist(ctx: Context, argv: list[bytes]) -> Reply:
         NO_FIELD if field not in value else DONE if value.clear_deadline(field) else NO_DEADLINE
         for field in fields
     ]
-    if DONE in outcomes:
+    persisted = outcomes.count(DONE)
+    if persisted:
         ctx.db.note_field_deadlines(key, value)
-        ctx.db.changed(key, "hpersist")
+        ctx.db.changed(key, "hpersist", persisted)
     return outcomes
 
 

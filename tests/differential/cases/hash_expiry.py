@@ -25,6 +25,14 @@ CASES: dict[str, Script] = {
         ("HGETALL", "h"),
         ("DEL", "h"),
     ],
+    "changes counted when several fields are made persistent": [
+        ("HSET", "h", "a", 1, "b", 2, "c", 3),
+        ("HEXPIREAT", "h", _LATER, "FIELDS", 2, "a", "b"),
+        ("SAVE",),
+        ("HPERSIST", "h", "FIELDS", 4, "a", "b", "c", "none"),
+        same_changes("INFO", "persistence"),
+        ("DEL", "h"),
+    ],
     "times past": [
         ("HSET", "h", "a", 1, "b", 2),
         ("HEXPIREAT", "h", 1, "FIELDS", 2, "a", "a"),
