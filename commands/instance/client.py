@@ -93,7 +93,8 @@ class Transaction:
 
     def add(self, argv: list[bytes]) -> None:
         self.queue.append(argv)
-        self.size += sum(map(len, argv))
+        # Every request and every word takes memory of its own: a PING of four bytes a hundred.
+        self.size += 64 + sum(map(len, argv)) + 41 * len(argv)
 
 
 class Waiting:
