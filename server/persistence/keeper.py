@@ -39,7 +39,7 @@ from server.persistence.rewriting import LogFiles
 from server.persistence.snapshot_task import SnapshotTask
 from server.persistence.snapshots import write_snapshot
 from server.persistence.starting import Starter
-from server.persistence.system import SYSTEM, System
+from server.system.system import SYSTEM, System
 from storage.aof.errors import ManifestError
 
 logger = logging.getLogger("redkeep")
@@ -75,11 +75,12 @@ class Keeper:
         self._settings = instance.settings
         self._state = instance.persistence
         self._replies = replies
-        self._loader = Loader(instance)
-        self.log = Log(instance, system.disk, on_synced)
-        self._files = LogFiles(instance, self.log)
-        self._starter = Starter(instance, self._loader, self._files, on_progress)
-        self._background = Background(instance, system.method)
+        self._system = system
+        self._loader = Loader(instance, system.files)
+        self.log = Log(instance, system.files, on_synced)
+        self._files = LogFiles(instance, self.log, system.files)
+        self._starter = Starter(instance, self._loader, self._files, system.files, on_progress)
+        self._background = Background(instance, system)
         # Whether the data is loaded, and the server is not closing.
         self._ready = False
         self._settings.on_change(Settings.appendonly, self._follow_appendonly)
@@ -171,7 +172,7 @@ class Keeper:
         return min(_LONGEST_REWRITE_PAUSE, 60 << min(failures - _REWRITE_FAILURES, 10))
 
     def _start_snapshot(self) -> bool:
-        return self._background.start(SnapshotTask(self._instance))
+        return self._background.start(SnapshotTask(self._instance, self._system.files))
 
     def _start_rewrite(self) -> bool:
         try:
@@ -213,14 +214,13 @@ class Keeper:
     def save(self) -> bool:
         """Write a snapshot while nothing else is served; whether that succeeded."""
         path = snapshot_path(self._settings)
+        # A background snapshot that ends later would replace this newer one.
+        self._background.stop(self._state.snapshot)
         try:
-            make_directory(path.parent)
-            write_snapshot(self._instance, self._keyspace, path)
+            make_directory(self._system.files, path.parent)
+            write_snapshot(self._instance, self._keyspace, path, self._system.files)
         except OSError as error:
-            logger.error(
-                "Saving failed: cannot write %s: %s. An older snapshot stays as it is",
-                path, error.strerror,
-            )  # fmt: skip
+            logger.error("Saving failed: cannot write %s: %s", path, error.strerror)
             return False
         self._state.saved(self._instance.clock.now_ms(), self._keyspace.dirty)
         logger.info("Saved the data to %s", path)
@@ -319,8 +319,6 @@ class Keeper:
                     raise refused from None
             else:
                 self._replies.release()
-        # A background snapshot that ends now would replace a newer one.
-        self._background.stop(self._state.snapshot)
         wanted = bool(self._settings.save) if effect.save is None else effect.save
         if wanted and not self.save() and not effect.force:
             logger.error("Not shutting down: the data cannot be saved")

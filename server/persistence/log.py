@@ -41,9 +41,9 @@ import trio
 
 from commands.instance.instance import Instance
 from commands.settings.settings import Settings
-from server.persistence.disk import Disk
 from server.persistence.log_file import FileState, LogFile
 from server.persistence.open_files import OpenFiles
+from server.system.files import OpenedFiles
 from storage.aof.encoder import encode, timestamp
 from storage.journal import Journal
 
@@ -88,7 +88,7 @@ class Log:
     def __init__(
         self,
         instance: Instance,
-        disk: Disk,
+        files: OpenedFiles,
         on_synced: Callable[[], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -100,7 +100,7 @@ class Log:
         self._on_synced = on_synced
         self._monotonic = monotonic
         self._journal = Journal()
-        self._files = OpenFiles(disk)
+        self._files = OpenFiles(files)
         # Encoded but not written; nearly always empty.
         self._pending: list[bytes] = []
         self._written_position = self._status.position
@@ -123,13 +123,15 @@ class Log:
 
     # --- opening and closing -------------------------------------------------------------
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path, install: Callable[[], None] = lambda: None) -> None:
         """Append to this file from now on; the current one, if there is one, is retired.
 
-        OSError if the file cannot be opened; then nothing has changed.
+        `install` makes the file part of the log on disk; it is called once the file is open,
+        because after that nothing may fail any more. OSError if it fails or the file cannot
+        be opened; then nothing has changed.
         """
         assert not self._pending, "pending batches belong to the current file"
-        self._files.open(path)
+        self._files.open(path, install)
         # A retired file has to be synced.
         self._wake.set()
         self._begin_file()

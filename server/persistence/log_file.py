@@ -37,7 +37,7 @@ import logging
 from enum import Enum, auto
 from pathlib import Path
 
-from server.persistence.disk import Disk
+from server.system.files import OpenedFiles
 
 logger = logging.getLogger("redkeep")
 
@@ -91,12 +91,12 @@ TRANSITIONS = {
 class LogFile:
     """An open file that is only appended to."""
 
-    def __init__(self, path: Path, disk: Disk) -> None:
-        """Open the file, create it if it is missing; OSError if that fails."""
+    def __init__(self, path: Path, files: OpenedFiles) -> None:
+        """Open an existing file; OSError if that fails."""
         self._path = path
-        self._disk = disk
-        self._descriptor = disk.open(path)
-        self._size = disk.size(self._descriptor)
+        self._files = files
+        self._descriptor = files.open(path)
+        self._size = files.size(self._descriptor)
         self._state = FileState.CLEAN
 
     def __repr__(self) -> str:
@@ -126,9 +126,9 @@ class LogFile:
         """
         written = 0
         try:
-            written = self._disk.write(self._descriptor, data)
+            written = self._files.write(self._descriptor, data)
             while written < len(data):
-                written += self._disk.write(self._descriptor, memoryview(data)[written:])
+                written += self._files.write(self._descriptor, memoryview(data)[written:])
         except OSError:
             if written:
                 # A log that ends inside a request has to be repaired before it is loaded.
@@ -144,7 +144,7 @@ class LogFile:
     def undo(self, size: int) -> None:
         """Cut the file off at this size. If that fails it stays as long as it is."""
         try:
-            self._disk.truncate(self._descriptor, size)
+            self._files.truncate(self._descriptor, size)
         except OSError as error:
             logger.error(
                 "Cannot truncate the log file %s to %d bytes after a failed write or fsync: %s. "
@@ -157,7 +157,7 @@ class LogFile:
     def sync(self) -> None:
         """Wait until everything written is on disk; OSError if that fails."""
         try:
-            self._disk.sync(self._descriptor)
+            self._files.sync(self._descriptor)
         except OSError:
             self._follow(FileEvent.SYNC_FAILS)
             raise
@@ -169,7 +169,7 @@ class LogFile:
 
     def sync_in_background(self) -> None:
         """Do the work, in any thread; OSError if it fails."""
-        self._disk.sync(self._descriptor)
+        self._files.sync(self._descriptor)
 
     def end_background_sync(self, *, succeeded: bool) -> None:
         self._follow(FileEvent.BACKGROUND_SUCCEEDS if succeeded else FileEvent.BACKGROUND_FAILS)
@@ -177,4 +177,4 @@ class LogFile:
     def close(self) -> None:
         """Close the file; it need not be synced, but no background sync may be running."""
         assert not self._state.in_background, f"{self} is being synced"
-        self._disk.close(self._descriptor)
+        self._files.close(self._descriptor)

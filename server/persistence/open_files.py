@@ -10,17 +10,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from server.persistence.disk import Disk
 from server.persistence.log_file import FileState, LogFile
+from server.system.files import OpenedFiles
 
 
 class OpenFiles:
     """Opens files, and closes each as soon as it is no longer needed."""
 
-    def __init__(self, disk: Disk) -> None:
-        self._disk = disk
+    def __init__(self, files: OpenedFiles) -> None:
+        self._files = files
         self._current: LogFile | None = None
         self._retired: list[LogFile] = []
         self._dropped: list[LogFile] = []
@@ -40,15 +41,24 @@ class OpenFiles:
         """Whether nothing but the current file may have to be synced."""
         return not self._retired
 
-    def open(self, path: Path) -> None:
-        """Make this file the current one and retire the one before; OSError if that fails."""
-        file = LogFile(path, self._disk)
+    def open(self, path: Path, install: Callable[[], None]) -> None:
+        """Make this file the current one and retire the one before.
+
+        `install` is called in between. OSError if that or opening fails; then nothing has
+        changed.
+        """
+        file = LogFile(path, self._files)
+        try:
+            install()
+        except OSError:
+            file.close()
+            raise
         self.retire()
         self._current = file
 
     def restart(self, path: Path) -> None:
         """Make this file the current one and drop all others; OSError if that fails."""
-        file = LogFile(path, self._disk)
+        file = LogFile(path, self._files)
         self.drop_retired()
         if self._current is not None:
             self._drop(self._current)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.persistence import log as log_module
-from server.persistence.system import System
+from server.system.system import System
 from tests.support.disks import FailingDisk, SlowDisk
 from tests.support.info import info
 from tests.support.persistence import LOG, rewritten, saved
@@ -85,7 +85,7 @@ def test_shutdown_does_not_send_replies_that_await_the_disk(tmp_path: Path) -> N
 
 def test_writes_are_repeated_after_a_failed_sync(loop: Loop, tmp_path: Path) -> None:
     disk = FailingDisk()
-    server = loop.start_server(System(disk=disk), dir=str(tmp_path), **LOG, hz="100")
+    server = loop.start_server(System(files=disk), dir=str(tmp_path), **LOG, hz="100")
     client, other = server.connect(), server.connect()
     client("SET", "a", "1")
     (increment,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
@@ -108,7 +108,7 @@ def test_writes_are_repeated_after_a_failed_sync(loop: Loop, tmp_path: Path) -> 
 def test_with_everysec_a_failed_sync_is_retried(loop: Loop, tmp_path: Path) -> None:
     disk = FailingDisk()
     disk.fail()
-    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes")
+    server = loop.start_server(System(files=disk), dir=str(tmp_path), appendonly="yes")
     client = server.connect()
     assert client("SET", "a", "1") == "OK"
     wait_until(lambda: info(client, "aof_last_write_status") == "err", "a failed sync")
@@ -124,7 +124,7 @@ def test_writes_wait_for_a_slow_sync_but_only_for_a_limited_time(
 ) -> None:
     disk = SlowDisk()
     monkeypatch.setattr(log_module, "_PATIENCE_SECONDS", 0.2)
-    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes", hz="100")
+    server = loop.start_server(System(files=disk), dir=str(tmp_path), appendonly="yes", hz="100")
     client = server.connect()
     client("SET", "a", "1")
     wait_until(lambda: info(client, "aof_pending_bio_fsync") == "1", "the start of a sync")
@@ -139,7 +139,7 @@ def test_writes_wait_for_a_slow_sync_but_only_for_a_limited_time(
 
 def test_a_rewrite_does_not_wait_for_a_slow_sync(loop: Loop, tmp_path: Path) -> None:
     disk = SlowDisk()
-    server = loop.start_server(System(disk=disk), dir=str(tmp_path), appendonly="yes", hz="100")
+    server = loop.start_server(System(files=disk), dir=str(tmp_path), appendonly="yes", hz="100")
     client = server.connect()
     client("SET", "a", "1")
     wait_until(lambda: info(client, "aof_pending_bio_fsync") == "1", "the start of a sync")
