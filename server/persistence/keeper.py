@@ -133,7 +133,7 @@ class Keeper:
 
     def _rewrite_is_due(self, now: float) -> bool:
         rewrite = self._state.rewrite
-        return (rewrite.scheduled or self._log_has_grown()) and (
+        return (rewrite.scheduled or self._log_has_grown() or self.log.needs_base) and (
             now - rewrite.last_attempt_at >= self._rewrite_pause()
         )
 
@@ -169,7 +169,9 @@ class Keeper:
         if failures < _REWRITE_FAILURES:
             # The cause of a failure rarely goes away within a tick.
             return 1.0 if failures else 0.0
-        return min(_LONGEST_REWRITE_PAUSE, 60 << min(failures - _REWRITE_FAILURES, 10))
+        # A log that only a rewrite makes safe must not wait for an hour.
+        longest = 60 if self.log.needs_base else _LONGEST_REWRITE_PAUSE
+        return min(longest, 60 << min(failures - _REWRITE_FAILURES, 10))
 
     def _start_snapshot(self) -> bool:
         return self._background.start(SnapshotTask(self._instance, self._system.files))

@@ -27,8 +27,8 @@ WRITTEN and is synced once more, which is rare and does no harm.
 
 A failed sync may have made the system drop the pages it could not write, after which the next
 sync succeeds without them. A caller that still has the data should undo the write (`undo`)
-and write it again. Data that was written earlier is no longer in memory and can only be
-synced again.
+and write it again. If other data was not synced either, the file is *suspect*: it may have a
+hole for good, and no later sync makes it safe.
 """
 
 from __future__ import annotations
@@ -98,6 +98,11 @@ class LogFile:
         self._descriptor = files.open(path)
         self._size = files.size(self._descriptor)
         self._state = FileState.CLEAN
+        # So many bytes survive a power failure, whatever fails later.
+        self._safe_size = 0
+        # What the background sync covers of the file.
+        self._covered_size = 0
+        self._suspect = False
 
     def __repr__(self) -> str:
         return f"<LogFile {self._path.name} {self._state.name} {self._size} bytes>"
@@ -113,6 +118,16 @@ class LogFile:
     @property
     def state(self) -> FileState:
         return self._state
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a failed sync may have lost data that was not written again."""
+        return self._suspect
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether everything written survives a power failure."""
+        return self._state is FileState.CLEAN and not self._suspect
 
     def _follow(self, event: FileEvent) -> None:
         after = TRANSITIONS[self._state][event.value]
@@ -153,6 +168,9 @@ class LogFile:
             )  # fmt: skip
         else:
             self._size = size
+            self._covered_size = min(self._covered_size, size)
+            if size <= self._safe_size:
+                self._suspect = False
 
     def sync(self) -> None:
         """Wait until everything written is on disk; OSError if that fails."""
@@ -160,11 +178,25 @@ class LogFile:
             self._files.sync(self._descriptor)
         except OSError:
             self._follow(FileEvent.SYNC_FAILS)
+            self._note_failure()
             raise
+        self._covered_size = self._size
+        # The system reports an error once: a sync that is running may have got it.
+        if not self._state.in_background:
+            self._note_success()
         self._follow(FileEvent.SYNC)
+
+    def _note_success(self) -> None:
+        if not self._suspect:
+            self._safe_size = max(self._safe_size, self._covered_size)
+
+    def _note_failure(self) -> None:
+        if self._size > self._safe_size:
+            self._suspect = True
 
     def begin_background_sync(self) -> None:
         """The background sync begins: `sync_in_background` follows, then `end_...`."""
+        self._covered_size = self._size
         self._follow(FileEvent.BACKGROUND_BEGINS)
 
     def sync_in_background(self) -> None:
@@ -172,7 +204,12 @@ class LogFile:
         self._files.sync(self._descriptor)
 
     def end_background_sync(self, *, succeeded: bool) -> None:
-        self._follow(FileEvent.BACKGROUND_SUCCEEDS if succeeded else FileEvent.BACKGROUND_FAILS)
+        if succeeded:
+            self._note_success()
+            self._follow(FileEvent.BACKGROUND_SUCCEEDS)
+        else:
+            self._note_failure()
+            self._follow(FileEvent.BACKGROUND_FAILS)
 
     def close(self) -> None:
         """Close the file; it need not be synced, but no background sync may be running."""
