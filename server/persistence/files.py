@@ -162,6 +162,7 @@ class DirectoryLock:
 
     def take(self, path: Path) -> bool:
         """Lock the directory until `release` or the end of the process; whether that worked."""
+        self.release()
         try:
             self._descriptor = self._files.lock(path)
         except BlockingIOError:
@@ -182,7 +183,7 @@ def make_directory(files: Files, path: Path) -> None:
 
 
 def remove_leftovers(files: Files, directory: Path) -> None:
-    """Remove the temporary files of processes that have ended; OSError if they cannot be read."""
+    """Remove the temporary files of processes that have ended; OSError if that is not possible."""
     for name in filter(_LEFTOVER.fullmatch, files.names(directory)):
         path = directory / name
         with suppress(OSError):

@@ -46,6 +46,8 @@ logger = logging.getLogger("redkeep")
 
 # How long after a failed snapshot a save point may start the next one.
 _SNAPSHOT_RETRY_SECONDS = 5
+# How long after a failed rewrite the next one may start.
+_REWRITE_RETRY_SECONDS = 1.0
 # After so many failed rewrites in a row the pauses between attempts grow, up to an hour.
 _REWRITE_FAILURES, _LONGEST_REWRITE_PAUSE = 3, 3600
 _FAILED = "ERR"
@@ -96,15 +98,24 @@ class Keeper:
     def _follow_appendonly(self, wanted: bool) -> None:
         if not self._ready or wanted == self._state.log.enabled:
             return
+        if wanted:
+            self._lock_directory()
         self._background.stop(self._state.rewrite)
         if not wanted:
             self._state.rewrite.unschedule()
             self._files.turn_off()
+            self._starter.release()
             self._replies.release()
         elif self._background.is_busy:
             self._state.rewrite.schedule()
         elif not self._start_rewrite():
             raise SettingError("Unable to turn on AOF. Check server logs.")
+
+    def _lock_directory(self) -> None:
+        try:
+            self._starter.lock_directory()
+        except LoadError as error:
+            raise SettingError(str(error)) from None
 
     # --- running ---------------------------------------------------------------------------
 
@@ -168,7 +179,7 @@ class Keeper:
         failures = self._state.rewrite.failures_in_a_row
         if failures < _REWRITE_FAILURES:
             # The cause of a failure rarely goes away within a tick.
-            return 1.0 if failures else 0.0
+            return _REWRITE_RETRY_SECONDS if failures else 0.0
         # A log that only a rewrite makes safe must not wait for an hour.
         longest = 60 if self.log.needs_base else _LONGEST_REWRITE_PAUSE
         return min(longest, 60 << min(failures - _REWRITE_FAILURES, 10))

@@ -65,6 +65,7 @@ class LogFiles:
     def resume(self) -> None:
         """Continue the log that was loaded, or begin one from the data; OSError."""
         make_directory(self._files, self._directory)
+        self._remove_leftovers()
         manifest = read_manifest(self._files, self._settings)
         single = Path(self._settings.dir) / self._settings.appendfilename
         if manifest is None and single.is_file():
@@ -79,6 +80,13 @@ class LogFiles:
         else:
             self._add_increment()
         self._count_size()
+
+    def _remove_leftovers(self) -> None:
+        # Nobody else writes them: the data directory is locked.
+        ours = f"temp-{self._settings.appendfilename}."
+        for name in self._files.names(self._directory):
+            if name.startswith(ours):
+                remove_quietly(self._files, self._path(name))
 
     def _adopt(self, single: Path) -> Manifest:
         """Move a log of one file, as before Redis 7, into the directory as its base."""

@@ -45,7 +45,7 @@ class Starter:
     async def start(self) -> None:
         """Load the data, a slice at a time, and open the log; LoadError says why not."""
         if self._settings.appendonly:
-            self._lock_directory()
+            self.lock_directory()
         if self._settings.appendonly or self._settings.save:
             self._remove_leftovers()
         files = self._loader.find()
@@ -59,7 +59,8 @@ class Starter:
                     f"cannot write the log in {self._settings.dir}: {error.strerror}"
                 ) from None
 
-    def _lock_directory(self) -> None:
+    def lock_directory(self) -> None:
+        """Let no other server write a log in the directory; LoadError if one does."""
         directory = data_directory(self._settings)
         try:
             locked = self._lock.take(directory)
