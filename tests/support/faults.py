@@ -28,10 +28,14 @@ class Faults:
         """Make the operation fail that comes after `first` - 1 others."""
         self._left.value = first + self._lasting
 
-    def disarm(self) -> bool:
-        """Make nothing fail any more; return whether everything that should have failed has."""
-        left, self._left.value = self._left.value, 0
-        return bool(left <= self._lasting)
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first of the operations that should fail has failed."""
+        return bool(self._left.value <= self._lasting)
+
+    def disarm(self) -> None:
+        """Make nothing fail any more."""
+        self._left.value = 0
 
     def step(self, what: str) -> None:
         with self._left.get_lock():
