@@ -144,9 +144,8 @@ class Keeper:
 
     def _rewrite_is_due(self, now: float) -> bool:
         rewrite = self._state.rewrite
-        return (rewrite.scheduled or self._log_has_grown() or self.log.needs_base) and (
-            now - rewrite.last_attempt_at >= self._rewrite_pause()
-        )
+        wanted = rewrite.scheduled or self._log_has_grown() or self._files.needs_rewrite
+        return wanted and (now - rewrite.last_attempt_at >= self._rewrite_pause())
 
     def _snapshot_is_due(self, now: float) -> bool:
         snapshot = self._state.snapshot
@@ -181,7 +180,7 @@ class Keeper:
             # The cause of a failure rarely goes away within a tick.
             return _REWRITE_RETRY_SECONDS if failures else 0.0
         # A log that only a rewrite makes safe must not wait for an hour.
-        longest = 60 if self.log.needs_base else _LONGEST_REWRITE_PAUSE
+        longest = 60 if self._files.needs_rewrite else _LONGEST_REWRITE_PAUSE
         return min(longest, 60 << min(failures - _REWRITE_FAILURES, 10))
 
     def _start_snapshot(self) -> bool:

@@ -48,6 +48,8 @@ class LogFiles:
         self._manifest = Manifest(self._settings.appendfilename)
         # While the log is being turned on: an increment that no manifest names yet.
         self._first_increment: Path | None = None
+        # The manifest on disk may be one that was given up, and lists another file as the last.
+        self._wrong_manifest = False
         # The kind of base that is being written: the setting may change meanwhile.
         self._suffix = "rdb"
 
@@ -59,6 +61,11 @@ class LogFiles:
     def turning_on(self) -> bool:
         """Whether the log is incomplete because its first base is still to be written."""
         return self._first_increment is not None
+
+    @property
+    def needs_rewrite(self) -> bool:
+        """Whether only a rewrite mends the files on disk."""
+        return self._status.enabled and (self._wrong_manifest or self._log.needs_base)
 
     # --- at the start ----------------------------------------------------------------------
 
@@ -216,14 +223,24 @@ class LogFiles:
         try:
             write_manifest(self._files, self._settings, manifest)
         except NotDurable:
-            # The log goes on as the old manifest says, so that must be the one on disk.
-            with suppress(OSError):
-                if self._manifest.files:
-                    write_manifest(self._files, self._settings, self._manifest)
-                else:
-                    self._files.remove(manifest_path(self._settings))
+            self._take_back_manifest()
             raise
         self._manifest = manifest
+        self._wrong_manifest = False
+
+    def _take_back_manifest(self) -> None:
+        """The log goes on as the old manifest says, so that must be the one on disk."""
+        try:
+            if self._manifest.files:
+                write_manifest(self._files, self._settings, self._manifest)
+            else:
+                self._files.remove(manifest_path(self._settings))
+        except OSError as error:
+            self._wrong_manifest = True
+            logger.error(
+                "Cannot write back the manifest of the log: %s. It lists a file that is not in "
+                "use; a rewrite of the log follows", error.strerror,
+            )  # fmt: skip
 
     def _remove_history_quietly(self) -> None:
         try:
