@@ -160,7 +160,7 @@ class Background:
         try:
             writer = self._method.start(task)
         except OSError as error:
-            logger.error("%s failed: cannot start a process: %s", task.title, error.strerror)
+            logger.error("%s failed: it cannot be started: %s", task.title, error.strerror)
             task.fail()
             return False
         if writer.pid != os.getpid():

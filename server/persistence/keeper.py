@@ -109,6 +109,7 @@ class Keeper:
         elif self._background.is_busy:
             self._state.rewrite.schedule()
         elif not self._start_rewrite():
+            self._starter.release()
             raise SettingError("Unable to turn on AOF. Check server logs.")
 
     def _lock_directory(self) -> None:
