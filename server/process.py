@@ -19,6 +19,7 @@ from server.persistence.files import make_directory
 from server.persistence.loading import LoadError
 from server.progress import LoadProgress
 from server.server import Server, StartObserver
+from server.system.system import SYSTEM
 
 logger = logging.getLogger("redkeep")
 
@@ -147,7 +148,7 @@ def _enter_data_directory(settings: Settings) -> bool:
                 # Nothing is saved, so no directory is left behind.
                 settings.set(Settings.dir, os.path.abspath(path))
                 return False
-            make_directory(Path(path))
+            make_directory(SYSTEM.files, Path(path))
         os.chdir(path)
     except OSError as error:
         raise StartError(f"cannot use the data directory {path}: {error.strerror}") from None

@@ -19,7 +19,7 @@ from server.net.reactor import make_reactor
 from server.net.turns import Turns
 from server.persistence.keeper import Keeper
 from server.persistence.loading import LoadError
-from server.persistence.system import SYSTEM, System
+from server.system.system import SYSTEM, System
 from server.timers import Timers
 
 

@@ -69,6 +69,14 @@ def test_imports_go_inwards(module: str) -> None:
         assert top not in LAYERS or top in allowed, f"{module} imports {name}"
 
 
+def test_the_edge_to_the_system_knows_nothing_of_the_server() -> None:
+    for module in MODULES:
+        if module.startswith("server/system/"):
+            for name in imports_of(parsed(module)):
+                outside = name.split(".", 1)[0] in LAYERS and not name.startswith("server.system")
+                assert not outside, f"{module} imports {name}"
+
+
 @cache
 def import_graph() -> dict[str, frozenset[str]]:
     """Each module of the product and the scripts, with the modules of both it imports."""

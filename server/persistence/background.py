@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import trio
@@ -18,6 +20,11 @@ from commands.instance.instance import Instance
 from commands.instance.persistence import TaskStatus
 from server.persistence.children import WriteResult, start_child
 from server.persistence.copier import Copier
+from server.persistence.files import mode_like, write_file
+from server.system.files import Files
+from server.system.processes import Processes
+from server.system.system import System
+from storage.copying import Copy
 
 logger = logging.getLogger("redkeep")
 
@@ -25,11 +32,18 @@ logger = logging.getLogger("redkeep")
 class Source(Protocol):
     """The data to write, and the file to write it to, for both methods."""
 
-    def write(self) -> None:
-        """Write the file in this process; OSError if that fails."""
+    @property
+    def model(self) -> Path:
+        """The file whose mode the new one gets."""
 
-    def make_copier(self) -> Copier:
-        """Return what writes the file in slices."""
+    def temporary(self, pid: int) -> Path:
+        """Return the file to which a process writes the data."""
+
+    def chunks(self) -> Iterable[bytes]:
+        """Encode the data, in a process in which it does not change meanwhile."""
+
+    def copy(self) -> Copy:
+        """Return the data as it is now, to be encoded in slices."""
 
 
 class Writer(Protocol):
@@ -59,15 +73,36 @@ class Method(Protocol):
 class Forking:
     """Has a forked child write the file: it keeps the data as it was at the fork."""
 
+    def __init__(self, files: Files, processes: Processes) -> None:
+        self._files = files
+        self._processes = processes
+
     def start(self, source: Source) -> Writer:
-        return start_child(source.write)
+        mode = mode_like(self._files, source.model)
+
+        def write(check_parent: Callable[[], None]) -> None:
+            chunks = _checked(source.chunks(), check_parent)
+            write_file(self._files, source.temporary(os.getpid()), chunks, mode)
+
+        return start_child(self._processes, write)
+
+
+def _checked(chunks: Iterable[bytes], check: Callable[[], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        check()
+        yield chunk
+    check()
 
 
 class Slicing:
     """Writes the file in slices between two turns, from a copy of the key table."""
 
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
     def start(self, source: Source) -> Writer:
-        return source.make_copier()
+        mode = mode_like(self._files, source.model)
+        return Copier(self._files, source.copy(), source.temporary(os.getpid()), mode)
 
 
 class Task(Source, Protocol):
@@ -81,7 +116,7 @@ class Task(Source, Protocol):
     def title(self) -> str:
         """What the task does, for the log of the server."""
 
-    def finish(self, pid: int, result: WriteResult) -> None:
+    async def finish(self, pid: int, result: WriteResult) -> None:
         """The writer has ended: put the file to use, or remove it if writing has failed."""
 
     def fail(self) -> None:
@@ -101,11 +136,15 @@ class _Running:
 class Background:
     """Runs tasks, one at a time."""
 
-    def __init__(self, instance: Instance, method: Method) -> None:
+    def __init__(self, instance: Instance, system: System) -> None:
         self._instance = instance
         self._keyspace = instance.keyspace
         self._persistence = instance.persistence
-        self._method = method
+        self._method: Method = (
+            Forking(system.files, system.processes)
+            if system.processes.can_fork
+            else Slicing(system.files)
+        )
         self._running: _Running | None = None
         self._begun = trio.Event()
 
@@ -121,7 +160,7 @@ class Background:
         try:
             writer = self._method.start(task)
         except OSError as error:
-            logger.error("%s failed: cannot start a process: %s", task.title, error.strerror)
+            logger.error("%s failed: it cannot be started: %s", task.title, error.strerror)
             task.fail()
             return False
         if writer.pid != os.getpid():
@@ -153,16 +192,16 @@ class Background:
             running = self._running
             if running is not None:
                 result = await running.writer.result()
-                self._end(running, result)
+                await self._end(running, result)
 
-    def _end(self, running: _Running, result: WriteResult) -> None:
+    async def _end(self, running: _Running, result: WriteResult) -> None:
         task, pid = running.task, running.writer.pid
         if running.stopped:
             task.discard(pid)
             task.status.cancel()
             logger.info("%s was stopped", task.title)
         else:
-            task.finish(pid, result)
+            await task.finish(pid, result)
         self._running = None
         self._persistence.end_copy()
 

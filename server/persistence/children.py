@@ -6,6 +6,9 @@ The child has the data exactly as it was at the fork, at the cost of copying the
 are changed meanwhile. The fork happens in the middle of Trio's loop, which the child must not
 touch: it does its work and ends at once, with `os._exit`. It reports its result through a
 pipe. The end of the pipe tells the parent that the child is gone, for whatever reason.
+
+A child ends with its parent: nothing would use its file any more. The system kills it where it
+can; elsewhere the child looks whether its parent is there before each piece that it writes.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import json
 import os
 import re
 import signal
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,8 @@ from typing import NoReturn
 
 import trio
 
-CAN_FORK = hasattr(os, "fork")
+from server.system.processes import Processes
+
 # For systems that report no limit on open files.
 _LEAST_OPEN_MAX = 1 << 16
 
@@ -36,11 +39,16 @@ class WriteResult:
     copied_bytes: int = 0
 
 
+class Orphaned(Exception):
+    """The parent of this process has ended."""
+
+
 class Child:
     """A child process at work. Await `result` once."""
 
-    def __init__(self, pid: int, pipe: int) -> None:
+    def __init__(self, processes: Processes, pid: int, pipe: int) -> None:
         self.pid = pid
+        self._processes = processes
         self._pipe = pipe
         self._status: int | None = None
 
@@ -68,7 +76,7 @@ class Child:
 
     def _wait(self) -> int:
         if self._status is None:
-            _, self._status = os.waitpid(self.pid, 0)
+            self._status = self._processes.wait(self.pid)
         return self._status
 
     def _close_pipe(self) -> None:
@@ -79,7 +87,7 @@ class Child:
     def kill(self) -> None:
         """Kill it and wait until it is gone, so that it changes nothing from here on."""
         if self._status is None:
-            os.kill(self.pid, signal.SIGKILL)
+            self._processes.kill(self.pid)
             self._wait()
 
     def close(self) -> None:
@@ -88,30 +96,41 @@ class Child:
         self._close_pipe()
 
 
-def start_child(work: Callable[[], object]) -> Child:
+def start_child(processes: Processes, work: Callable[[Callable[[], None]], object]) -> Child:
     """Fork a child that does `work`, with all files and sockets of the parent closed.
 
-    OSError if the system cannot fork now.
+    `work` is given a function that raises `Orphaned` once the parent has ended; it is called
+    before each step. OSError if the system cannot fork now.
     """
+    parent = os.getpid()
     reader, writer = os.pipe()
     try:
-        with warnings.catch_warnings():
-            # It warns of threads that hold a lock. Ours hold none while they wait for the disk.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
+        pid = processes.fork()
     except OSError:
         os.close(reader)
         os.close(writer)
         raise
     if pid == 0:
-        _be_child(work, writer)
+        _be_child(processes, parent, work, writer)
     os.close(writer)
-    return Child(pid, reader)
+    return Child(processes, pid, reader)
 
 
-def _be_child(work: Callable[[], object], pipe: int) -> NoReturn:
+def _be_child(
+    processes: Processes,
+    parent: int,
+    work: Callable[[Callable[[], None]], object],
+    pipe: int,
+) -> NoReturn:
+    def check_parent() -> None:
+        if processes.parent() != parent:
+            raise Orphaned
+
     status = 1
     try:
+        processes.end_with_parent()
+        # It may have ended before that.
+        check_parent()
         # A garbage collection would write to every object, and so copy all memory.
         gc.disable()
         signal.set_wakeup_fd(-1)
@@ -122,7 +141,7 @@ def _be_child(work: Callable[[], object], pipe: int) -> NoReturn:
         os.closerange(pipe + 1, max(os.sysconf("SC_OPEN_MAX"), _LEAST_OPEN_MAX))
         error = ""
         try:
-            work()
+            work(check_parent)
         except OSError as failure:
             error = failure.strerror or str(failure)
         except BaseException as failure:

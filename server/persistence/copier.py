@@ -7,13 +7,13 @@ the next turn runs. A copier has the same interface as a forked child.
 from __future__ import annotations
 
 import os
-from io import FileIO
 from pathlib import Path
 
 import trio
 
 from server.persistence.children import WriteResult
-from server.persistence.files import SYNC_EVERY, sync_data, sync_directory, write_all
+from server.persistence.files import SYNC_EVERY, create_file, remove_quietly, write_all
+from server.system.files import Files
 from storage.copying import Copy
 
 # How long encoding runs before clients are served for a moment.
@@ -23,12 +23,12 @@ _SLICE_SECONDS = 0.003
 class Copier:
     """Writes a copy of the data to a file; await `result` once."""
 
-    def __init__(self, copy: Copy, temporary: Path, final: Path | None) -> None:
-        """When the file is complete and synced it is renamed to `final`, if given."""
+    def __init__(self, files: Files, copy: Copy, temporary: Path, mode: int) -> None:
         self.pid = os.getpid()
+        self._files = files
         self._copy = copy
         self._temporary = temporary
-        self._final = final
+        self._mode = mode
         self._killed = False
 
     async def result(self) -> WriteResult:
@@ -45,34 +45,30 @@ class Copier:
     async def _work(self) -> None:
         if self._killed:
             return
-        with self._temporary.open("wb", buffering=0) as file:
+        descriptor = create_file(self._files, self._temporary, self._mode)
+        try:
             unsynced = 0
-            while not self._copy.finished:
+            while not self._copy.finished and not self._killed:
                 data = self._copy.slice(_SLICE_SECONDS)
                 unsynced += len(data)
                 sync = unsynced >= SYNC_EVERY or self._copy.finished
-                await trio.to_thread.run_sync(_write, file, data, sync)
-                if self._killed:
-                    return
+                await trio.to_thread.run_sync(self._write, descriptor, data, sync)
                 if sync:
                     unsynced = 0
-        if self._final is not None:
-            # Not in the thread: after `kill` returns, the file must not be replaced.
-            os.replace(self._temporary, self._final)
-            await trio.to_thread.run_sync(sync_directory, self._final.parent)
+        finally:
+            self._files.close(descriptor)
 
     def kill(self) -> None:
         """Stop. A thread may still be writing, but only to a file that has been unlinked."""
         self._killed = True
         self._copy.end()
-        self._temporary.unlink(missing_ok=True)
+        remove_quietly(self._files, self._temporary)
 
     def close(self) -> None:
         """Stop at the end of the server, when nothing awaits the result any more."""
         self.kill()
 
-
-def _write(file: FileIO, data: bytes, sync: bool) -> None:
-    write_all(file.fileno(), data)
-    if sync:
-        sync_data(file.fileno())
+    def _write(self, descriptor: int, data: bytes, sync: bool) -> None:
+        write_all(self._files, descriptor, data)
+        if sync:
+            self._files.sync(descriptor)

@@ -39,13 +39,15 @@ from server.persistence.rewriting import LogFiles
 from server.persistence.snapshot_task import SnapshotTask
 from server.persistence.snapshots import write_snapshot
 from server.persistence.starting import Starter
-from server.persistence.system import SYSTEM, System
+from server.system.system import SYSTEM, System
 from storage.aof.errors import ManifestError
 
 logger = logging.getLogger("redkeep")
 
 # How long after a failed snapshot a save point may start the next one.
 _SNAPSHOT_RETRY_SECONDS = 5
+# How long after a failed rewrite the next one may start.
+_REWRITE_RETRY_SECONDS = 1.0
 # After so many failed rewrites in a row the pauses between attempts grow, up to an hour.
 _REWRITE_FAILURES, _LONGEST_REWRITE_PAUSE = 3, 3600
 _FAILED = "ERR"
@@ -75,11 +77,12 @@ class Keeper:
         self._settings = instance.settings
         self._state = instance.persistence
         self._replies = replies
-        self._loader = Loader(instance)
-        self.log = Log(instance, system.disk, on_synced)
-        self._files = LogFiles(instance, self.log)
-        self._starter = Starter(instance, self._loader, self._files, on_progress)
-        self._background = Background(instance, system.method)
+        self._system = system
+        self._loader = Loader(instance, system.files)
+        self.log = Log(instance, system.files, on_synced)
+        self._files = LogFiles(instance, self.log, system.files)
+        self._starter = Starter(instance, self._loader, self._files, system.files, on_progress)
+        self._background = Background(instance, system)
         # Whether the data is loaded, and the server is not closing.
         self._ready = False
         self._settings.on_change(Settings.appendonly, self._follow_appendonly)
@@ -95,15 +98,25 @@ class Keeper:
     def _follow_appendonly(self, wanted: bool) -> None:
         if not self._ready or wanted == self._state.log.enabled:
             return
+        if wanted:
+            self._lock_directory()
         self._background.stop(self._state.rewrite)
         if not wanted:
             self._state.rewrite.unschedule()
             self._files.turn_off()
+            self._starter.release()
             self._replies.release()
         elif self._background.is_busy:
             self._state.rewrite.schedule()
         elif not self._start_rewrite():
+            self._starter.release()
             raise SettingError("Unable to turn on AOF. Check server logs.")
+
+    def _lock_directory(self) -> None:
+        try:
+            self._starter.lock_directory()
+        except LoadError as error:
+            raise SettingError(str(error)) from None
 
     # --- running ---------------------------------------------------------------------------
 
@@ -132,9 +145,8 @@ class Keeper:
 
     def _rewrite_is_due(self, now: float) -> bool:
         rewrite = self._state.rewrite
-        return (rewrite.scheduled or self._log_has_grown()) and (
-            now - rewrite.last_attempt_at >= self._rewrite_pause()
-        )
+        wanted = rewrite.scheduled or self._log_has_grown() or self._files.needs_rewrite
+        return wanted and (now - rewrite.last_attempt_at >= self._rewrite_pause())
 
     def _snapshot_is_due(self, now: float) -> bool:
         snapshot = self._state.snapshot
@@ -167,11 +179,13 @@ class Keeper:
         failures = self._state.rewrite.failures_in_a_row
         if failures < _REWRITE_FAILURES:
             # The cause of a failure rarely goes away within a tick.
-            return 1.0 if failures else 0.0
-        return min(_LONGEST_REWRITE_PAUSE, 60 << min(failures - _REWRITE_FAILURES, 10))
+            return _REWRITE_RETRY_SECONDS if failures else 0.0
+        # A log that only a rewrite makes safe must not wait for an hour.
+        longest = 60 if self._files.needs_rewrite else _LONGEST_REWRITE_PAUSE
+        return min(longest, 60 << min(failures - _REWRITE_FAILURES, 10))
 
     def _start_snapshot(self) -> bool:
-        return self._background.start(SnapshotTask(self._instance))
+        return self._background.start(SnapshotTask(self._instance, self._system.files))
 
     def _start_rewrite(self) -> bool:
         try:
@@ -213,14 +227,13 @@ class Keeper:
     def save(self) -> bool:
         """Write a snapshot while nothing else is served; whether that succeeded."""
         path = snapshot_path(self._settings)
+        # A background snapshot that ends later would replace this newer one.
+        self._background.stop(self._state.snapshot)
         try:
-            make_directory(path.parent)
-            write_snapshot(self._instance, self._keyspace, path)
+            make_directory(self._system.files, path.parent)
+            write_snapshot(self._instance, self._keyspace, path, self._system.files)
         except OSError as error:
-            logger.error(
-                "Saving failed: cannot write %s: %s. An older snapshot stays as it is",
-                path, error.strerror,
-            )  # fmt: skip
+            logger.error("Saving failed: cannot write %s: %s", path, error.strerror)
             return False
         self._state.saved(self._instance.clock.now_ms(), self._keyspace.dirty)
         logger.info("Saved the data to %s", path)
@@ -319,8 +332,6 @@ class Keeper:
                     raise refused from None
             else:
                 self._replies.release()
-        # A background snapshot that ends now would replace a newer one.
-        self._background.stop(self._state.snapshot)
         wanted = bool(self._settings.save) if effect.save is None else effect.save
         if wanted and not self.save() and not effect.force:
             logger.error("Not shutting down: the data cannot be saved")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import mmap
-import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,8 @@ from server.persistence.files import (
     read_manifest,
     snapshot_path,
 )
+from server.system.files import Files
+from server.system.system import SYSTEM
 from storage import rdb
 from storage.aof.errors import LogError, LogTruncated, ManifestError
 from storage.aof.manifest import Manifest
@@ -51,8 +52,9 @@ def starts_with_snapshot(path: Path) -> bool:
 class Loader:
     """Loads an instance's data, and keeps count of the progress in the instance's state."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, files: Files = SYSTEM.files) -> None:
         self._instance = instance
+        self._files = files
         self._keyspace = instance.keyspace
         self._settings = instance.settings
         self._context = Context(instance, instance.internal_client())
@@ -73,7 +75,7 @@ class Loader:
         """Return the manifest; LoadError if it is damaged or lists files that do not exist."""
         path = manifest_path(self._settings)
         try:
-            manifest = read_manifest(self._settings)
+            manifest = read_manifest(self._files, self._settings)
         except ManifestError as error:
             raise LoadError(
                 f"{path}, {error}. It lists the files of the log. Restore it from a "
@@ -196,10 +198,17 @@ class Loader:
                     f"inspect it with: redkeep check {path}"
                 ) from None
         removed = path.stat().st_size - cut.whole
-        os.truncate(path, cut.whole)
+        self._truncate(path, cut.whole)
         logger.warning(
             "%s was truncated: removed its last %d bytes, an incomplete write", path, removed
         )
+
+    def _truncate(self, path: Path, size: int) -> None:
+        descriptor = self._files.open(path)
+        try:
+            self._files.truncate(descriptor, size)
+        finally:
+            self._files.close(descriptor)
 
     def _check_may_cut(self, path: Path, error: LogTruncated, is_last: bool) -> None:
         if not is_last:

@@ -27,8 +27,8 @@ WRITTEN and is synced once more, which is rare and does no harm.
 
 A failed sync may have made the system drop the pages it could not write, after which the next
 sync succeeds without them. A caller that still has the data should undo the write (`undo`)
-and write it again. Data that was written earlier is no longer in memory and can only be
-synced again.
+and write it again. If other data was not synced either, the file is *suspect*: it may have a
+hole for good, and no later sync makes it safe.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ import logging
 from enum import Enum, auto
 from pathlib import Path
 
-from server.persistence.disk import Disk
+from server.system.files import OpenedFiles
 
 logger = logging.getLogger("redkeep")
 
@@ -91,13 +91,18 @@ TRANSITIONS = {
 class LogFile:
     """An open file that is only appended to."""
 
-    def __init__(self, path: Path, disk: Disk) -> None:
-        """Open the file, create it if it is missing; OSError if that fails."""
+    def __init__(self, path: Path, files: OpenedFiles) -> None:
+        """Open an existing file; OSError if that fails."""
         self._path = path
-        self._disk = disk
-        self._descriptor = disk.open(path)
-        self._size = disk.size(self._descriptor)
+        self._files = files
+        self._descriptor = files.open(path)
+        self._size = files.size(self._descriptor)
         self._state = FileState.CLEAN
+        # So many bytes survive a power failure, whatever fails later.
+        self._safe_size = 0
+        # What the background sync covers of the file.
+        self._covered_size = 0
+        self._suspect = False
 
     def __repr__(self) -> str:
         return f"<LogFile {self._path.name} {self._state.name} {self._size} bytes>"
@@ -114,6 +119,16 @@ class LogFile:
     def state(self) -> FileState:
         return self._state
 
+    @property
+    def suspect(self) -> bool:
+        """Whether a failed sync may have lost data that was not written again."""
+        return self._suspect
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether everything written survives a power failure."""
+        return self._state is FileState.CLEAN and not self._suspect
+
     def _follow(self, event: FileEvent) -> None:
         after = TRANSITIONS[self._state][event.value]
         assert after is not None, f"{self} cannot follow {event.name}"
@@ -126,9 +141,9 @@ class LogFile:
         """
         written = 0
         try:
-            written = self._disk.write(self._descriptor, data)
+            written = self._files.write(self._descriptor, data)
             while written < len(data):
-                written += self._disk.write(self._descriptor, memoryview(data)[written:])
+                written += self._files.write(self._descriptor, memoryview(data)[written:])
         except OSError:
             if written:
                 # A log that ends inside a request has to be repaired before it is loaded.
@@ -144,7 +159,7 @@ class LogFile:
     def undo(self, size: int) -> None:
         """Cut the file off at this size. If that fails it stays as long as it is."""
         try:
-            self._disk.truncate(self._descriptor, size)
+            self._files.truncate(self._descriptor, size)
         except OSError as error:
             logger.error(
                 "Cannot truncate the log file %s to %d bytes after a failed write or fsync: %s. "
@@ -153,28 +168,50 @@ class LogFile:
             )  # fmt: skip
         else:
             self._size = size
+            self._covered_size = min(self._covered_size, size)
+            if size <= self._safe_size:
+                self._suspect = False
 
     def sync(self) -> None:
         """Wait until everything written is on disk; OSError if that fails."""
         try:
-            self._disk.sync(self._descriptor)
+            self._files.sync(self._descriptor)
         except OSError:
             self._follow(FileEvent.SYNC_FAILS)
+            self._note_failure()
             raise
+        self._covered_size = self._size
+        # The system reports an error once: a sync that is running may have got it.
+        if not self._state.in_background:
+            self._note_success()
         self._follow(FileEvent.SYNC)
+
+    def _note_success(self) -> None:
+        if not self._suspect:
+            self._safe_size = max(self._safe_size, self._covered_size)
+
+    def _note_failure(self) -> None:
+        if self._size > self._safe_size:
+            self._suspect = True
 
     def begin_background_sync(self) -> None:
         """The background sync begins: `sync_in_background` follows, then `end_...`."""
+        self._covered_size = self._size
         self._follow(FileEvent.BACKGROUND_BEGINS)
 
     def sync_in_background(self) -> None:
         """Do the work, in any thread; OSError if it fails."""
-        self._disk.sync(self._descriptor)
+        self._files.sync(self._descriptor)
 
     def end_background_sync(self, *, succeeded: bool) -> None:
-        self._follow(FileEvent.BACKGROUND_SUCCEEDS if succeeded else FileEvent.BACKGROUND_FAILS)
+        if succeeded:
+            self._note_success()
+            self._follow(FileEvent.BACKGROUND_SUCCEEDS)
+        else:
+            self._note_failure()
+            self._follow(FileEvent.BACKGROUND_FAILS)
 
     def close(self) -> None:
         """Close the file; it need not be synced, but no background sync may be running."""
         assert not self._state.in_background, f"{self} is being synced"
-        self._disk.close(self._descriptor)
+        self._files.close(self._descriptor)

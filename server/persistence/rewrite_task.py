@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from commands.instance.instance import Instance
 from commands.instance.persistence import TaskStatus
 from server.persistence.children import WriteResult
-from server.persistence.copier import Copier
+from server.persistence.files import manifest_path
 from server.persistence.rewriting import LogFiles
-from server.persistence.snapshots import copy, write_base
+from server.persistence.snapshots import base, copy
+from storage.copying import Copy
 
 logger = logging.getLogger("redkeep")
 
@@ -32,15 +34,20 @@ class RewriteTask:
     def status(self) -> TaskStatus:
         return self._instance.persistence.rewrite
 
-    def write(self) -> None:
-        temporary = self._files.temporary_base(os.getpid())
-        write_base(self._instance, self._instance.keyspace, temporary)
+    @property
+    def model(self) -> Path:
+        return manifest_path(self._instance.settings)
 
-    def make_copier(self) -> Copier:
-        temporary = self._files.temporary_base(os.getpid())
-        return Copier(copy(self._instance, for_log=True), temporary, None)
+    def temporary(self, pid: int) -> Path:
+        return self._files.temporary_base(pid)
 
-    def finish(self, pid: int, result: WriteResult) -> None:
+    def chunks(self) -> Iterator[bytes]:
+        return base(self._instance, self._instance.keyspace)
+
+    def copy(self) -> Copy:
+        return copy(self._instance, for_log=True)
+
+    async def finish(self, pid: int, result: WriteResult) -> None:
         error = result.error
         if not error:
             try:

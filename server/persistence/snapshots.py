@@ -8,7 +8,9 @@ from pathlib import Path
 
 from commands.instance.instance import COMPATIBLE_VERSION, Instance
 from commands.instance.process import memory_use
-from server.persistence.files import replace_file, write_file
+from server.persistence.files import replace_file, temporary_snapshot
+from server.system.files import Files
+from server.system.system import SYSTEM
 from storage import rdb
 from storage.aof.encoder import encode
 from storage.aof.rebuild import rebuild
@@ -17,26 +19,27 @@ from storage.copying import Copy
 from storage.keyspace import Keyspace
 
 
-def temporary_snapshot(path: Path, pid: int) -> Path:
-    """Return the name under which a process writes a snapshot until it is complete."""
-    return path.with_name(f"temp-{pid}.rdb")
-
-
-def write_snapshot(instance: Instance, keyspace: Keyspace, path: Path) -> int:
+def write_snapshot(
+    instance: Instance, keyspace: Keyspace, path: Path, files: Files = SYSTEM.files
+) -> int:
     """Replace the snapshot file and return its size. OSError leaves the old file."""
-    return replace_file(
-        path, temporary_snapshot(path, os.getpid()), snapshot(instance, keyspace, for_log=False)
-    )
+    temporary = temporary_snapshot(path, os.getpid())
+    return replace_file(files, path, temporary, snapshot(instance, keyspace))
 
 
-def write_base(instance: Instance, keyspace: Keyspace, path: Path) -> int:
-    """Write the base of a log, a snapshot or requests, to a new file; return its size."""
+def snapshot(instance: Instance, keyspace: Keyspace) -> Iterator[bytes]:
+    """Yield a snapshot in chunks. The keyspace must not change before the last one."""
+    return _snapshot(instance, keyspace, for_log=False)
+
+
+def base(instance: Instance, keyspace: Keyspace) -> Iterator[bytes]:
+    """Yield the base of a log in chunks: a snapshot or requests, as the settings say."""
     if instance.settings.aof_use_rdb_preamble:
-        return write_file(path, snapshot(instance, keyspace, for_log=True))
-    return write_file(path, (encode(requests) for requests in rebuild(keyspace)))
+        return _snapshot(instance, keyspace, for_log=True)
+    return (encode(requests) for requests in rebuild(keyspace))
 
 
-def snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Iterator[bytes]:
+def _snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Iterator[bytes]:
     settings = instance.settings
     return rdb.save(
         keyspace,

@@ -10,9 +10,10 @@ from pathlib import Path
 import trio
 
 from commands.instance.instance import Instance
-from server.persistence.files import DirectoryLock, data_directory
+from server.persistence.files import DirectoryLock, data_directory, remove_leftovers
 from server.persistence.loading import Loader, LoadError
 from server.persistence.rewriting import LogFiles
+from server.system.files import Files
 
 logger = logging.getLogger("redkeep")
 
@@ -28,6 +29,7 @@ class Starter:
         instance: Instance,
         loader: Loader,
         files: LogFiles,
+        system_files: Files,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """`on_progress` is told how many bytes of how many are loaded."""
@@ -36,13 +38,16 @@ class Starter:
         self._persistence = instance.persistence
         self._loader = loader
         self._files = files
+        self._system_files = system_files
         self._on_progress = on_progress
-        self._lock = DirectoryLock()
+        self._lock = DirectoryLock(system_files)
 
     async def start(self) -> None:
         """Load the data, a slice at a time, and open the log; LoadError says why not."""
         if self._settings.appendonly:
-            self._lock_directory()
+            self.lock_directory()
+        if self._settings.appendonly or self._settings.save:
+            self._remove_leftovers()
         files = self._loader.find()
         if files is not None:
             await self._load(files)
@@ -54,7 +59,8 @@ class Starter:
                     f"cannot write the log in {self._settings.dir}: {error.strerror}"
                 ) from None
 
-    def _lock_directory(self) -> None:
+    def lock_directory(self) -> None:
+        """Let no other server write a log in the directory; LoadError if one does."""
         directory = data_directory(self._settings)
         try:
             locked = self._lock.take(directory)
@@ -64,10 +70,13 @@ class Starter:
             raise LoadError(
                 f"another server keeps its data in {directory}. Give this one its own: --dir"
             )
-        # A server that was killed has left these. The lock proves that none is writing them.
-        for pattern in ("temp-rewriteaof-bg-*.aof", "temp-[0-9]*.rdb"):
-            for leftover in directory.glob(pattern):
-                leftover.unlink(missing_ok=True)
+
+    def _remove_leftovers(self) -> None:
+        directory = data_directory(self._settings)
+        try:
+            remove_leftovers(self._system_files, directory)
+        except OSError as error:
+            logger.warning("Cannot look for temporary files in %s: %s", directory, error.strerror)
 
     async def _load(self, files: list[Path]) -> None:
         started = time.perf_counter()

@@ -7,11 +7,11 @@ keys and writes numbers that count up, which makes it simple to say what must be
 - `counter`: INCR; at least what was acknowledged, at most what was requested;
 - `list`: RPUSH of 1, 2, 3 ...; a prefix of that, at least as long;
 - `a`, `b`, `c`: set to the same number in one MULTI; always equal;
-- `keys`: SET of a new key each time; all acknowledged ones are there.
+- `keys`: SET of a new key each time; all acknowledged ones are there;
+- jobs, checkpoints, store, queue and models of its own: see `domain`.
 
-How much acknowledged work may be missing depends on `appendfsync`: with `always` nothing;
-with `everysec`, when only the process dies and not the machine, everything that was written to
-the file is still there, so work is lost only where a slow disk delayed writing to the file.
+Nothing acknowledged may be missing under any value of `appendfsync`: when only the process dies
+and not the machine, everything that was written to the file is still there.
 
 The sleeps here are random moments for the kill; no test waits for anything by sleeping.
 """
@@ -26,10 +26,12 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
+from tests.kill.domain import DomainCheck, DomainWriter, DomainWritten
 from tests.support.processes import ServeProcess, launch
-from tests.support.resp import TIMEOUT, Connection, ConnectionClosed, Error
+from tests.support.resp import TIMEOUT, Connection, ConnectionClosed, Error, Word
 
 WRITERS = 4
+COMMANDS_PER_STEP = 17
 
 
 @dataclass
@@ -38,8 +40,9 @@ class Written:
 
     requested: int = 0
     acknowledged: int = 0
-    # The monotonic time of each acknowledgement, newest last.
-    times: list[float] = field(default_factory=list)
+    # How many steps were acknowledged in the round.
+    steps: int = 0
+    domain: DomainWritten = field(default_factory=DomainWritten)
 
 
 class Writer:
@@ -48,6 +51,7 @@ class Writer:
     def __init__(self, port: int, number: int, written: Written) -> None:
         self._prefix = f"w{number}:"
         self._written = written
+        self._domain = DomainWriter(f"w{number}", written.domain)
         self._connection = Connection(port)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -67,7 +71,7 @@ class Writer:
     def _write(self, number: int) -> None:
         written, prefix = self._written, self._prefix
         written.requested = number
-        requests: list[tuple[str | int, ...]] = [
+        requests: list[tuple[Word, ...]] = [
             ("INCR", prefix + "counter"),
             ("RPUSH", prefix + "list", number),
             ("MULTI",),
@@ -77,11 +81,12 @@ class Writer:
             ("EXEC",),
             ("SET", f"{prefix}key:{number}", number),
         ]
-        replies = self._connection.pipeline(requests)
+        replies = self._connection.pipeline(requests + self._domain.requests())
         for reply in replies:
             assert not isinstance(reply, Error), reply
         written.acknowledged = number
-        written.times.append(time.monotonic())
+        written.steps += 1
+        self._domain.acknowledge(self._connection, replies[len(requests) :])
 
 
 @dataclass
@@ -91,14 +96,12 @@ class Losses:
     rounds: int = 0
     acknowledged: int = 0
     lost: int = 0
-    oldest_lost_seconds: float = 0.0
     half_applied: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
-            f"{self.rounds} rounds, {self.acknowledged} writes acknowledged, {self.lost} lost "
-            f"(the oldest {self.oldest_lost_seconds:.2f} s before the kill), "
-            f"{len(self.half_applied)} half applied"
+            f"{self.rounds} rounds, {self.acknowledged} steps of {COMMANDS_PER_STEP} commands "
+            f"acknowledged, {self.lost} lost, {len(self.half_applied)} half applied"
         )
 
 
@@ -110,7 +113,6 @@ class Arena:
         self._policy = policy
         self._rng = Random(seed)
         self._written = [Written() for _ in range(WRITERS)]
-        self._killed_at = 0.0
         self.losses = Losses()
 
     def round(self, moment: str) -> None:
@@ -128,7 +130,6 @@ class Arena:
                     control("BGSAVE" if moment == "snapshot" else "BGREWRITEAOF")
                 # The child works for a few ms: kill before, during or after that.
                 time.sleep(self._rng.uniform(0, 0.04))
-            self._killed_at = time.monotonic()
             server.kill()
             for writer in writers:
                 writer.join()
@@ -174,19 +175,19 @@ class Arena:
         keys = [f"{prefix}key:{n}" for n in range(1, written.requested + 1)]
         found = connection("MGET", *keys) if keys else []
         kept = min([*there, *(n for n, value in enumerate(found) if value is None)])
-        losses.acknowledged += len(written.times)
-        if kept < written.acknowledged:
-            missing = written.acknowledged - kept
-            losses.lost += missing
-            age = self._killed_at - written.times[max(-missing, -len(written.times))]
-            losses.oldest_lost_seconds = max(losses.oldest_lost_seconds, age)
+        losses.acknowledged += written.steps
+        losses.lost += max(0, written.acknowledged - kept)
         if newest > written.requested:
             losses.half_applied.append(f"{prefix} has {newest}, which was never requested")
         # The next round continues from the data that is there, with all keys at the same number.
         level = max([written.acknowledged, newest])
         self._level(connection, prefix, level)
         written.requested = written.acknowledged = level
-        written.times.clear()
+        written.steps = 0
+        check = DomainCheck(connection, prefix.removesuffix(":"), written.domain)
+        check.run()
+        losses.lost += check.lost
+        losses.half_applied += check.half_applied
 
     @staticmethod
     def _level(connection: Connection, prefix: str, number: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.persistence.system import SYSTEM
+from server.system.system import SYSTEM
 from storage.clock import Clock
 from tests.support.resp import NULL_ARRAY, Connection
 from tests.support.servers import Loop, RunningServer

@@ -21,8 +21,8 @@ import trio
 from commands.families import open_instance
 from commands.instance.instance import Instance
 from commands.settings.settings import BY_NAME, Settings
-from server.persistence.system import SYSTEM, System
 from server.server import Server, StartObserver
+from server.system.system import SYSTEM, System
 from storage.clock import Clock
 from storage.journal import Journal
 from tests.support.resp import TIMEOUT, Connection, Word

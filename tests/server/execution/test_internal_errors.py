@@ -14,7 +14,7 @@ import pytest
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.instance.instance import Instance
-from server.persistence.system import SYSTEM
+from server.system.system import SYSTEM
 from tests.support.info import info
 from tests.support.offline import Recorded
 from tests.support.persistence import LOG

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.persistence.system import System
+from server.system.system import System
 from tests.support.disks import SlowChild
 from tests.support.info import info
 from tests.support.persistence import LOG, digest, rewritten, saved
@@ -28,7 +28,7 @@ def slow(tmp_path: Path) -> SlowChild:
 @pytest.fixture
 def busy(loop: Loop, tmp_path: Path, slow: SlowChild) -> Iterator[RunningServer]:
     (tmp_path / "data").mkdir()
-    server = loop.start_server(System(method=slow), dir=str(tmp_path / "data"), **LOG, hz="100")
+    server = loop.start_server(System(processes=slow), dir=str(tmp_path / "data"), **LOG, hz="100")
     yield server
     server.close()
 
@@ -91,12 +91,12 @@ def test_a_killed_child_stops_writes_until_a_snapshot_succeeds(
     loop: Loop, tmp_path: Path, slow: SlowChild
 ) -> None:
     (tmp_path / "data").mkdir()
-    server = loop.start_server(System(method=slow), dir=str(tmp_path / "data"), save="3600 1")
+    server = loop.start_server(System(processes=slow), dir=str(tmp_path / "data"), save="3600 1")
     client = server.connect()
     client("SET", "a", "1")
     client("BGSAVE")
-    (tmp_path / "data" / f"temp-{slow.child.pid}.rdb").write_bytes(b"half")
-    os.kill(slow.child.pid, signal.SIGKILL)
+    (tmp_path / "data" / f"temp-{slow.pid}.rdb").write_bytes(b"half")
+    os.kill(slow.pid, signal.SIGKILL)
     saved(client)
     assert info(client, "rdb_last_bgsave_status") == "err"
     for words in (("SET", "a", "2"), ("PING",)):
@@ -121,7 +121,7 @@ def test_a_failed_rewrite_leaves_the_log_intact(busy: RunningServer, slow: SlowC
     client("SET", "a", "1")
     client("BGREWRITEAOF")
     client("SET", "b", "1")
-    os.kill(slow.child.pid, signal.SIGKILL)
+    os.kill(slow.pid, signal.SIGKILL)
     rewritten(client)
     assert info(client, "aof_last_bgrewrite_status") == "err"
     assert info(client, "aof_rewrites_consecutive_failures") == "1"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from server.persistence.system import System
+from server.system.system import System
 from tests.support.disks import FailingDisk
 from tests.support.persistence import LOG
 from tests.support.resp import TIMEOUT, Connection, Error, request
@@ -30,7 +30,7 @@ def disk() -> FailingDisk:
 
 @pytest.fixture
 def server(loop: Loop, tmp_path: Path, disk: FailingDisk) -> Iterator[RunningServer]:
-    running = loop.start_server(System(disk=disk), dir=str(tmp_path), **LOG, hz="100")
+    running = loop.start_server(System(files=disk), dir=str(tmp_path), **LOG, hz="100")
     yield running
     disk.repair()
     running.close()

@@ -87,9 +87,8 @@ class LogMachine(RuleBasedStateMachine):
 
     @initialize(policy=st.sampled_from(POLICIES), loses_pages=st.booleans())
     def start(self, policy: str, loses_pages: bool) -> None:
-        # Only a batch that is still in memory can be written again.
         self.disk.loses_pages = loses_pages
-        self.set_policy("always" if loses_pages else policy)
+        self.set_policy(policy)
         self.open_next()
 
     def set_policy(self, policy: str) -> None:
@@ -104,12 +103,10 @@ class LogMachine(RuleBasedStateMachine):
         self.log.open(path)
         self.paths.append(path)
 
-    @precondition(lambda self: not self.disk.loses_pages)
     @rule(policy=st.sampled_from(POLICIES))
     def change_policy(self, policy: str) -> None:
         self.set_policy(policy)
 
-    @precondition(lambda self: not self.disk.loses_pages)
     @rule(skip=st.booleans())
     def snapshot_begins(self, skip: bool) -> None:
         self.instance.settings.set(Settings.no_appendfsync_on_rewrite, skip)
@@ -135,10 +132,10 @@ class LogMachine(RuleBasedStateMachine):
             self.position_of.setdefault(number, self.status.position)
 
     def acknowledge(self, numbers: list[int]) -> None:
-        if self.instance.settings.appendfsync == "always":
-            self.promised_written.update(numbers)
-            if self.instance.persistence.fsync_allowed:
-                self.promised_synced.update(numbers)
+        self.promised_written.update(numbers)
+        always = self.instance.settings.appendfsync == "always"
+        if always and self.instance.persistence.fsync_allowed:
+            self.promised_synced.update(numbers)
 
     def release(self) -> None:
         self.acknowledge(self.held)
@@ -158,13 +155,6 @@ class LogMachine(RuleBasedStateMachine):
     def whole_turn(self) -> None:
         self.write(1)
         self.end_turn()
-
-    @rule()
-    def turn_after_patience(self) -> None:
-        """Write although a sync is running, because it takes too long."""
-        self.whole_turn()
-        self.time_passes(2.5)
-        self.whole_turn()
 
     @precondition(lambda self: not self.turn)
     @rule()
@@ -264,7 +254,6 @@ class LogMachine(RuleBasedStateMachine):
     def sync_fails(self) -> None:
         self.disk.sync_fails = True
 
-    @precondition(lambda self: not self.disk.loses_pages)
     @rule()
     def truncate_fails(self) -> None:
         self.disk.truncate_fails = self.may_be_cut = True
@@ -330,6 +319,9 @@ class LogMachine(RuleBasedStateMachine):
                 if not self.has_run:
                     self.sync_runs()
                 self.sync_ends()
+            if self.log.needs_base:
+                self.switch()
+                self.install_base()
         assert not self.held and not self.status.error and not self.status.buffered_bytes
         assert self.readable(after_power_failure=False)[-1:] in ([], [self.written])
         if self.instance.settings.appendfsync != "no":
@@ -365,6 +357,69 @@ def test_replies_are_held_after_a_shutdown_that_could_not_sync(machine: LogMachi
     machine.promises_are_kept()
 
 
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+def test_what_a_failed_sync_may_have_lost_is_safe_only_in_a_new_base(
+    machine: LogMachine, policy: str
+) -> None:
+    machine.start("everysec", loses_pages=True)
+    machine.whole_turn()
+    machine.sync_begins()
+    machine.sync_fails()
+    machine.sync_runs(), machine.sync_ends()
+    assert not machine.log.needs_base, "a rewrite would fail on this disk"
+    machine.set_policy(policy)
+    machine.repair()
+    machine.time_passes(2.5)
+    machine.tick()
+    for _ in range(2):
+        machine.sync_begins()
+        if machine.sync is not None:
+            # It succeeds without the lost pages.
+            machine.sync_runs(), machine.sync_ends()
+        machine.whole_turn()
+    machine.time_passes(2.5)
+    machine.tick()
+    assert machine.status.synced_position == 0
+    assert machine.held == ([2, 3] if policy == "always" else [])
+    assert machine.log.needs_base
+    machine.switch()
+    machine.install_base()
+    machine.tick()
+    assert not machine.log.needs_base and not machine.held and not machine.status.error
+    machine.sync_begins()
+    if machine.sync is not None:
+        machine.sync_runs(), machine.sync_ends()
+    assert machine.status.synced_position == machine.status.position
+
+
+def test_replies_are_held_under_every_policy_while_the_log_cannot_be_written(
+    machine: LogMachine,
+) -> None:
+    machine.start("everysec", loses_pages=False)
+    machine.disk_fills_up(0, 1)
+    machine.whole_turn()
+    assert machine.held == [1]
+    machine.repair()
+    machine.time_passes(2.5)
+    machine.tick()
+    assert not machine.held
+    machine.promises_are_kept()
+
+
+def test_a_file_that_cannot_be_installed_leaves_the_current_one(machine: LogMachine) -> None:
+    def fail() -> None:
+        raise OSError
+
+    machine.start("always", loses_pages=False)
+    machine.whole_turn()
+    with pytest.raises(OSError):
+        machine.log.open(machine.next_path(), fail)
+    machine.whole_turn()
+    assert machine.readable(after_power_failure=True) == [1, 2]
+    machine.log.close()
+    assert not machine.disk.open_files
+
+
 def test_a_retired_file_whose_sync_failed_is_synced_again(machine: LogMachine) -> None:
     machine.start("everysec", loses_pages=False)
     machine.write(1)
@@ -383,7 +438,7 @@ def test_a_sync_covers_only_what_was_written_before_it_began(machine: LogMachine
     machine.start("everysec", loses_pages=False)
     machine.whole_turn()
     machine.sync_begins()
-    machine.turn_after_patience()
+    machine.whole_turn(), machine.whole_turn()
     assert len(machine.readable(after_power_failure=False)) == 3
     machine.sync_runs(), machine.sync_ends()
     assert machine.status.synced_position == 1
@@ -397,7 +452,7 @@ def test_a_file_retired_during_its_sync_still_counts(machine: LogMachine) -> Non
     machine.start("everysec", loses_pages=False)
     machine.whole_turn()
     machine.sync_begins()
-    machine.turn_after_patience()
+    machine.whole_turn(), machine.whole_turn()
     machine.switch()
     machine.sync_runs(), machine.sync_ends()
     assert machine.status.synced_position == 0

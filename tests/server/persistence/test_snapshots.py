@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.persistence.background import Slicing
-from server.persistence.system import System
+from server.system.system import System
+from tests.support.disks import NoFork
 from tests.support.info import info
 from tests.support.persistence import LOG, digest, fill, rewritten, saved
 from tests.support.resp import Error
@@ -37,7 +37,7 @@ def test_a_restart_loads_what_was_saved(loop: Loop, tmp_path: Path, command: str
 
 
 def test_without_fork_a_snapshot_holds_the_state_at_its_start(loop: Loop, tmp_path: Path) -> None:
-    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path), **LOG)
+    server = loop.start_server(System(processes=NoFork()), dir=str(tmp_path), **LOG)
     client = server.connect()
     fill(client)
     expected = digest(client)

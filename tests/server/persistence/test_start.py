@@ -10,7 +10,7 @@ import trio
 
 from server.persistence import starting
 from tests.support.info import info
-from tests.support.persistence import LOG
+from tests.support.persistence import LOG, rewritten
 from tests.support.processes import ServeProcess, run
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
@@ -129,3 +129,18 @@ def test_sigterm_does_not_end_a_server_that_cannot_save(tmp_path: Path) -> None:
         assert client("PING") == "PONG"
         client.send("SHUTDOWN", "NOSAVE")
         assert server.wait() == 0
+
+
+def test_a_log_that_is_turned_on_later_locks_its_directory_too(loop: Loop, tmp_path: Path) -> None:
+    first = loop.start_server(dir=str(tmp_path))
+    second = loop.start_server(dir=str(tmp_path))
+    one, other = first.connect(), second.connect()
+    assert one("CONFIG", "SET", "appendonly", "yes") == "OK"
+    rewritten(one)
+    refused = other("CONFIG", "SET", "appendonly", "yes")
+    assert isinstance(refused, Error) and "another server keeps its data" in refused.text
+    assert one("CONFIG", "SET", "appendonly", "no") == "OK"
+    assert other("CONFIG", "SET", "appendonly", "yes") == "OK"
+    rewritten(other)
+    second.close()
+    first.close()

@@ -9,7 +9,7 @@ import pytest
 
 from commands.settings.settings import Settings
 from server.persistence import log as log_module
-from server.persistence.system import System
+from server.system.system import System
 from tests.support.disks import SlowChild, SlowDisk
 from tests.support.persistence import LOG, rewritten
 from tests.support.processes import ServeProcess
@@ -30,7 +30,7 @@ def disk() -> Iterator[SlowDisk]:
 @pytest.fixture
 def server(loop: Loop, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     monkeypatch.setattr(log_module, "_SYNC_SECONDS", 0.01)
-    server = loop.start_server(System(disk=disk), appendonly="yes", appendfsync="everysec")
+    server = loop.start_server(System(files=disk), appendonly="yes", appendfsync="everysec")
     yield server
     disk.free.set()
     server.close()
@@ -125,7 +125,7 @@ def test_changing_to_a_policy_that_syncs_ends_the_wait(loop: Loop, policy: str) 
 def test_always_does_not_count_what_another_policy_left_unsynced(loop: Loop) -> None:
     disk = SlowDisk()
     disk.free.set()
-    server = loop.start_server(System(disk=disk), appendonly="yes", appendfsync="no")
+    server = loop.start_server(System(files=disk), appendonly="yes", appendfsync="no")
     client = server.connect()
     client("SET", "key", "value")
     assert disk.syncs == 0
@@ -140,7 +140,7 @@ def test_always_does_not_count_what_must_not_be_synced_during_a_snapshot(
 ) -> None:
     slow = SlowChild(tmp_path / "gate")
     server = loop.start_server(
-        System(method=slow), **LOG, no_appendfsync_on_rewrite="yes", hz="100"
+        System(processes=slow), **LOG, no_appendfsync_on_rewrite="yes", hz="100"
     )
     client = server.connect()
     client("BGSAVE")

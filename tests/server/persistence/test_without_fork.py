@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from io import FileIO
 from pathlib import Path
 
 import pytest
+import trio
 
 from server.persistence import copier
-from server.persistence.background import Slicing
-from server.persistence.system import System
+from server.system.files import SystemFiles
+from server.system.system import System
+from tests.support.disks import NoFork
 from tests.support.info import info
 from tests.support.persistence import LOG, digest, fill, rewritten, saved
 from tests.support.resp import TIMEOUT, Connection
@@ -19,28 +20,28 @@ from tests.support.servers import Loop
 from tests.support.waiting import wait_until
 
 
-class Gate:
-    """Stops the writing thread after the first key, until it is opened."""
+class Gate(SystemFiles):
+    """Stops the thread that writes a base or snapshot after the first key, until `go`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._real = copier._write
+    def __init__(self) -> None:
         self.reached = threading.Event()
-        self.open = threading.Event()
-        monkeypatch.setattr(copier, "_write", self._write)
+        self.go = threading.Event()
 
-    def _write(self, file: FileIO, data: bytes, sync: bool) -> None:
-        self.reached.set()
-        self.open.wait(TIMEOUT)
-        self._real(file, data, sync)
+    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+        # Everything else is written in the thread of the loop.
+        if not trio.lowlevel.in_trio_run():
+            self.reached.set()
+            self.go.wait(TIMEOUT)
+        return super().write(descriptor, data)
 
 
 @pytest.fixture(autouse=True)
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     # Each slice then holds one key.
     monkeypatch.setattr(copier, "_SLICE_SECONDS", 0)
-    gate = Gate(monkeypatch)
+    gate = Gate()
     yield gate
-    gate.open.set()
+    gate.go.set()
 
 
 def change_everything(client: Connection) -> None:
@@ -57,7 +58,7 @@ def change_everything(client: Connection) -> None:
 def test_clients_are_served_while_a_snapshot_is_written(
     loop: Loop, tmp_path: Path, gate: Gate
 ) -> None:
-    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
+    server = loop.start_server(System(gate, NoFork()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     expected = digest(client)
@@ -67,7 +68,7 @@ def test_clients_are_served_while_a_snapshot_is_written(
     client("FLUSHALL")
     assert info(client, "rdb_bgsave_in_progress") == "1"
     assert not (tmp_path / "dump.rdb").exists()
-    gate.open.set()
+    gate.go.set()
     saved(client)
     assert info(client, "rdb_last_bgsave_status") == "ok"
     server.close()
@@ -82,13 +83,13 @@ def test_a_rewrite_and_the_writes_logged_during_it_hold_all_data(
     loop: Loop, tmp_path: Path, gate: Gate, preamble: str
 ) -> None:
     settings = {"dir": str(tmp_path), "aof_use_rdb_preamble": preamble, **LOG}
-    server = loop.start_server(System(method=Slicing()), **settings)
+    server = loop.start_server(System(gate, NoFork()), **settings)
     client = server.connect()
     fill(client)
     client("BGREWRITEAOF")
     assert gate.reached.wait(TIMEOUT)
     change_everything(client)
-    gate.open.set()
+    gate.go.set()
     rewritten(client)
     assert info(client, "aof_last_bgrewrite_status") == "ok"
     expected = digest(client)
@@ -99,14 +100,14 @@ def test_a_rewrite_and_the_writes_logged_during_it_hold_all_data(
 
 
 def test_a_cancelled_snapshot_leaves_no_files(loop: Loop, tmp_path: Path, gate: Gate) -> None:
-    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
+    server = loop.start_server(System(gate, NoFork()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     client("BGSAVE")
     assert gate.reached.wait(TIMEOUT)
     assert client("BGSAVE", "CANCEL") == "Background saving cancelled"
     assert server.call(lambda: server.instance.keyspace.copying) is None
-    gate.open.set()
+    gate.go.set()
     saved(client)
     assert list(tmp_path.iterdir()) == []
     client("BGSAVE")
@@ -118,7 +119,7 @@ def test_a_cancelled_snapshot_leaves_no_files(loop: Loop, tmp_path: Path, gate: 
 def test_a_background_snapshot_never_replaces_the_one_of_the_shutdown(
     loop: Loop, tmp_path: Path, gate: Gate
 ) -> None:
-    server = loop.start_server(System(method=Slicing()), dir=str(tmp_path))
+    server = loop.start_server(System(gate, NoFork()), dir=str(tmp_path))
     client = server.connect()
     fill(client)
     client("BGSAVE")
@@ -127,7 +128,7 @@ def test_a_background_snapshot_never_replaces_the_one_of_the_shutdown(
     expected = digest(client)
     client.send("SHUTDOWN", "SAVE")
     wait_until((tmp_path / "dump.rdb").exists, "a snapshot")
-    gate.open.set()
+    gate.go.set()
     assert server.ended.wait(TIMEOUT)
     server.close()
     assert [path.name for path in tmp_path.iterdir()] == ["dump.rdb"]
@@ -139,10 +140,10 @@ def test_a_background_snapshot_never_replaces_the_one_of_the_shutdown(
 def test_a_snapshot_that_cannot_be_written_is_reported_as_failed(
     loop: Loop, tmp_path: Path, gate: Gate
 ) -> None:
-    gate.open.set()
+    gate.go.set()
     directory = tmp_path / "data"
     directory.mkdir()
-    server = loop.start_server(System(method=Slicing()), dir=str(directory))
+    server = loop.start_server(System(gate, NoFork()), dir=str(directory))
     client = server.connect()
     client("SET", "key", "value")
     directory.rmdir()
