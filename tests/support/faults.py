@@ -33,6 +33,10 @@ class Faults:
         """Whether the first of the operations that should fail has failed."""
         return bool(self._left.value <= self._lasting)
 
+    def change(self, number: int, lasting: int) -> None:
+        """Change what fails, and how often. Nothing may be armed."""
+        self._number, self._lasting = number, lasting
+
     def disarm(self) -> None:
         """Make nothing fail any more."""
         self._left.value = 0
