@@ -22,7 +22,7 @@ from commands.instance.context import Context
 from commands.strings.bit_offsets import parse_bit_offset
 from commands.strings.editing import clamp_range
 
-# Bytes per integer when counting; small enough for the processor's cache.
+# Bytes per integer when counting and combining; small enough for the processor's cache.
 _CHUNK = 1 << 16
 _BLOCK = 1 << 12
 _INVERTED = bytes(255 - byte for byte in range(256))
@@ -192,9 +192,13 @@ def bitop(ctx: Context, request: Combine) -> Reply:
     if operation == b"NOT":
         result = bytearray(values[0].translate(_INVERTED))
     else:
-        # Little-endian, so that shorter strings are padded with zeros at the end.
-        numbers = (int.from_bytes(value, "little") for value in values)
-        result = bytearray(reduce(_COMBINE[operation], numbers).to_bytes(length, "little"))
+        result = bytearray(length)
+        views = [memoryview(value) for value in values]
+        for at in range(0, length, _CHUNK):
+            end = min(at + _CHUNK, length)
+            # Little-endian, so that shorter strings are padded with zeros at the end.
+            numbers = (int.from_bytes(view[at:end], "little") for view in views)
+            result[at:end] = reduce(_COMBINE[operation], numbers).to_bytes(end - at, "little")
     db.store(destination, result, "set")
     return length
 
