@@ -20,7 +20,7 @@ from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.strings.bit_offsets import parse_bit_offset
-from commands.strings.editing import clamp_range
+from commands.strings.editing import clamp_range, lengthen
 
 # Bytes per integer when counting and combining; small enough for the processor's cache.
 _CHUNK = 1 << 16
@@ -54,8 +54,7 @@ def setbit(ctx: Context, argv: list[bytes]) -> Reply:
         db.store(key, value, "setbit")
         return 0
     missing = at + 1 - len(value)
-    if missing > 0:
-        value += bytes(missing)
+    lengthen(value, at + 1)
     was_set = value[at] & mask != 0
     if was_set != (bit == b"1"):
         value[at] ^= mask
