@@ -6,6 +6,8 @@ declaration, because the order of Redis' checks or one of its error texts would 
 
 from __future__ import annotations
 
+import sys
+
 from commands.engine.errors import (
     MUST_BE_POSITIVE,
     NOT_A_FLOAT,
@@ -16,7 +18,14 @@ from commands.engine.errors import (
     TIMEOUT_NOT_AN_INTEGER,
     CommandError,
 )
-from commands.engine.numbers import INT64_MAX, parse_float, parse_integer
+from commands.engine.long_doubles import read_long_double
+from commands.engine.numbers import (
+    INT64_MAX,
+    parse_float,
+    parse_integer,
+    read_float,
+    read_unlimited_float,
+)
 
 
 class Arguments:
@@ -93,7 +102,14 @@ class Arguments:
 
 def parse_timeout(text: bytes, now: int) -> int | None:
     """Convert a timeout in seconds into a deadline in epoch ms; None if there is no limit."""
-    seconds = parse_float(text, TIMEOUT_NOT_A_FLOAT)
+    seconds = read_float(text)
+    if seconds is None:
+        # Redis reads a long double, which can be larger and smaller than a double.
+        if read_long_double(text) is None:
+            raise CommandError(TIMEOUT_NOT_A_FLOAT)
+        seconds = read_unlimited_float(text) or 0.0
+        if not seconds and not text.startswith(b"-"):
+            seconds = sys.float_info.min
     if seconds < 0:
         raise CommandError(TIMEOUT_NEGATIVE)
     milliseconds = seconds * 1000

@@ -18,9 +18,10 @@ _DECIMAL_EXPONENTS = range(-4952, 4933)
 # Redis copies numbers into a buffer of 5 KiB, which includes the terminating NUL.
 _LONGEST = 5 * 1024 - 1
 
-_DECIMAL = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
+# Possessive quantifiers, as in `numbers`.
+_DECIMAL = re.compile(rb"[+-]?(?:[0-9]++\.?+[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+").fullmatch
 _HEXADECIMAL = re.compile(
-    rb"([+-]?)0[xX](?:([0-9a-fA-F]+)\.?([0-9a-fA-F]*)|\.([0-9a-fA-F]+))(?:[pP]([+-]?[0-9]+))?"
+    rb"([+-]?)0[xX](?:([0-9a-fA-F]++)\.?+([0-9a-fA-F]*+)|\.([0-9a-fA-F]++))(?:[pP]([+-]?[0-9]++))?+"
 ).fullmatch
 _INFINITY = re.compile(rb"[+-]?inf(?:inity)?", re.IGNORECASE).fullmatch
 

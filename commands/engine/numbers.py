@@ -16,9 +16,11 @@ UINT64_MAX = 2**64 - 1
 # `int()` and `float()` also accept spaces, underscores and non-ASCII digits, which are
 # errors in Redis.
 _INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
+# The quantifiers are possessive: with ordinary ones, a million digits before a wrong character
+# would be tried in every division into whole part and fraction.
 _FLOAT = re.compile(
-    rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?"
-    rb"|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?)",
+    rb"[+-]?(?:(?:[0-9]++\.?+[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+|inf(?:inity)?"
+    rb"|0[xX](?:[0-9a-fA-F]++\.?+[0-9a-fA-F]*+|\.[0-9a-fA-F]++)(?:[pP][+-]?[0-9]++)?+)",
     re.IGNORECASE,
 ).fullmatch
 # A digit other than zero before any exponent.
@@ -57,13 +59,23 @@ def parse_int32(text: bytes | bytearray, message: str | None = None) -> int:
     return parse_in_range(text, INT32_MIN, INT32_MAX, message)
 
 
-def read_float(text: bytes | bytearray) -> float | None:
-    """Parse a double in the syntax of C's strtod, except NaN; None if it is not one."""
+def read_unlimited_float(text: bytes | bytearray) -> float | None:
+    """Parse a number in the syntax of C's strtod, except NaN; None if it is not one.
+
+    Numbers out of the range of doubles become infinity or zero.
+    """
     if not _FLOAT(text):
         return None
     try:
-        number = float.fromhex(text.decode()) if b"x" in text.lower() else float(text)
+        return float.fromhex(text.decode()) if b"x" in text.lower() else float(text)
     except OverflowError:
+        return -math.inf if text.startswith(b"-") else math.inf
+
+
+def read_float(text: bytes | bytearray) -> float | None:
+    """Parse a double in the syntax of C's strtod, except NaN; None if it is not one."""
+    number = read_unlimited_float(text)
+    if number is None:
         return None
     # Digits that overflow to infinity or underflow to zero are out of range; `inf` is not.
     if math.isinf(number) and b"i" not in text.lower():

@@ -21,6 +21,7 @@ keyspace (except a bytearray: the encoder copies it at once).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from random import Random
 from typing import TypeAlias, Union
 
 Reply: TypeAlias = Union[
@@ -39,6 +40,7 @@ Reply: TypeAlias = Union[
     "Pairs",
     "Couples",
     "MapReply",
+    "RandomPicks",
     "Verbatim",
     "DoubleText",
     "BigNumber",
@@ -110,6 +112,20 @@ class MapReply:
 
     def __init__(self, items: Sequence[tuple[Reply, Reply]]) -> None:
         self.items = items
+
+
+class RandomPicks:
+    """An array of items picked at random, so many that most of them occur repeatedly.
+
+    The encoder picks among the encoded items, so that no pick needs an object of its own.
+    """
+
+    __slots__ = ("count", "items", "rng")
+
+    def __init__(self, items: Sequence[Reply] | Pairs, count: int, rng: Random) -> None:
+        self.items = items
+        self.count = count
+        self.rng = rng
 
 
 class Verbatim:

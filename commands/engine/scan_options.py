@@ -21,7 +21,7 @@ from commands.engine.numbers import UINT64_MAX
 from commands.engine.patterns import Matcher, glob_matcher
 
 # The syntax of C's strtoul; a negative number wraps around.
-_CURSOR = re.compile(rb"([+-]?)([0-9]*)").fullmatch
+_CURSOR = re.compile(rb"([+-]?)0*+([0-9]*)").fullmatch
 _DEFAULT_COUNT = 10
 # Options that omit the values or scores, and the command that has each.
 _BARE = {b"NOVALUES": "HSCAN", b"NOSCORES": "ZSCAN"}
@@ -47,11 +47,13 @@ class ScanOptions:
 
 def parse_cursor(text: bytes) -> int:
     # An embedded NUL ends the number, as it ends a C string.
-    found = _CURSOR(text.split(b"\0", 1)[0])
-    if found is None or len(found[2]) > 64:
+    text = text.split(b"\0", 1)[0]
+    found = _CURSOR(text)
+    # `int` refuses very long numbers.
+    if found is None or len(found[2]) > 20:
         raise CommandError(INVALID_CURSOR)
     sign, digits = found.groups()
-    if sign and not digits:
+    if text == sign != b"":
         raise CommandError(INVALID_CURSOR)
     number = int(digits or b"0")
     if number > UINT64_MAX:

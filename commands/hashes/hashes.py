@@ -13,7 +13,7 @@ from commands.engine.errors import (
 from commands.engine.grammar import ArgumentGroup, Double, Integer, Key, Pattern, String, Token
 from commands.engine.long_doubles import add_long_doubles, read_long_double
 from commands.engine.numbers import INT64_MAX, INT64_MIN, parse_integer, read_integer
-from commands.engine.random_counts import parse_random_count
+from commands.engine.random_counts import are_few, parse_random_count, random_picks
 from commands.engine.registry import command
 from commands.engine.replies import OK, Pairs, Reply
 from commands.engine.scan_options import parse_cursor, parse_scan_options
@@ -341,6 +341,9 @@ def hrandfield(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.read_as(argv[1], Hash)
     if value is None:
         return []
+    if count < 0 and not are_few(-count, len(value)):
+        items = Pairs(list(value.items())) if with_values else list(value)
+        return random_picks(items, -count, ctx.rng)
     if count >= 0:
         fields = value.pick_distinct(count, ctx.rng)
     else:

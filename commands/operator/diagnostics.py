@@ -234,8 +234,7 @@ def latency_reset(ctx: Context, argv: list[bytes]) -> Reply:
 def latency_graph(ctx: Context, argv: list[bytes]) -> Reply:
     event = _event(ctx, argv[2])
     if event is None:
-        name = argv[2].decode("latin-1")
-        raise CommandError(f"ERR No samples available for event '{name}'")
+        raise CommandError(b"ERR No samples available for event '%b'" % argv[2])
     samples = list(event.samples)[-_GRAPH_WIDTH:]
     times = [milliseconds for _, milliseconds in samples]
     title = b"%b - high %d ms, low %d ms (all time high %d ms)" % (

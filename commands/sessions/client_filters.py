@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from commands.engine.arguments import Arguments
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Argument, Integer, OneOf, String, Token
-from commands.engine.numbers import parse_integer, read_integer
+from commands.engine.numbers import parse_int32, parse_integer, read_integer
 from commands.instance.client import Client
 from commands.instance.context import Context
 
@@ -215,9 +215,7 @@ def _word_filter(ctx: Context, option: bytes, arguments: Arguments) -> Filter:
     if subject == b"DB":
         name = option.decode()
         last = len(ctx.keyspace.databases) - 1
-        number = read_integer(arguments.word())
-        if number is None:
-            raise CommandError(f"ERR {name} is not an integer or out of range")
+        number = parse_int32(arguments.word(), f"ERR {name} is not an integer or out of range")
         if not 0 <= number <= last:
             raise CommandError(f"ERR {name} number should be between 0 and {last}")
         return lambda client: client.db.index == number

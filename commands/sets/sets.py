@@ -5,7 +5,7 @@ from __future__ import annotations
 from commands.engine.errors import MUST_BE_POSITIVE, SYNTAX, CommandError
 from commands.engine.grammar import Integer, Key, Pattern, String
 from commands.engine.numbers import INT64_MAX, parse_in_range
-from commands.engine.random_counts import parse_random_count
+from commands.engine.random_counts import are_few, parse_random_count, random_picks
 from commands.engine.registry import command
 from commands.engine.replies import Reply, SetReply
 from commands.engine.scan_options import parse_cursor, parse_scan_options
@@ -225,7 +225,9 @@ def srandmember(ctx: Context, argv: list[bytes]) -> Reply:
         return []
     if count >= 0:
         return value.pick_distinct(count, ctx.rng)
-    return [value.pick(ctx.rng) for _ in range(-count)]
+    if are_few(-count, len(value)):
+        return [value.pick(ctx.rng) for _ in range(-count)]
+    return random_picks(list(value), -count, ctx.rng)
 
 
 @command(

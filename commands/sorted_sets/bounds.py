@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from commands.engine.errors import CommandError
-from commands.engine.numbers import read_float
+from commands.engine.numbers import read_unlimited_float
 from storage.values.sorted_sets import MemberCut, ScoreCut, after_member, after_score
 
-# A number of this form that `read_float` rejects is out of the range of doubles.
-_WITH_EXPONENT = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+").fullmatch
 _NOT_A_FLOAT = "ERR min or max is not a float"
 _NOT_A_MEMBER = "ERR min or max not valid string range item"
 
@@ -26,11 +22,9 @@ def _score_cut(text: bytes, after: bool) -> ScoreCut:
 
 def _read_score(text: bytes) -> float:
     """Read a score as C's strtod does: no text is zero, overflow is infinity."""
-    score = read_float(text) if text else 0.0
+    score = read_unlimited_float(text) if text else 0.0
     if score is None:
-        if not _WITH_EXPONENT(text):
-            raise CommandError(_NOT_A_FLOAT)
-        return float(text)
+        raise CommandError(_NOT_A_FLOAT)
     return score
 
 

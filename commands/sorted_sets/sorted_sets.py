@@ -16,7 +16,8 @@ from commands.engine.grammar import (
     String,
     Token,
 )
-from commands.engine.numbers import INT64_MAX, INT64_MIN, format_float, parse_float, parse_integer
+from commands.engine.numbers import INT64_MAX, format_float, parse_float, parse_integer
+from commands.engine.random_counts import are_few, parse_random_count, random_picks
 from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, Pairs, Reply
 from commands.engine.scan_options import parse_cursor, parse_scan_options
@@ -25,9 +26,6 @@ from commands.sorted_sets.bounds import member_bounds, score_bounds
 from storage.values.sorted_sets import SortedSet
 
 _NAN = "ERR resulting score is not a number (NaN)"
-# ZRANDMEMBER with a negative count returns at most this many members, because the reply is
-# built in memory.
-_MAX_RANDOM = 1 << 24
 
 
 @dataclass(slots=True)
@@ -425,6 +423,9 @@ def zrandmember(ctx: Context, argv: list[bytes]) -> Reply:
     if value is None or not count:
         return []
     size = len(value)
+    if count < 0 and not are_few(-count, size):
+        items = Pairs(list(value.items())) if with_scores else list(value)
+        return random_picks(items, -count, rng)
     if count >= size:
         pairs = value.pairs()
         # Redis returns a whole set in descending order.
@@ -439,15 +440,11 @@ def zrandmember(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _random_options(argv: list[bytes]) -> tuple[int, bool]:
-    count = parse_integer(argv[2])
-    if count == INT64_MIN:
-        raise CommandError(
-            f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}"
-        )
+    count = parse_random_count(argv[2])
     with_scores = len(argv) > 3
     if len(argv) > 4 or (with_scores and argv[3].upper() != b"WITHSCORES"):
         raise CommandError(SYNTAX)
-    if count < -_MAX_RANDOM or (with_scores and abs(count) > INT64_MAX // 2):
+    if with_scores and abs(count) > INT64_MAX // 2:
         raise CommandError("ERR value is out of range")
     return count, with_scores
 

@@ -194,7 +194,9 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Outcome:
             )
         if text in (b"$", b"+"):
             raise CommandError(_HISTORY_ONLY.format(text.decode()))
-        wanted.append((key, stream, group, None if text == b">" else parse_id(text)))
+        entry_id = MAX_ID if text == b">" else parse_id(text)
+        # As in Redis, the largest ID stands for new entries, too.
+        wanted.append((key, stream, group, None if entry_id == MAX_ID else entry_id))
     logged: list[list[bytes]] = []
     found = []
     for key, stream, group, after in wanted:

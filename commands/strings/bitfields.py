@@ -11,6 +11,7 @@ from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.strings.bit_offsets import parse_bit_offset
+from commands.strings.editing import lengthen
 
 _BAD_TYPE = (
     "ERR Invalid bitfield type. Use something like i16 u8. "
@@ -125,8 +126,7 @@ def bitfield(ctx: Context, argv: list[bytes]) -> Reply:
         value = bytearray()
     end = max(o.offset + o.width for o in operations if o.name != b"GET")
     missing = (end + 7 >> 3) - len(value)
-    if missing > 0:
-        value += bytes(missing)
+    lengthen(value, end + 7 >> 3)
     replies: list[Reply] = []
     changes = 0
     for operation in operations:

@@ -20,9 +20,9 @@ from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.strings.bit_offsets import parse_bit_offset
-from commands.strings.editing import clamp_range
+from commands.strings.editing import clamp_range, lengthen
 
-# Bytes per integer when counting; small enough for the processor's cache.
+# Bytes per integer when counting and combining; small enough for the processor's cache.
 _CHUNK = 1 << 16
 _BLOCK = 1 << 12
 _INVERTED = bytes(255 - byte for byte in range(256))
@@ -54,8 +54,7 @@ def setbit(ctx: Context, argv: list[bytes]) -> Reply:
         db.store(key, value, "setbit")
         return 0
     missing = at + 1 - len(value)
-    if missing > 0:
-        value += bytes(missing)
+    lengthen(value, at + 1)
     was_set = value[at] & mask != 0
     if was_set != (bit == b"1"):
         value[at] ^= mask
@@ -192,9 +191,13 @@ def bitop(ctx: Context, request: Combine) -> Reply:
     if operation == b"NOT":
         result = bytearray(values[0].translate(_INVERTED))
     else:
-        # Little-endian, so that shorter strings are padded with zeros at the end.
-        numbers = (int.from_bytes(value, "little") for value in values)
-        result = bytearray(reduce(_COMBINE[operation], numbers).to_bytes(length, "little"))
+        result = bytearray(length)
+        views = [memoryview(value) for value in values]
+        for at in range(0, length, _CHUNK):
+            end = min(at + _CHUNK, length)
+            # Little-endian, so that shorter strings are padded with zeros at the end.
+            numbers = (int.from_bytes(view[at:end], "little") for view in views)
+            result[at:end] = reduce(_COMBINE[operation], numbers).to_bytes(end - at, "little")
     db.store(destination, result, "set")
     return length
 

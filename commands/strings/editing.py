@@ -11,11 +11,20 @@ from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 
+# Bytes of padding that are added at once.
+_PIECE = 1 << 20
+
 
 def check_length(ctx: Context, length: int) -> None:
     """Raise an error if a string would be longer than a client may send."""
     if length > ctx.instance.settings.proto_max_bulk_len:
         raise CommandError(STRING_TOO_LONG)
+
+
+def lengthen(value: bytearray, length: int) -> None:
+    """Pad a string with zeros, in pieces: all of them at once would take their size twice."""
+    while len(value) < length:
+        value += bytes(min(length - len(value), _PIECE))
 
 
 def clamp_range(start: int, end: int, length: int) -> tuple[int, int]:
@@ -86,14 +95,13 @@ def setrange(ctx: Context, request: Overwrite) -> Reply:
         return 0 if value is None else len(value)
     check_length(ctx, offset + len(part))
     if value is None:
-        value = bytearray(offset)
-        value += part
+        value = bytearray(offset + len(part))
+        value[offset:] = part
         db.store(key, value, "setrange")
         return len(value)
     value = db.fetch_buffer(key)
     assert value is not None
-    if offset > len(value):
-        value += bytes(offset - len(value))
+    lengthen(value, offset)
     value[offset : offset + len(part)] = part
     db.changed(key, "setrange")
     return len(value)

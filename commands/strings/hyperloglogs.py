@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Key, String
 from commands.engine.registry import command
@@ -27,16 +25,19 @@ def _registers(value: bytes | bytearray) -> bytes:
         raise CommandError(_CORRUPT) from None
 
 
-def _all_registers(ctx: Context, keys: list[bytes]) -> tuple[list[bytes], bool]:
-    """Return the registers of the keys that exist, and whether any is dense."""
-    found, dense = [], False
+def _merged_registers(ctx: Context, keys: list[bytes]) -> tuple[bytes, bool]:
+    """Return the merged registers of the keys that exist, and whether any is dense."""
+    registers, dense = bytearray(hll.REGISTERS), False
     for key in keys:
         value = ctx.db.read_string(key)
         if value is not None:
             _check_valid(value)
             dense = dense or value[4] == hll.DENSE
-            found.append(_registers(value))
-    return found, dense
+            try:
+                hll.merge_into(registers, value)
+            except hll.CorruptHyperLogLog:
+                raise CommandError(_CORRUPT) from None
+    return bytes(registers), dense
 
 
 def _fetch_buffer(ctx: Context, key: bytes) -> bytearray | None:
@@ -91,8 +92,8 @@ def pfadd(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def pfcount(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) > 2:
-        found, _ = _all_registers(ctx, argv[1:])
-        return hll.estimate(reduce(hll.merged, found, hll.EMPTY_REGISTERS))
+        registers, _ = _merged_registers(ctx, argv[1:])
+        return hll.estimate(registers)
     key, db = argv[1], ctx.db
     value = db.read_string(key)
     if value is None:
@@ -123,8 +124,7 @@ def pfcount(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def pfmerge(ctx: Context, argv: list[bytes]) -> Reply:
     key, db = argv[1], ctx.db
-    found, dense = _all_registers(ctx, argv[1:])
-    registers = reduce(hll.merged, found, hll.EMPTY_REGISTERS)
+    registers, dense = _merged_registers(ctx, argv[1:])
     value = db.fetch_buffer(key)
     is_new = value is None
     if value is None:

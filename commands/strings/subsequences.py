@@ -22,7 +22,7 @@ from storage.errors import WrongType
 
 _NOT_STRINGS = "ERR The specified keys must contain string values"
 _BOTH = "ERR If you want both the length and indexes, please just use IDX."
-_TOO_LARGE = "ERR Insufficient memory, failed allocating transient memory for LCS"
+_TOO_LARGE = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 
 
 @dataclass(slots=True)
@@ -73,8 +73,8 @@ def lcs(ctx: Context, argv: list[bytes]) -> Reply:
             raise CommandError(SYNTAX)
     if only_length and indexes:
         raise CommandError(_BOTH)
-    # The table takes one bit per pair of positions; limit it to the size of one string.
-    if (len(first) + 1) * (len(second) + 1) // 8 > ctx.instance.settings.proto_max_bulk_len:
+    # Redis' table has four bytes per pair of positions, and may be as large as a string.
+    if 4 * (len(first) + 1) * (len(second) + 1) > ctx.instance.settings.proto_max_bulk_len:
         raise CommandError(_TOO_LARGE)
     if only_length:
         rows = _rows(*sorted((first, second), key=len))

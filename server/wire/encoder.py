@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from commands.engine.numbers import format_float
@@ -24,6 +25,7 @@ from commands.engine.replies import (
     NullArray,
     Pairs,
     Push,
+    RandomPicks,
     Replies,
     Reply,
     SetReply,
@@ -34,6 +36,8 @@ Append = Callable[[bytes], None]
 Writer = Callable[[Any, Append], None]
 
 CRLF = b"\r\n"
+# How many random picks are made and joined at once.
+_PICKS_AT_ONCE = 1 << 16
 # Headers of common lengths, and common integers, encoded in advance.
 BULK_HEADERS = [b"$%d\r\n" % length for length in range(4096)]
 INTEGERS = [b":%d\r\n" % number for number in range(4096)]
@@ -76,6 +80,18 @@ def _nothing(reply: NoReply, append: Append) -> None:
     pass
 
 
+def _pick(reply: RandomPicks, encoded: list[bytes], append: Append) -> None:
+    for start in range(0, reply.count, _PICKS_AT_ONCE):
+        count = min(_PICKS_AT_ONCE, reply.count - start)
+        append(b"".join(reply.rng.choices(encoded, k=count)))
+
+
+def _encode_one(writers: dict[type, Writer], reply: Reply) -> bytes:
+    chunks: list[bytes] = []
+    writers[type(reply)](reply, chunks.append)
+    return b"".join(chunks)
+
+
 def _make_encoder(
     tables: Callable[[dict[type, Writer]], dict[type, Writer]],
 ) -> Callable[[Reply], bytes]:
@@ -106,22 +122,28 @@ def _make_encoder(
     )
     writers.update(tables(writers))
 
-    def encode(reply: Reply) -> bytes:
-        chunks: list[bytes] = []
-        writers[type(reply)](reply, chunks.append)
-        return b"".join(chunks)
-
-    return encode
+    return partial(_encode_one, writers)
 
 
 def _resp2(writers: dict[type, Writer]) -> dict[type, Writer]:
     sequence = writers[list]
+    one = partial(_encode_one, writers)
 
     def flat(pairs: Any, append: Append) -> None:
         append(b"*%d\r\n" % (2 * len(pairs)))
         for first, second in pairs:
             writers[type(first)](first, append)
             writers[type(second)](second, append)
+
+    def picks(reply: RandomPicks, append: Append) -> None:
+        items, count = reply.items, reply.count
+        if isinstance(items, Pairs):
+            encoded = [one(first) + one(second) for first, second in items.items]
+            count *= 2
+        else:
+            encoded = [one(item) for item in items]
+        append(b"*%d\r\n" % count)
+        _pick(reply, encoded, append)
 
     def push(reply: Push, append: Append) -> None:
         encoded = reply.encoded.get(2)
@@ -141,6 +163,7 @@ def _resp2(writers: dict[type, Writer]) -> dict[type, Writer]:
         Pairs: lambda reply, append: flat(reply.items, append),
         Couples: lambda reply, append: sequence(reply.items, append),
         SetReply: lambda reply, append: sequence(reply.items, append),
+        RandomPicks: picks,
         Verbatim: lambda reply, append: _bulk(reply.text, append),
         DoubleText: lambda reply, append: _bulk(reply.text, append),
         BigNumber: lambda reply, append: _bulk(reply.digits, append),
@@ -151,6 +174,7 @@ def _resp2(writers: dict[type, Writer]) -> dict[type, Writer]:
 
 def _resp3(writers: dict[type, Writer]) -> dict[type, Writer]:
     sequence = writers[list]
+    one = partial(_encode_one, writers)
 
     def counted(mark: bytes) -> Writer:
         def write(items: Any, append: Append) -> None:
@@ -182,6 +206,11 @@ def _resp3(writers: dict[type, Writer]) -> dict[type, Writer]:
     def verbatim(reply: Verbatim, append: Append) -> None:
         append(b"=%d\r\n%b:%b\r\n" % (len(reply.text) + 4, reply.form, reply.text))
 
+    def picks(reply: RandomPicks, append: Append) -> None:
+        items = reply.items.items if isinstance(reply.items, Pairs) else reply.items
+        append(b"*%d\r\n" % reply.count)
+        _pick(reply, [one(item) for item in items], append)
+
     def push(reply: Push, append: Append) -> None:
         encoded = reply.encoded.get(3)
         if encoded is None:
@@ -204,6 +233,7 @@ def _resp3(writers: dict[type, Writer]) -> dict[type, Writer]:
         Pairs: lambda reply, append: sequence(reply.items, append),
         Couples: lambda reply, append: entries(reply.items, append),
         SetReply: lambda reply, append: members(reply.items, append),
+        RandomPicks: picks,
         Verbatim: verbatim,
         DoubleText: lambda reply, append: append(b",%b\r\n" % reply.text),
         BigNumber: lambda reply, append: append(b"(%b\r\n" % reply.digits),

@@ -26,7 +26,6 @@ REGISTERS = 1 << INDEX_BITS
 # The other bits of the hash give the register's value: the position of the lowest set bit.
 HASH_BITS = 64 - INDEX_BITS
 DENSE_SIZE = HEADER + REGISTERS * 6 // 8
-EMPTY_REGISTERS = bytes(REGISTERS)
 
 _SPARSE_MAX_VALUE = 32
 _MAX_ZEROS = 64
@@ -189,7 +188,25 @@ def registers_of(value: bytes | bytearray) -> bytes:
     return bytes(registers)
 
 
-def merged(one: bytes, other: bytes) -> bytes:
+def merge_into(registers: bytearray, value: bytes | bytearray) -> None:
+    """Raise registers to those of a HyperLogLog where these are higher."""
+    if value[4] == DENSE:
+        registers[:] = merged(registers, registers_of(value))
+        return
+    # Mostly there are far fewer runs than registers.
+    runs = describe_runs(value)
+    if sum([length for length, _ in runs]) != REGISTERS:
+        raise CorruptHyperLogLog
+    at = 0
+    for length, rank in runs:
+        if rank > 0:
+            for register in range(at, at + length):
+                if registers[register] < rank:
+                    registers[register] = rank
+        at += length
+
+
+def merged(one: bytes | bytearray, other: bytes | bytearray) -> bytes:
     """Return the maximum of each pair of registers."""
     a, b = int.from_bytes(one, "little"), int.from_bytes(other, "little")
     # Registers have 6 bits, so a top bit set in each byte of `a` survives the subtraction

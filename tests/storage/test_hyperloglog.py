@@ -36,13 +36,25 @@ def test_merging_takes_the_maximum_of_each_register() -> None:
     assert hll.merged(one, other) == bytes(map(max, one, other))
 
 
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("count", [0, 3, 700])
+def test_merging_into_registers_takes_the_maximum(count: int, dense: bool) -> None:
+    value = filled(range(500, 500 + count), 1 << 20)
+    before = hll.registers_of(filled(range(700), 1 << 20))
+    if dense:
+        hll.make_dense(value)
+    registers = bytearray(before)
+    hll.merge_into(registers, value)
+    assert registers == bytes(map(max, before, hll.registers_of(value)))
+
+
 @pytest.mark.parametrize("limit", [LIMIT, 1 << 20])
 def test_putting_registers_at_once_equals_putting_them_one_by_one(limit: int) -> None:
     registers = hll.registers_of(filled(range(700), 1 << 20))
     at_once, one_by_one = hll.new(), hll.new()
     hll.put_registers(at_once, registers, limit)
     for register, rank in ((at, rank) for at, rank in enumerate(registers) if rank):
-        single = bytearray(hll.EMPTY_REGISTERS)
+        single = bytearray(hll.REGISTERS)
         single[register] = rank
         hll.put_registers(one_by_one, bytes(single), limit)
     assert at_once == one_by_one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from commands.engine.errors import CommandError
+from commands.engine.long_doubles import read_long_double
 from commands.engine.numbers import (
     INT64_MAX,
     INT64_MIN,
@@ -18,6 +20,7 @@ from commands.engine.numbers import (
     parse_integer,
     read_float,
     read_integer,
+    read_unlimited_float,
 )
 from tests.support.oracles import Oracle
 
@@ -141,3 +144,25 @@ def test_doubles_are_parsed_like_the_oracle(text: bytes, running_valkey: Oracle)
 def test_doubles_are_formatted_like_the_oracle(number: float, running_valkey: Oracle) -> None:
     running_valkey("ZADD", "z", number, "m")
     assert running_valkey("ZSCORE", "z", "m") == format_float(number or 0.0)
+
+
+DIGITS = b"9" * 1_000_000
+
+
+@pytest.mark.parametrize("start", [b"", b"-", b".", b"1.", b"0x", b"0x.", b"1e", b"0x1p"])
+@pytest.mark.parametrize("read", [read_float, read_unlimited_float, read_long_double])
+def test_a_wrong_character_after_many_digits(read: Callable[[bytes], object], start: bytes) -> None:
+    # With quadratic time, the test would reach its time limit.
+    assert read(start + DIGITS + b"z") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (DIGITS, math.inf), (b"-" + DIGITS, -math.inf), (b"1e999", math.inf), (b"1e-999", 0.0),
+        (b"0x1p99999", math.inf), (b"-0x1p99999", -math.inf), (b"0x1p-99999", 0.0),
+    ],
+)  # fmt: skip
+def test_numbers_out_of_range(text: bytes, number: float) -> None:
+    assert read_float(text) is None
+    assert read_unlimited_float(text) == number

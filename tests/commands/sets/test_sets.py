@@ -68,10 +68,3 @@ def test_the_log_names_the_members_that_spop_chose(session: Offline) -> None:
     assert len(session(b"SMEMBERS", b"s")) == 1
     assert session.logged(b"SPOP", b"s", b"5") == [[b"DEL", b"s"]]
     assert keyspace.databases[0].inspect(b"s") is None
-
-
-def test_a_large_negative_count_is_refused(session: Offline) -> None:
-    """It would make a reply of that many members."""
-    reply = session(b"SRANDMEMBER", b"s", b"-1048577")
-    assert reply.text == "ERR value is out of range"
-    assert len(session(b"SRANDMEMBER", b"s", b"-100")) == 100
