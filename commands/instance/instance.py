@@ -53,7 +53,7 @@ class Instance:
         # What keeps the requests of all clients off the straight path.
         self.guards = CommonGuards(self.clients.values())
         # An empty keyspace counts as saved.
-        self.persistence = Persistence(self.settings, self.guards, self.keyspace.now)
+        self.persistence = Persistence(self.settings, self.guards, self.clock)
         self.run_id = b"%040x" % Random().getrandbits(160)
         # Identifies the history of the data to replicas.
         self.replication_id = b"%040x" % Random().getrandbits(160)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from commands.instance.guards import CommonGuards, Guard
 from commands.settings.settings import Settings
+from storage.clock import Clock
 
 LOADING = b"LOADING Redis is loading the dataset in memory"
 _SNAPSHOTS_FAIL = (
@@ -175,14 +176,15 @@ class LogStatus:
 class Persistence:
     """An instance's files as its commands see them."""
 
-    def __init__(self, settings: Settings, guards: CommonGuards, now_ms: int) -> None:
+    def __init__(self, settings: Settings, guards: CommonGuards, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._guards = guards
         self.load: Load | None = None
         self.loaded_keys = 0
         self.keys_expired_at_load = 0
         # When the data was last known to be on disk, and how dirty the keyspace was then.
-        self.last_save_ms = now_ms
+        self._note_save()
         self.dirty_at_last_save = 0
         self.snapshot = TaskStatus()
         self.rewrite = TaskStatus()
@@ -217,17 +219,25 @@ class Persistence:
 
     # --- saving --------------------------------------------------------------------------
 
-    def saved_at(self, now_ms: int) -> None:
-        """The data of this moment is on disk, because it was just loaded from there."""
-        self.last_save_ms = now_ms
+    def _note_save(self) -> None:
+        self.last_save_ms = self._clock.now_ms()
+        self._last_save_monotonic_ms = self._clock.monotonic_ms()
+
+    @property
+    def ms_since_save(self) -> int:
+        return self._clock.monotonic_ms() - self._last_save_monotonic_ms
+
+    def loaded(self) -> None:
+        """The data is on disk, because it was just loaded from there."""
+        self._note_save()
 
     def matches_files(self, dirty: int) -> None:
         """The data is what the files hold; the keyspace is this dirty."""
         self.dirty_at_last_save = dirty
 
-    def saved(self, now_ms: int, dirty: int) -> None:
+    def saved(self, dirty: int) -> None:
         """A snapshot is on disk, of the data as it was when the keyspace was this dirty."""
-        self.last_save_ms = now_ms
+        self._note_save()
         self.dirty_at_last_save = dirty
         self.snapshot.count_completed()
         self.snapshot.succeeded = True

@@ -159,7 +159,7 @@ class Keeper:
         changes = self._keyspace.dirty - self._state.dirty_at_last_save
         if not changes:
             return False
-        elapsed = self._instance.clock.now_ms() - self._state.last_save_ms
+        elapsed = self._state.ms_since_save
         for seconds, least in self._settings.save:
             if changes >= least and elapsed > seconds * 1000:
                 logger.info("%d changes in %d seconds: saving in the background", changes, seconds)
@@ -235,7 +235,7 @@ class Keeper:
         except OSError as error:
             logger.error("Saving failed: cannot write %s: %s", path, error.strerror)
             return False
-        self._state.saved(self._instance.clock.now_ms(), self._keyspace.dirty)
+        self._state.saved(self._keyspace.dirty)
         logger.info("Saved the data to %s", path)
         return True
 

@@ -72,7 +72,7 @@ class SnapshotTask:
         self.status.count_copied(result.copied_bytes)
         self._persistence.end_snapshot(time.monotonic(), succeeded=not error)
         if not error:
-            self._persistence.saved(self._instance.clock.now_ms(), self._dirty)
+            self._persistence.saved(self._dirty)
             logger.info("Background saving finished: %s is written", self._path)
         else:
             logger.error(

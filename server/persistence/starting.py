@@ -88,7 +88,7 @@ class Starter:
                 self._on_progress(load.loaded_bytes, load.total_bytes)
                 await trio.lowlevel.checkpoint()
                 slice_end = time.perf_counter() + _SLICE_SECONDS
-        self._persistence.saved_at(self._instance.clock.now_ms())
+        self._persistence.loaded()
         keys = sum(map(len, self._instance.keyspace.databases))
         logger.info("Loaded %d keys in %.3f seconds", keys, time.perf_counter() - started)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,16 @@ def test_the_time_of_the_server_is_the_wall_clock(
     assert int(client("TIME")[0]) - before in (3600, 3601)
     assert client("SET", "k", "v", "PXAT", server.now_ms() + 50_000) == "OK"
     assert 49_000 < client("PTTL", "k") <= 50_000
+
+
+def test_save_points_follow_no_clock_that_is_set(
+    loop: Loop, machine: Machine, tmp_path: Path
+) -> None:
+    running = loop.start_server(
+        SYSTEM, Clock(machine.wall_ns), dir=str(tmp_path), save="1 1", hz="100"
+    )
+    client = running.connect()
+    machine.set_clock(-HOUR)
+    client("SET", "key", 1)
+    wait_until((tmp_path / "dump.rdb").exists, "a snapshot")
+    running.close()
