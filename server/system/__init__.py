@@ -1,0 +1,1 @@
+"""The operating system as the server uses it, behind interfaces that tests can make fail."""
