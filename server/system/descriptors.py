@@ -25,22 +25,35 @@ class SystemDescriptors:
     """The descriptors that the operating system gives this process."""
 
     def raise_limit(self, wanted: int) -> int:
-        unlimited = resource.RLIM_INFINITY
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft in (unlimited, wanted) or soft > wanted:
-            return wanted if soft == unlimited else soft
-        # Only a privileged process may exceed the hard limit; others get as much as it allows.
-        ceiling = wanted if hard == unlimited else hard
-        for new in (wanted, max(hard, wanted)), (min(ceiling, wanted), hard):
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, new)
-                break
-            except (OSError, ValueError, OverflowError):
-                continue
-        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY:
+            return wanted
+        if soft >= wanted:
+            return soft
+        # The system does not say what it allows, so the highest limit that works is searched for.
+        works, fails, attempt = soft, wanted + 1, wanted
+        while fails - works > 1:
+            if _set_limit(attempt):
+                works = attempt
+            else:
+                fails = attempt
+            attempt = (works + fails) // 2
+        return works
 
     def spare(self) -> int:
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)
+
+
+def _set_limit(wanted: int) -> bool:
+    """Set the limit, and the hard limit too where it is lower; whether that is allowed."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        hard = max(hard, wanted)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True

@@ -19,7 +19,7 @@ from server.server import Server
 from tests.support.info import info
 from tests.support.networks import FewDescriptors
 from tests.support.oracles import free_port, redis_binary
-from tests.support.processes import CHECKOUT, ServeProcess
+from tests.support.processes import CHECKOUT, ROOT, ServeProcess
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop
 from tests.support.waiting import wait_until
@@ -79,6 +79,25 @@ def test_a_limit_that_leaves_no_client_refuses_the_start() -> None:
     few = replace(SYSTEM, descriptors=FewDescriptors(RESERVED))
     with pytest.raises(TooFewDescriptors, match=r"limit of open files is 32"):
         Server(open_instance(Settings({"port": "0"})), system=few).listen()
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "wanted", "expected"),
+    [(64, 500, 300, 300), (64, 500, 500, 500), (64, 500, 10_032, 500), (400, 500, 300, 400)],
+)
+def test_the_soft_limit_follows_up_to_the_hard_one(
+    soft: int, hard: int, wanted: int, expected: int
+) -> None:
+    code = (
+        "import resource\n"
+        "from server.system.descriptors import SystemDescriptors\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        f"limit = SystemDescriptors().raise_limit({wanted})\n"
+        "print(limit, *resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    command = [*_WITHOUT_PRIVILEGE, sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(expected), str(expected), str(hard)]
 
 
 def test_a_started_server_explains_that_it_has_too_few(tmp_path: Path) -> None:
