@@ -175,9 +175,10 @@ def rewrite(settings: Settings, path: str, *, everything: bool = False) -> None:
     """
     try:
         with open(path, "rb") as file:
-            lines = file.read().removesuffix(b"\n").split(b"\n")
+            data = file.read()
     except FileNotFoundError:
-        lines = []
+        data = b""
+    lines = data.removesuffix(b"\n").split(b"\n") if data else []
     result = _with_changes(settings, lines)
     mentioned = {_setting_of(line) for line in result}
     filed = _reads_as(settings, path, result)
