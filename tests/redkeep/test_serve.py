@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from tests.support.processes import CHECKOUT, ROOT, ServeProcess
+from tests.support.resp import Connection
 
 
 def run(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -180,3 +181,21 @@ def test_the_pid_is_not_written_through_a_symbolic_link(tmp_path: Path) -> None:
     assert "cannot write the pid file" in refused.stderr
     assert other.read_text() == "mine"
     assert path.is_symlink()
+
+
+def test_a_started_server_shows_what_was_rewritten(tmp_path: Path) -> None:
+    path = tmp_path / "redkeep.conf"
+    path.write_text("# mine\n")
+    odd = b"p w\n\"'\\ #\xff\0"
+    with ServeProcess(str(path), cwd=tmp_path) as process:
+        client = Connection(process.port)
+        client("CONFIG", "SET", "appendonly", "no", "job-kinds", "a b", "requirepass", odd)
+        client("AUTH", odd)
+        assert client("CONFIG", "REWRITE") == "OK"
+        client.close()
+    with ServeProcess(str(path), cwd=tmp_path) as process:
+        client = Connection(process.port)
+        assert client("AUTH", odd) == "OK"
+        shown = client("CONFIG", "GET", "appendonly", "job-kinds", "requirepass")
+        client.close()
+    assert shown == [b"appendonly", b"no", b"job-kinds", b"a b", b"requirepass", odd]

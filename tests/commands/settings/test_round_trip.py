@@ -16,8 +16,7 @@ from commands.settings.kinds import SettingError
 from commands.settings.setting import Setting
 from commands.settings.settings import BY_NAME, TABLE, Settings
 from tests.support.oracles import redis_binary, start_redis
-from tests.support.processes import ServeProcess
-from tests.support.resp import Connection, Error
+from tests.support.resp import Error
 from tests.support.servers import Loop, RunningServer
 
 # A random port could be one that another test uses; tests of listeners change it.
@@ -54,14 +53,27 @@ def _started_with(path: Path) -> Settings:
     return started
 
 
-@settings(
-    max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
-@given(st.sampled_from(_CHANGEABLE), _VALUES)
+_changes = given(st.sampled_from(_CHANGEABLE), _VALUES)
+_shared_server = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=150, suppress_health_check=_shared_server)
+@_changes
 @example(BY_NAME["job-kinds"], b"train\nenable-debug-command yes")
 def test_a_value_survives_a_rewrite_and_a_start_and_changes_no_other_setting(
     running: RunningServer, setting: Setting[Any], value: bytes
 ) -> None:
+    _check_change(running, setting, value)
+
+
+@pytest.mark.deep
+@settings(max_examples=20_000, suppress_health_check=_shared_server)
+@_changes
+def test_many_values_survive(running: RunningServer, setting: Setting[Any], value: bytes) -> None:
+    _check_change(running, setting, value)
+
+
+def _check_change(running: RunningServer, setting: Setting[Any], value: bytes) -> None:
     current = running.instance.settings
     with TemporaryDirectory() as directory, running.connect() as client:
         if current.requirepass:
@@ -99,7 +111,7 @@ def test_odd_values_are_refused_or_read_back(setting: Setting[Any], tmp_path: Pa
         path.unlink()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.sampled_from(TABLE), _VALUES), max_size=8))
 def test_several_values_survive_together(changes: list[tuple[Setting[Any], bytes]]) -> None:
     current = Settings({"appendonly": "yes", "dir": "./redkeep-data"})
@@ -155,21 +167,3 @@ def test_redis_reads_the_same_values_from_the_file(tmp_path: Path) -> None:
             assert oracle("CONFIG", "GET", name)[1] == shown
     finally:
         oracle.close()
-
-
-def test_a_started_server_shows_what_was_rewritten(tmp_path: Path) -> None:
-    path = tmp_path / "redkeep.conf"
-    path.write_text("# mine\n")
-    odd = b"p w\n\"'\\ #\xff\0"
-    with ServeProcess(str(path), cwd=tmp_path) as process:
-        client = Connection(process.port)
-        client("CONFIG", "SET", "appendonly", "no", "job-kinds", "a b", "requirepass", odd)
-        client("AUTH", odd)
-        assert client("CONFIG", "REWRITE") == "OK"
-        client.close()
-    with ServeProcess(str(path), cwd=tmp_path) as process:
-        client = Connection(process.port)
-        assert client("AUTH", odd) == "OK"
-        shown = client("CONFIG", "GET", "appendonly", "job-kinds", "requirepass")
-        client.close()
-    assert shown == [b"appendonly", b"no", b"job-kinds", b"a b", b"requirepass", odd]
