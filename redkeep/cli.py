@@ -45,7 +45,7 @@ class _ServeCommand(click.Command):
         return []
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write_usage(ctx.command_path, "[CONFIG-FILE] [--SETTING VALUE ...]")
+        formatter.write_usage(ctx.command_path, "[CONFIG-FILE] [--SETTING VALUE ...] [-]")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         bundled.use()
@@ -94,7 +94,8 @@ def serve(words: tuple[str, ...]) -> None:
     """Start a server and run it until it is stopped.
 
     Settings have the same names as in redis.conf. Give them in a file of that format, on
-    the command line, or both; the command line takes precedence:
+    the command line, or both; the command line takes precedence. A single - reads settings
+    from standard input:
 
     \b
       redkeep serve
@@ -109,27 +110,30 @@ def serve(words: tuple[str, ...]) -> None:
       redkeep serve --save '' --appendonly no
     """
     bundled.use()
-    from commands.settings.config_file import ConfigError, apply, from_arguments, load
-    from commands.settings.settings import BY_NAME, Settings
+    from commands.engine.words import printable
+    from commands.settings import config_file
+    from commands.settings.config_file import ConfigError
+    from commands.settings.settings import Settings
     from server.process import StartError, serve_forever
 
-    settings = Settings()
-    for name, text in serve_defaults().items():
-        settings.set_text(BY_NAME[name], text)
+    settings = Settings(serve_defaults())
     rest = list(words)
     try:
         unknown = []
-        if rest and not rest[0].startswith("--"):
-            unknown += load(settings, rest.pop(0))
-        unknown += apply(settings, from_arguments(rest))
+        if rest and rest[0] != "-" and not rest[0].startswith("--"):
+            unknown += config_file.load(settings, rest.pop(0))
+        if rest[:1] == ["-"] or rest[-1:] == ["-"]:
+            rest.pop(0 if rest[0] == "-" else -1)
+            unknown += config_file.apply(settings, config_file.read_standard_input())
+        unknown += config_file.apply(settings, config_file.from_arguments(rest))
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     for directive in unknown:
         raise click.ClickException(str(directive.error(_unknown_setting(directive.name))))
     try:
-        serve_forever(settings, lambda line: click.echo(f"Redkeep {__version__} {line}"))
+        serve_forever(settings, lambda line: click.echo(f"Redkeep {__version__} {printable(line)}"))
     except StartError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(printable(str(error))) from None
 
 
 @main.command()

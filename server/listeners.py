@@ -7,37 +7,59 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
 
 import trio
 
 from commands.settings.kinds import SettingError
 from commands.settings.settings import Settings
+from server.system.descriptors import Descriptors
+from server.system.system import System
 
 logger = logging.getLogger("redkeep")
 
 # Connections accepted from one listening socket before the others get their turn.
 _ACCEPTS_PER_TURN = 1000
-# How long to pause accepting when the process has no file descriptor left, in seconds.
-_OUT_OF_DESCRIPTORS_PAUSE = 0.1
-
-# Called with each accepted socket.
-TakeOn = Callable[[socket.socket], None]
+# How long to pause accepting after it has failed, in seconds.
+_PAUSE_AFTER_FAILURE = 0.1
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+# Errors that mean that this machine does not have an address.
+_UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
+# What `bind` calls all addresses of a family.
+_ANY = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
 
 
 class ListenError(Exception):
     """An address that cannot be listened on; the message says what to do."""
 
 
+class Doorkeeper(Protocol):
+    """What is done with accepted sockets."""
+
+    def add(self, sock: socket.socket) -> None:
+        """Take on a client; OSError if it disconnected before it could be set up."""
+
+    def turn_away(self, sock: socket.socket) -> None:
+        """Close a socket for which there is no descriptor, and tell its client why."""
+
+
 class Listeners:
     """The listening sockets that the settings name."""
 
-    def __init__(self, settings: Settings, take_on: TakeOn) -> None:
+    def __init__(self, settings: Settings, doorkeeper: Doorkeeper, system: System) -> None:
         self._settings = settings
-        self._take_on = take_on
+        self._doorkeeper = doorkeeper
+        self._network = system.network
+        self._spare = SpareDescriptor(system.descriptors)
         self._sockets: list[socket.socket] = []
+        # Device and inode of the file that is the Unix socket.
+        self._unix_file: tuple[int, int] | None = None
         # While running: the parent of the accepting tasks.
         self._nursery: trio.Nursery | None = None
+        # Whether the last attempt to accept a client failed, which is logged once.
+        self._failing = False
         settings.on_change(Settings.port, self._move)
         settings.on_change(Settings.bind, self._move)
 
@@ -45,78 +67,117 @@ class Listeners:
         """Bind all addresses that the settings name, or none."""
         settings = self._settings
         try:
-            port = settings.port
-            if port or not settings.unixsocket:
-                self._sockets += self._listen_tcp(settings.bind.split(), port)
-                # With port 0 the system chose one: INFO and CONFIG show it.
-                settings.set(Settings.port, self.port)
+            port, hosts = settings.port, settings.bind
             if settings.unixsocket:
                 self._listen_unix(settings.unixsocket, settings.unixsocketperm)
+            if hosts and (port or not settings.unixsocket):
+                self._sockets += self._listen_tcp(hosts, port)
+                # With port 0 the system chose one: INFO and CONFIG show it.
+                settings.set(Settings.port, self.port)
+            if not self._sockets:
+                raise ListenError("there is no address to listen on; set 'bind' or 'unixsocket'")
+            self._spare.take()
         except BaseException:
             self.close()
             raise
 
-    def _listen_tcp(self, hosts: list[str], port: int) -> list[socket.socket]:
+    def _listen_tcp(self, hosts: Sequence[str], port: int) -> list[socket.socket]:
         """Sockets listening on these hosts; those that already do are kept."""
-        backlog = self._settings.tcp_backlog
         kept = {sock.getsockname()[:2]: sock for sock in self._sockets if not _is_unix(sock)}
         listening: list[socket.socket] = []
-        for host in hosts or ["*"]:
-            # A dash before an address means that it may be unavailable.
-            optional, host = host.startswith("-"), host.removeprefix("-")
-            if host == "*":
-                host, optional = "0.0.0.0", False  # noqa: S104 - what `bind *` asks for
-            if (host, port) in kept:
-                listening.append(kept[host, port])
-                continue
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                sock.bind((host, port))
-                sock.listen(backlog)
-                sock.setblocking(False)
-            except OSError as error:
-                sock.close()
-                missing = error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-                if missing and (optional or host == "::1"):
-                    continue
-                for other in listening:
-                    if other not in self._sockets:
-                        other.close()
-                raise ListenError(_explain(error, host, port)) from error
-            listening.append(sock)
-            # With port 0 the system chooses for the first address; the others share it.
-            port = sock.getsockname()[1]
-        if not listening:
-            raise ListenError(f"none of the addresses in 'bind {' '.join(hosts)}' can be used")
+        try:
+            for host in hosts:
+                # A dash before an address means that it may be unavailable.
+                optional, host = host.startswith("-"), host.removeprefix("-")
+                host = _ANY.get(host, host)
+                # An address that is named twice fails to be bound a second time.
+                sock = kept.pop((host, port), None) or self._bind_tcp(host, port, optional)
+                if sock is not None:
+                    listening.append(sock)
+                    # With port 0 the system chooses for the first address; others share it.
+                    port = sock.getsockname()[1]
+            if not listening:
+                raise ListenError(f"none of the addresses in 'bind {' '.join(hosts)}' can be used")
+        except BaseException:
+            for sock in listening:
+                if sock not in self._sockets:
+                    sock.close()
+            raise
         return listening
 
-    def _listen_unix(self, path: str, permissions: int) -> None:
-        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
-            os.unlink(path)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def _bind_tcp(self, host: str, port: int, optional: bool) -> socket.socket | None:
+        """A socket listening on this address; None if it is optional and unavailable."""
+        sock = None
         try:
-            sock.bind(path)
+            # Where the system has no IPv6, creating the socket fails.
+            sock = self._network.create(socket.AF_INET6 if ":" in host else socket.AF_INET)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sock.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self._network.bind(sock, (host, port))
+            self._network.listen(sock, self._settings.tcp_backlog)
+            sock.setblocking(False)
+        except (OSError, UnicodeError) as error:
+            if sock is not None:
+                sock.close()
+            number = error.errno if isinstance(error, OSError) else None
+            if number in _UNAVAILABLE and (optional or host == "::1"):
+                return None
+            raise ListenError(_explain(error, host, port)) from error
+        return sock
+
+    def _listen_unix(self, path: str, permissions: int) -> None:
+        sock = None
+        try:
+            self._remove_unused(path)
+            sock = self._network.create(socket.AF_UNIX)
+            self._network.bind(sock, path)
+            self._unix_file = _identity(path)
             if permissions:
                 os.chmod(path, permissions)
-            sock.listen(self._settings.tcp_backlog)
+            self._network.listen(sock, self._settings.tcp_backlog)
             sock.setblocking(False)
         except OSError as error:
-            sock.close()
-            raise ListenError(f"cannot listen on unix socket {path}: {error.strerror}") from error
+            if sock is not None:
+                sock.close()
+            self._remove_unix_file(path)
+            reason = error.strerror or error
+            raise ListenError(f"cannot listen on unix socket {path}: {reason}") from error
         self._sockets.append(sock)
+
+    def _remove_unused(self, path: str) -> None:
+        """Remove a socket that a server left behind; nothing else, and no symbolic link."""
+        try:
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                return
+        except FileNotFoundError:
+            return
+        with self._network.create(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
+                return
+            except BlockingIOError:
+                pass  # A server listens there, and its queue is full.
+        raise OSError(errno.EADDRINUSE, "another server listens there")
+
+    def _remove_unix_file(self, path: str) -> None:
+        """Remove the Unix socket if it is still the one that was created here."""
+        if self._unix_file is not None:
+            with suppress(OSError):
+                if _identity(path) == self._unix_file:
+                    os.unlink(path)
+            self._unix_file = None
 
     def _move(self, _: object) -> None:
         """CONFIG SET port or bind: listen on the new addresses, or refuse and change nothing."""
         if self._nursery is None:
             return
-        settings = self._settings
-        port, hosts = settings.port, settings.bind.split()
+        port, hosts = self._settings.port, self._settings.bind
         try:
-            wanted = self._listen_tcp(hosts, port) if port else []
+            wanted = self._listen_tcp(hosts, port) if port and hosts else []
         except ListenError as error:
             logger.warning("%s", error)
             raise SettingError("Failed to bind to specified addresses.") from None
@@ -172,34 +233,89 @@ class Listeners:
                 return  # CONFIG SET moved the server to another address.
             for _ in range(_ACCEPTS_PER_TURN):
                 try:
-                    sock, _ = listener.accept()
+                    sock = self._network.accept(listener)
                 except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                     break
                 except OSError as error:
-                    logger.warning("Accepting a client failed: %s", error.strerror)
-                    await trio.sleep(_OUT_OF_DESCRIPTORS_PAUSE)
+                    if not self._failing:
+                        logger.warning("Accepting clients fails: %s", error.strerror)
+                    self._failing = True
+                    if error.errno in _NO_DESCRIPTOR and self._turn_away(listener):
+                        continue
+                    # The client still waits, so `wait_readable` alone would return at once.
+                    await trio.sleep(_PAUSE_AFTER_FAILURE)
                     break
+                self._failing = False
                 try:
-                    self._take_on(sock)
+                    self._doorkeeper.add(sock)
                 except OSError:
                     sock.close()  # The peer disconnected before it could be set up.
+
+    def _turn_away(self, listener: socket.socket) -> bool:
+        """Refuse the next client with the help of the spare descriptor; whether that worked."""
+        if not self._spare.give_up():
+            return False
+        try:
+            self._doorkeeper.turn_away(self._network.accept(listener))
+        except OSError:
+            return False
+        finally:
+            self._spare.take()
+        return True
 
     def close(self) -> None:
         for sock in self._sockets:
             path = sock.getsockname() if _is_unix(sock) else None
             sock.close()
-            if path and os.path.exists(path):
-                os.unlink(path)
+            if path:
+                self._remove_unix_file(path)
         self._sockets.clear()
+        self._spare.give_up()
+
+
+class SpareDescriptor:
+    """A descriptor that is given up to accept a client when no other is left.
+
+    Without it such a client could only be left waiting in the queue, and the queue of the
+    listening socket would stay readable.
+    """
+
+    def __init__(self, descriptors: Descriptors) -> None:
+        self._descriptors = descriptors
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Open the spare descriptor, if it is not open and one is left."""
+        if self._descriptor is None:
+            with suppress(OSError):
+                self._descriptor = self._descriptors.spare()
+
+    def give_up(self) -> bool:
+        """Close the spare descriptor; whether it was open."""
+        if self._descriptor is None:
+            # Another file may have been closed since the spare descriptor could not be opened.
+            self.take()
+        if self._descriptor is None:
+            return False
+        self._descriptors.close(self._descriptor)
+        self._descriptor = None
+        return True
 
 
 def _is_unix(sock: socket.socket) -> bool:
     return sock.family == socket.AF_UNIX
 
 
-def _explain(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
+def _identity(path: str) -> tuple[int, int]:
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino
+
+
+def _explain(error: Exception, host: str, port: int) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
         return f"{host}:{port} is in use: another server listens there. Choose another --port."
-    if error.errno == errno.EACCES:
+    if number == errno.EACCES:
         return f"no permission to listen on {host}:{port}; ports below 1024 need privileges"
-    return f"cannot listen on {host}:{port}: {error.strerror}"
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return f"cannot listen on {host}:{port}: {reason}"

@@ -7,12 +7,16 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 import trio
 
+from commands.engine.words import printable
 from commands.families import open_instance
 from commands.settings.settings import Settings
+from server.client_limit import TooFewDescriptors
 from server.collector import schedule_collections
 from server.listeners import ListenError
 from server.persistence.files import make_directory
@@ -31,6 +35,10 @@ _LEVELS = {
     "nothing": logging.CRITICAL + 1,
 }
 
+
+_ExceptionInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
 
 # Where `redkeep serve` keeps its data by default. Created if missing, unlike a directory
 # that was named.
@@ -53,7 +61,7 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     server = Server(open_instance(settings), observer)
     try:
         server.listen()
-    except ListenError as error:
+    except (ListenError, TooFewDescriptors) as error:
         if created:
             os.rmdir(settings.dir)
         raise StartError(str(error)) from None
@@ -66,7 +74,7 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
         raise StartError(str(group.exceptions[0])) from None
     finally:
         if pidfile:
-            Path(pidfile).unlink(missing_ok=True)
+            _remove_pidfile(pidfile)
 
 
 class _Start(StartObserver):
@@ -132,10 +140,21 @@ def start_logging(settings: Settings) -> None:
         )
     except OSError as error:
         raise StartError(f"cannot write the log file {target}: {error.strerror}") from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
     logger.handlers[:] = [handler]
     logger.propagate = False
     settings.on_change(Settings.loglevel, lambda level: logger.setLevel(_LEVELS[level]))
+
+
+class _OneLine(logging.Formatter):
+    """Writes each message as one line: data of clients cannot add lines or control a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - a name of logging
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 def _enter_data_directory(settings: Settings) -> bool:
@@ -159,6 +178,16 @@ def _enter_data_directory(settings: Settings) -> bool:
 
 def _write_pidfile(path: str) -> None:
     try:
-        Path(path).write_text(f"{os.getpid()}\n")
+        # A symbolic link could lead to any file that this user may write.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(path, "w", opener=lambda name, _: os.open(name, flags, 0o644)) as file:
+            file.write(f"{os.getpid()}\n")
     except OSError as error:
         raise StartError(f"cannot write the pid file {path}: {error.strerror}") from None
+
+
+def _remove_pidfile(path: str) -> None:
+    """Remove the pid file unless another process has written it since."""
+    with suppress(OSError, ValueError):
+        if int(Path(path).read_text()) == os.getpid():
+            os.unlink(path)

@@ -9,6 +9,7 @@ from commands.engine.errors import CommandError
 from commands.engine.replies import NO_REPLY, ErrorReply, Reply
 from commands.instance.instance import Instance
 from server.alarm import Alarm
+from server.client_limit import ClientLimit
 from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
 from server.execution.observation import Observation
@@ -64,7 +65,8 @@ class Server:
         )
         self._reactor = make_reactor(turns.begin, turns.end)
         self._connections = Connections(instance, turns, outboxes, self._reactor)
-        self._listeners = Listeners(instance.settings, self._connections.add)
+        self._listeners = Listeners(instance.settings, self._connections, system)
+        self._client_limit = ClientLimit(instance.settings, system.descriptors)
         self._timers = Timers(
             instance, alarm, turns, dispatcher, self.blocking, self._connections, self._keeper
         )
@@ -72,7 +74,11 @@ class Server:
         self._failure: LoadError | None = None
 
     def listen(self) -> None:
-        """Bind all addresses that the settings name, or none; ListenError says why."""
+        """Bind all addresses that the settings name, or none; ListenError says why.
+
+        TooFewDescriptors if the limit of open files is too low for a single client.
+        """
+        self._client_limit.start()
         self._listeners.listen()
 
     @property

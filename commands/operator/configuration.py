@@ -138,6 +138,8 @@ def config_rewrite(ctx: Context, argv: list[bytes]) -> Reply:
         config_file.rewrite(settings, settings.config_file)
     except OSError as error:
         raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+    except config_file.ConfigError as error:
+        raise CommandError(f"ERR Rewriting config file: {error}") from None
     return OK
 
 

@@ -391,6 +391,8 @@ def debug_config_rewrite_force_all(ctx: Context, argv: list[bytes]) -> Reply:
         config_file.rewrite(settings, settings.config_file, everything=True)
     except OSError as error:
         raise CommandError(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {error.strerror}") from None
+    except config_file.ConfigError as error:
+        raise CommandError(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {error}") from None
     return OK
 
 

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from commands.settings.kinds import (
     COUNT,
     INT32_MAX,
+    PASSWORD,
     PORT,
     SMALL,
     TEXT,
@@ -22,6 +23,7 @@ from commands.settings.kinds import (
     Integer,
     Memory,
     MemoryOrPercent,
+    Names,
     OutOfMemoryScores,
     TitleTemplate,
 )
@@ -226,13 +228,13 @@ class InertSettings:
     # --- replication -----------------------------------------------------------------------
 
     replicaof = InertSetting(
-        TEXT, "", "Address of the master.", mutable=False, words=True, alias="slaveof"
+        Names(), "", "Address of the master.", mutable=False, words=True, alias="slaveof"
     )
     masteruser = InertSetting(
         TEXT, "", "User name for the master.", secret=True, alias="primaryuser"
     )
     masterauth = InertSetting(
-        TEXT, "", "Password for the master.", secret=True, alias="primaryauth"
+        PASSWORD, "", "Password for the master.", secret=True, alias="primaryauth"
     )
     replica_serve_stale_data = InertSetting(
         YES_NO,

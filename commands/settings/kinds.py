@@ -6,12 +6,13 @@ raises `SettingError` with Redis' message. It formats a value as CONFIG GET show
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from commands.engine.numbers import INT64_MAX, read_float, read_integer
+from commands.engine.numbers import INT64_MAX, UINT64_MAX, read_float, read_integer
 
 INT32_MAX = 2**31 - 1
 
@@ -102,9 +103,22 @@ _UNITS = {
 def _read_memory(text: str) -> int | None:
     digits = text.rstrip("bBkKmMgG")
     unit = _UNITS.get(text[len(digits) :].lower())
-    if unit is None or (digits and not (digits.isascii() and digits.isdigit())):
+    if unit is None:
         return None
-    return int(digits or 0) * unit if len(digits) <= 20 else None
+    count = _read_digits(digits or "0", UINT64_MAX)
+    return None if count is None else count * unit
+
+
+def _read_digits(text: str, high: int) -> int | None:
+    """Parse a number without a sign, leading zeros allowed; None if it is not one up to `high`."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0")
+    # Python refuses to convert thousands of digits.
+    if len(digits) > len(str(high)):
+        return None
+    number = int(digits or "0")
+    return number if number <= high else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +141,8 @@ class MemoryOrPercent(Kind[int]):
 
     def parse(self, text: str) -> int:
         if text.endswith("%") and text[:-1].isascii() and text[:-1].isdigit():
-            percent = int(text[:-1])
-            if percent > 100:
+            percent = _read_digits(text[:-1], 100)
+            if percent is None:
                 raise SettingError("percentage argument must be less or equal to 100")
             return -percent
         number = _read_memory(text)
@@ -179,10 +193,62 @@ class ShutdownOptions(Kind[str]):
         return " ".join(word for word in self._option.words if word in chosen) or "default"
 
 
+def _without_nul(text: str) -> str:
+    """Refuse what no file name may contain, and where Redis would cut the value off."""
+    if "\0" in text:
+        raise SettingError("argument must not contain a NUL byte")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Text(Kind[str]):
     def parse(self, text: str) -> str:
+        return _without_nul(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Password(Kind[str]):
+    """Any bytes at all."""
+
+    def parse(self, text: str) -> str:
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Names(Kind[tuple[str, ...]]):
+    """Words separated by spaces, none of which contains a control character."""
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        names = tuple(word for word in text.split(" ") if word)
+        if not all(name.isprintable() for name in names):
+            raise SettingError("argument must be names in UTF-8, separated by spaces")
+        return names
+
+    def format(self, value: tuple[str, ...]) -> str:
+        return " ".join(value)
+
+
+_ADDRESS = re.compile(r"-?[0-9A-Za-z*:.][-0-9A-Za-z*:._%]*", re.ASCII).fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses(Kind[tuple[str, ...]]):
+    """Addresses to listen on, separated by single spaces."""
+
+    most: int = 16
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        addresses = tuple(_words(text))
+        if len(addresses) > self.most:
+            raise SettingError("Too many bind addresses specified.")
+        # Any other text fails only when it is bound, with the same message. An empty address
+        # would be bound, to all addresses of the machine.
+        if not all(map(_ADDRESS, addresses)):
+            raise SettingError("Failed to bind to specified addresses.")
+        return addresses
+
+    def format(self, value: tuple[str, ...]) -> str:
+        return " ".join(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +274,9 @@ class FileName(Kind[str]):
     def parse(self, text: str) -> str:
         if not text:
             raise SettingError(f"{self.setting} can't be empty")
-        if "/" in text:
+        if "/" in text or "\\" in text:
             raise SettingError(f"{self.setting} can't be a path, just a filename")
-        return text
+        return _without_nul(text)
 
 
 class TitleTemplate(Kind[str]):
@@ -227,7 +293,7 @@ class TitleTemplate(Kind[str]):
         empty = not text.replace("{title}", "").strip(" ")
         if "{" in rest or "}" in rest or empty:
             raise SettingError("template format is invalid or contains unknown variables")
-        return text
+        return _without_nul(text)
 
 
 class EventClasses(Kind[str]):
@@ -296,12 +362,11 @@ class SavePoints(Kind[tuple[tuple[int, int], ...]]):
 
     def parse(self, text: str) -> tuple[tuple[int, int], ...]:
         words = _words(text)
-        if len(words) % 2 or not all(word.isascii() and word.isdigit() for word in words):
+        numbers = [_read_digits(word, INT32_MAX) for word in words]
+        known = [number for number in numbers if number is not None]
+        if len(known) < len(words) or len(known) % 2 or 0 in known[::2]:
             raise SettingError("Invalid save parameters")
-        numbers = [int(word) for word in words]
-        if any(seconds < 1 for seconds in numbers[::2]):
-            raise SettingError("Invalid save parameters")
-        return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+        return tuple(zip(known[::2], known[1::2], strict=True))
 
     def format(self, value: tuple[tuple[int, int], ...]) -> str:
         return " ".join(f"{seconds} {changes}" for seconds, changes in value)
@@ -331,12 +396,12 @@ class OutputLimits(Kind[Mapping[str, OutputLimit]]):
             if name not in self.classes:
                 raise SettingError("Invalid client class specified in buffer limit configuration.")
             hard, soft = _read_memory(words[at + 1]), _read_memory(words[at + 2])
-            seconds = words[at + 3]
-            if hard is None or soft is None or not (seconds.isascii() and seconds.isdigit()):
+            seconds = _read_digits(words[at + 3], INT32_MAX)
+            if hard is None or soft is None or seconds is None:
                 raise SettingError(
                     "Error in hard, soft or soft_seconds setting in buffer limit configuration."
                 )
-            limits[name] = OutputLimit(hard, soft, int(seconds))
+            limits[name] = OutputLimit(hard, soft, seconds)
         return limits
 
     def merge(
@@ -358,3 +423,4 @@ PORT = Integer(0, 65535)
 SIZE = Memory()
 YES_NO = Boolean()
 TEXT = Text()
+PASSWORD = Password()

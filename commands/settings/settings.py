@@ -7,13 +7,18 @@ those of Redis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from commands.settings.inert import InertSettings
 from commands.settings.kinds import SettingError
 from commands.settings.setting import Setting
 from commands.settings.table import WorkingSettings
+
+logger = logging.getLogger("redkeep")
 
 T = TypeVar("T")
 
@@ -26,6 +31,7 @@ TABLE: tuple[Setting[Any], ...] = tuple(
 )
 BY_NAME: dict[str, Setting[Any]] = {setting.name: setting for setting in TABLE}
 ALIASES: dict[str, Setting[Any]] = {s.alias: s for s in TABLE if s.alias}
+_NO_DEFAULTS: Mapping[str, str] = MappingProxyType({})
 _INITIAL_VALUES = {setting.attribute: setting.initial for setting in TABLE}
 
 
@@ -46,12 +52,22 @@ class Settings(WorkingSettings, InertSettings):
     keeps a copy of the value and updates it in an `on_change` listener.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, defaults: Mapping[str, str] = _NO_DEFAULTS) -> None:
+        """Settings with their defaults; those that `defaults` names have another one."""
         # The attributes cannot be assigned: `set` must call the listeners.
         vars(self).update(_INITIAL_VALUES)
         self._listeners: dict[Setting[Any], list[Callable[[Any], None]]] = {}
-        # The file that was read at startup, which CONFIG REWRITE updates.
+        self._defaults = defaults
+        for name, text in defaults.items():
+            self.set_text(BY_NAME[name], text)
+        # The file that was read at startup, which CONFIG REWRITE updates, and the directory
+        # that names of included files are relative to.
         self.config_file: str | None = None
+        self.include_directory = os.curdir
+
+    def fresh(self) -> Settings:
+        """Return settings as these were before anything was set."""
+        return Settings(self._defaults)
 
     @staticmethod
     def find(name: str) -> Setting[Any] | None:
@@ -82,16 +98,34 @@ class Settings(WorkingSettings, InertSettings):
         self.set(setting, self.parse(setting, text))
 
     def set_all(self, changes: Iterable[tuple[Setting[Any], Any]]) -> None:
-        """Set all values, or none if a listener rejects one: then raise ChangeRefused."""
-        undo: list[tuple[Setting[Any], Any]] = []
+        """Set all values, or none if a listener rejects one: then raise ChangeRefused.
+
+        A listener of several settings is called once, when all of them have their new value.
+        """
+        before: dict[Setting[Any], Any] = {}
         for setting, value in changes:
-            undo.append((setting, self.value(setting)))
+            before.setdefault(setting, self.value(setting))
+            vars(self)[setting.attribute] = value
+        told: dict[Callable[[Any], None], Setting[Any]] = {}
+        for setting in before:
+            for listener in self._listeners.get(setting, ()):
+                if listener in told:
+                    continue
+                try:
+                    listener(self.value(setting))
+                except SettingError as error:
+                    vars(self).update({s.attribute: value for s, value in before.items()})
+                    self._take_back(told)
+                    raise ChangeRefused(setting, str(error)) from None
+                told[listener] = setting
+
+    def _take_back(self, told: dict[Callable[[Any], None], Setting[Any]]) -> None:
+        """Call these listeners with the values that are in force again, the last one first."""
+        for listener, setting in reversed(told.items()):
             try:
-                self.set(setting, value)
+                listener(self.value(setting))
             except SettingError as error:
-                for changed, before in reversed(undo):
-                    self.set(changed, before)
-                raise ChangeRefused(setting, str(error)) from None
+                logger.error("Restoring %s failed: %s", setting.name, error)
 
     def on_change(self, setting: Setting[T], listener: Callable[[T], None]) -> None:
         """Call `listener` with the current value now, and with each new value later.

@@ -8,16 +8,19 @@ from commands.engine.numbers import INT64_MAX
 from commands.settings.kinds import (
     COUNT,
     INT32_MAX,
+    PASSWORD,
     PORT,
     SIZE,
     SMALL,
     TEXT,
     YES_NO,
+    Addresses,
     Choice,
     Clamped,
     FileName,
     Integer,
     Memory,
+    Names,
     Octal,
     OutputLimits,
     Percentiles,
@@ -37,7 +40,7 @@ class WorkingSettings:
     # --- network ---------------------------------------------------------------------------
 
     port = Setting(PORT, "6379", "TCP port to listen on; 0 disables TCP.")
-    bind = Setting(TEXT, "127.0.0.1 ::1", "Addresses to listen on.", words=True)
+    bind = Setting(Addresses(), "127.0.0.1 ::1", "Addresses to listen on.", words=True)
     unixsocket = Setting(TEXT, "", "Path of a Unix socket to listen on.", mutable=False)
     unixsocketperm = Setting(
         Octal(0o777),
@@ -77,7 +80,7 @@ class WorkingSettings:
     proto_max_bulk_len = Setting(
         Memory(1 << 20), "512mb", "Maximum length of one string in a request, in bytes."
     )
-    requirepass = Setting(TEXT, "", "Password of the default user.", secret=True)
+    requirepass = Setting(PASSWORD, "", "Password of the default user.", secret=True)
 
     # --- server ----------------------------------------------------------------------------
 
@@ -244,7 +247,7 @@ class WorkingSettings:
     )
     set_max_listpack_entries = Setting(COUNT, "128", "Maximum number of members in a compact set.")
     set_max_listpack_value = Setting(
-        SIZE, "64", "Maximum length of a member in a compact set, in bytes."
+        COUNT, "64", "Maximum length of a member in a compact set, in bytes."
     )
     zset_max_listpack_entries = Setting(
         COUNT,
@@ -267,7 +270,7 @@ class WorkingSettings:
     # --- Redkeep's own commands; Redis has no such settings --------------------------------
 
     job_kinds = Setting(
-        TEXT,
+        Names(),
         "train backfill feature_refresh drift_compute",
         "Kinds of jobs that JOB.SUBMIT accepts.",
         words=True,

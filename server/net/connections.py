@@ -20,6 +20,9 @@ logger = logging.getLogger("redkeep")
 # Bytes of replies that a client may leave unread before it is authenticated. What it may send
 # is limited by the parser.
 _MOST_FOR_STRANGERS = 16 * 1024
+_TOO_MANY = b"ERR max number of clients reached"
+# The longest idle time before a keep-alive probe that Linux accepts, in seconds.
+_LONGEST_KEEP_ALIVE = 32767
 
 
 class ClientLimits:
@@ -94,11 +97,16 @@ class Connections:
         instance.admit(client)
         self._reactor.add(connection)
 
+    def turn_away(self, sock: socket.socket) -> None:
+        """Refuse a socket for which the process has no descriptor."""
+        self._instance.statistics.connections_rejected += 1
+        _refuse(sock, _TOO_MANY)
+
     def _refusal(self, sock: socket.socket) -> bytes | None:
         """Why a socket is refused; None if it is not."""
         settings = self._instance.settings
         if len(self._instance.clients) >= settings.maxclients:
-            return b"ERR max number of clients reached"
+            return _TOO_MANY
         if not settings.requirepass and _is_foreign(sock) and settings.protected_mode:
             return (
                 b"DENIED Redkeep runs in protected mode: it has no password and answers only "
@@ -152,6 +160,8 @@ def _is_foreign(sock: socket.socket) -> bool:
 def _keep_alive(sock: socket.socket, seconds: int) -> None:
     if not seconds:
         return
+    # A longer time would make the system refuse the option, and with it the connection.
+    seconds = min(seconds, _LONGEST_KEEP_ALIVE)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)

@@ -19,6 +19,8 @@ from itertools import chain
 
 from hiredis import Reader
 
+from commands.engine.words import split_words
+
 # An array length that is zero or has six digits. Shorter ones cannot make hiredis allocate
 # much. The second pattern is for the other types that it allocates for in advance.
 _ODD_COUNT = re.compile(rb"\*(?:0|[0-9]{6})").search
@@ -316,60 +318,3 @@ def _consist_of(data: bytes, parsed: list[Request]) -> bool:
     if _DOLLAR in words:
         strings -= words.count(_DOLLAR)
     return arrays == len(parsed) and strings == sum(map(len, parsed))
-
-
-_ESCAPES = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
-# Vertical tabs and form feeds are skipped before a word, yet do not end one.
-_SPACES = frozenset(b" \n\r\t\v\f")
-_WORD_ENDS = frozenset(b" \n\r\t")
-_HEX = frozenset(b"0123456789abcdefABCDEF")
-_BACKSLASH, _QUOTE, _APOSTROPHE = 0x5C, 0x22, 0x27
-
-
-def split_words(line: bytes) -> Request | None:
-    """The words of an inline command, unquoted and unescaped; None if quotes do not match.
-
-    `"..."` supports \\n \\r \\t \\b \\a \\xHH and `\\` before any other byte; `'...'` only \\'.
-    A closing quote must be followed by a space or the end.
-    """
-    words: Request = []
-    at, end = 0, len(line)
-    while True:
-        while at < end and line[at] in _SPACES:
-            at += 1
-        if at >= end:
-            return words
-        word = bytearray()
-        while at < end and line[at] not in _WORD_ENDS:
-            byte = line[at]
-            if byte in (_QUOTE, _APOSTROPHE):
-                closed = _quoted(line, at, word)
-                if closed is None or (closed < end and line[closed] not in _SPACES):
-                    return None
-                at = closed
-                break
-            word.append(byte)
-            at += 1
-        words.append(bytes(word))
-
-
-def _quoted(line: bytes, at: int, word: bytearray) -> int | None:
-    """Append the quoted text that begins at `at` to `word`; return where it ends, or None."""
-    quote, end = line[at], len(line)
-    at += 1
-    while at < end:
-        byte = line[at]
-        if byte == quote:
-            return at + 1
-        if byte == _BACKSLASH and at + 1 < end:
-            escaped = line[at + 1]
-            if quote == _APOSTROPHE:
-                if escaped == _APOSTROPHE:
-                    byte, at = escaped, at + 1
-            elif escaped == 0x78 and at + 3 < end and line[at + 2] in _HEX and line[at + 3] in _HEX:
-                byte, at = int(line[at + 2 : at + 4], 16), at + 3
-            else:
-                byte, at = _ESCAPES.get(escaped, escaped), at + 1
-        word.append(byte)
-        at += 1
-    return None

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from tests.support.processes import CHECKOUT, ROOT, ServeProcess
+from tests.support.resp import Connection
 
 
 def run(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -116,3 +117,85 @@ def test_a_mistake_in_a_file_is_reported_with_its_line(tmp_path: Path) -> None:
     refused = run("serve", str(file))
     assert refused.returncode == 1
     assert f"{file}, line 3: maxclients many: " in refused.stderr
+
+
+def test_settings_can_come_from_standard_input(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*CHECKOUT, "serve", "--port", "0", "-"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=30,
+        input='# mine\nmaxclients "5\\x30"\nbind ""\n',
+    )  # fmt: skip
+    # The text is read to its end: its last line leaves no address to listen on.
+    assert done.returncode == 1
+    assert done.stderr == "Error: there is no address to listen on; set 'bind' or 'unixsocket'\n"
+
+
+def test_a_mistake_in_standard_input_is_reported_with_its_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*CHECKOUT, "serve", "-", "--port", "0"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=30,
+        input="port 0\nmaxclients \x1b[2J\n",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert 'standard input, line 2: maxclients "\\x1b[2J": ' in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--dir", "/no\n\x1b[2Jwhere"],
+        ["--\x1b[2J", "1"],
+        ["--unixsocket", "/no\x1b[2J/such"],
+        ["--logfile", "/no\x1b[2J/such"],
+        ["--pidfile", "/no\x1b[2J/such"],
+        ["a\x1b[2J.conf"],
+    ],
+)
+def test_an_error_shows_no_control_characters(words: list[str], tmp_path: Path) -> None:
+    refused = run("serve", *words, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "\\x1b[2J" in refused.stderr
+    assert refused.stderr.rstrip("\n").isprintable()
+
+
+def test_the_pid_file_exists_while_the_server_runs(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    with ServeProcess("--pidfile", str(path), cwd=tmp_path) as process:
+        assert path.read_text() == f"{process.pid}\n"
+    assert not path.exists()
+
+
+def test_the_pid_file_of_another_process_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    with ServeProcess("--pidfile", str(path), cwd=tmp_path):
+        path.write_text("1\n")
+    assert path.read_text() == "1\n"
+
+
+def test_the_pid_is_not_written_through_a_symbolic_link(tmp_path: Path) -> None:
+    path, other = tmp_path / "pid", tmp_path / "other"
+    other.write_text("mine")
+    path.symlink_to(other)
+    refused = run("serve", "--port", "0", "--pidfile", str(path), cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "cannot write the pid file" in refused.stderr
+    assert other.read_text() == "mine"
+    assert path.is_symlink()
+
+
+def test_a_started_server_shows_what_was_rewritten(tmp_path: Path) -> None:
+    path = tmp_path / "redkeep.conf"
+    path.write_text("# mine\n")
+    odd = b"p w\n\"'\\ #\xff\0"
+    with ServeProcess(str(path), cwd=tmp_path) as process:
+        client = Connection(process.port)
+        client("CONFIG", "SET", "appendonly", "no", "job-kinds", "a b", "requirepass", odd)
+        client("AUTH", odd)
+        assert client("CONFIG", "REWRITE") == "OK"
+        client.close()
+    with ServeProcess(str(path), cwd=tmp_path) as process:
+        client = Connection(process.port)
+        assert client("AUTH", odd) == "OK"
+        shown = client("CONFIG", "GET", "appendonly", "job-kinds", "requirepass")
+        client.close()
+    assert shown == [b"appendonly", b"no", b"job-kinds", b"a b", b"requirepass", odd]

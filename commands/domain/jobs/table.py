@@ -53,7 +53,7 @@ class JobTable:
         self.ctx = ctx
         self.pool = pool
         self.keys = Keys(pool)
-        self.kinds: tuple[str, ...] = tuple(ctx.instance.settings.job_kinds.split())
+        self.kinds = ctx.instance.settings.job_kinds
         self._open: dict[bytes, _OpenJob] = {}
         # Changes of the keys `unique` and `dependents`, each with the call that undoes it.
         self._links: list[tuple[_Words, _Words]] = []

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from commands.settings import config_file
 from commands.settings.config_file import ConfigError
+from commands.settings.kinds import SettingError
 from commands.settings.settings import BY_NAME, TABLE, Settings
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("a b  c", ["a", "b", "c"]),
-        ("a \"b c\" 'd e'", ["a", "b c", "d e"]),
-        (r'a "\x41\n\t\"\\"', ["a", 'A\n\t"\\']),
-        (r"a 'it\'s \n'", ["a", r"it's \n"]),
-        ('save ""', ["save", ""]),
-        ('x"y z"', ["xy z"]),
-        ('a "b', None),
-        ("a 'b", None),
-        ('a "b"c', None),
-        (r'a "b\"', None),
-    ],
-)
-def test_words_of_a_line(line: str, words: list[str] | None) -> None:
-    assert config_file.split_words(line) == words
-
-
-@pytest.mark.parametrize("word", ["plain", "", "a b", 'a"b\\', "#x", "it's", "\x00\udcff\n", "é"])
-def test_a_quoted_word_reads_back_as_itself(word: str) -> None:
-    assert config_file.split_words(config_file.quoted(word)) == [word]
 
 
 def _load(path: Path, text: str) -> Settings:
@@ -81,6 +59,11 @@ def test_a_circle_of_includes_ends(tmp_path: Path) -> None:
         ("timeout\n", "line 1: timeout: wrong number of arguments"),
         ('port "1\n', 'line 1: port "1: Unbalanced quotes'),
         ("include /no/such.conf\n", "/no/such.conf: No such file or directory"),
+        ("port 1\0\n", "line 1: port 1\\x00: NUL bytes must be written as \\x00"),
+        (
+            "timeout \x1b[2J\n",
+            'line 1: timeout "\\x1b[2J": argument couldn\'t be parsed into an integer',
+        ),
         ("include\n", "line 1: include: wrong number of arguments"),
     ],
 )
@@ -127,6 +110,82 @@ def test_a_rewritten_file_says_the_same(tmp_path: Path) -> None:
     again = Settings()
     config_file.load(again, str(path))
     assert all(again.value(setting) == settings.value(setting) for setting in TABLE)
+
+
+def _rewritten(settings: Settings, path: Path) -> Settings:
+    """Rewrite a file and return what it says afterwards."""
+    config_file.rewrite(settings, str(path))
+    again = settings.fresh()
+    config_file.load(again, str(path))
+    return again
+
+
+def test_a_value_cannot_add_a_line_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    settings = _load(path, "masterauth old\n")
+    settings.set_text(Settings.masterauth, "x\nenable-debug-command yes\r\ninclude /etc/passwd")
+    again = _rewritten(settings, path)
+    assert again.enable_debug_command == "no"
+    assert again.masterauth == settings.masterauth
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["job-kinds", "bind", "save", "client-output-buffer-limit"])
+@pytest.mark.parametrize("separator", ["\n", "\r", "\v", "\f", "\0", "\x85", "\u2028", "\udcff"])
+def test_settings_of_several_words_refuse_control_characters(name: str, separator: str) -> None:
+    text = f"{BY_NAME[name].default.split()[0]}{separator}x 1 1 1"
+    with pytest.raises(SettingError):
+        Settings().set_text(BY_NAME[name], text)
+
+
+def test_a_setting_back_at_the_table_default_is_written_where_the_start_has_another(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.conf"
+    settings = Settings({"appendonly": "yes"})
+    settings.set_text(Settings.appendonly, "no")
+    assert _rewritten(settings, path).appendonly is False
+
+
+def test_a_changed_setting_is_written_after_the_include_that_sets_it(tmp_path: Path) -> None:
+    (tmp_path / "more.inc").write_text("timeout 5\nsave 60 1\nhz 20\n")
+    path = tmp_path / "a.conf"
+    settings = _load(path, f"timeout 3\ninclude {tmp_path}/more.inc\n")
+    settings.set_text(Settings.timeout, "3")
+    settings.set_text(Settings.save, "7 7")
+    again = _rewritten(settings, path)
+    assert (again.timeout, again.text(Settings.save), again.hz) == (3, "7 7", 20)
+    assert path.read_text().startswith(f"timeout 3\ninclude {tmp_path}/more.inc\n")
+
+
+def test_a_file_that_could_not_be_read_at_the_next_start_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text('user "unbalanced\n')
+    with pytest.raises(ConfigError, match="Unbalanced quotes"):
+        config_file.rewrite(Settings(), str(path))
+    assert path.read_text() == 'user "unbalanced\n'
+
+
+def test_a_rewrite_leaves_files_alone_that_have_the_name_of_a_temporary_one(
+    tmp_path: Path,
+) -> None:
+    path, other = tmp_path / "a.conf", tmp_path / "other"
+    other.write_text("mine")
+    (tmp_path / f"a.conf-{os.getpid()}.tmp").symlink_to(other)
+    config_file.rewrite(Settings(), str(path), everything=True)
+    assert other.read_text() == "mine"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_a_rewrite_fills_an_empty_file_or_makes_one(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "a.conf"
+    if text is not None:
+        path.write_text(text)
+    settings = Settings()
+    settings.set_text(Settings.timeout, "5")
+    config_file.rewrite(settings, str(path))
+    assert path.read_text() == "# Generated by CONFIG REWRITE\ntimeout 5\n"
 
 
 def test_a_rewrite_keeps_the_files_permissions_and_links(tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ LISTS: Script = [
     *_set("proc-title-template", "{foo}", "{title}", "x {title}", ""),
     ("CONFIG", "SET", "proc-title-template", "{title} {listen-addr} {server-mode}"),
 ]
+EXTREMES: Script = [
+    *_set("tcp-keepalive", 40000, 2147483647, 2147483648, -1, 300),
+    *_set("set-max-listpack-value", -1, "1kb", "9" * 5000, 9223372036854775808, 64),
+    *_set("proto-max-bulk-len", 18446744073709551615, 18446744073709551616, "9" * 5000, "512mb"),
+    *_set("maxmemory-clients", "101%", "0%", 0),
+    *_set("bind", "127.0.0.1  127.0.0.2", "127.0.0.1 ", "127.0.0.1\n", "é", "a\0b", "-", "x" * 300),
+    *_set("bind", " ".join(f"127.0.0.{number}" for number in range(1, 18))),
+    *[("CONFIG", "SET", "port", value) for value in (-1, 65536, "9" * 5000)],
+]
 IMMUTABLE: Script = [
     ("CONFIG", "SET", name, value)
     for name, value in (
@@ -153,6 +162,7 @@ CASES: dict[str, Script] = {
     "sizes": SIZES,
     "words": WORDS,
     "lists": LISTS,
+    "extremes": EXTREMES,
     "immutable": IMMUTABLE,
     "together": TOGETHER,
     "names": NAMES,
