@@ -35,6 +35,9 @@ _BULK_MAX_UNTRUSTED = 16384
 # What a word takes besides its bytes: an object and its place in a list.
 _WORD_COST = 41
 
+# The headers of words that are as short as they can be.
+_SHORT_HEADERS = {b"$%d\r\n" % length: length for length in range(100)}
+
 _LENGTH = re.compile(rb"-?[1-9][0-9]{0,18}|0").fullmatch
 _STAR, _DOLLAR = 0x2A, 0x24
 _MINUS, _EQUALS, _MORE, _TILDE, _BAR = b"-=>~|"
@@ -199,6 +202,8 @@ class RequestParser:
             if count <= 0:
                 return True
             self._missing = count
+        if self._missing and self._bulk_length < 0:
+            self._short_words()
         while self._missing:
             if self._bulk_length < 0 and not self._bulk_header():
                 return False
@@ -216,6 +221,34 @@ class RequestParser:
         self._argv = []
         self._collected = 0
         return True
+
+    def _short_words(self) -> None:
+        """Take the words of fewer than a hundred bytes that are next; `_next` takes any other.
+
+        A request may have a million of them, and the checks for everything else take three
+        times as long as taking them.
+        """
+        buffer, at, missing = self._buffer, self._at, self._missing
+        take, received = self._argv.append, len(buffer)
+        begun, collected = missing, 0
+        with memoryview(buffer) as view:
+            while missing:
+                header = bytes(view[at : at + 5])
+                length = _SHORT_HEADERS.get(header[:4])
+                if length is not None:
+                    start = at + 4
+                else:
+                    length = _SHORT_HEADERS.get(header)
+                    start = at + 5
+                if length is None or received - start < length + 2:
+                    break
+                take(bytes(view[start : start + length]))
+                collected += length
+                at = start + length + 2
+                missing -= 1
+        if missing != begun:
+            self._at, self._missing = at, missing
+            self._collected += collected
 
     def _bulk_header(self) -> bool:
         if self._at >= len(self._buffer):
