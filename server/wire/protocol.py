@@ -202,9 +202,12 @@ class RequestParser:
             if count <= 0:
                 return True
             self._missing = count
-        if self._missing and self._bulk_length < 0:
-            self._short_words()
+        may_be_short = True
         while self._missing:
+            if may_be_short and self._bulk_length < 0:
+                may_be_short = False
+                self._short_words()
+                continue
             if self._bulk_length < 0 and not self._bulk_header():
                 return False
             start, length = self._at, self._bulk_length
