@@ -42,7 +42,7 @@ def utf8_text(what: str) -> Callable[[bytes], str]:
         try:
             return word.decode()
         except UnicodeDecodeError:
-            raise failure("BADRECORD", f"{what} is not valid UTF-8") from None
+            raise failure("BADRECORD", "{} is not valid UTF-8", what) from None
 
     return convert
 

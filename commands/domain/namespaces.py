@@ -75,7 +75,7 @@ def split(text: bytes) -> list[bytes]:
         if at == len(text):
             return segments
         if text[at : at + 1] != b":":
-            raise failure("NAMESPACE", _wrong_escape(text[at + 1 :]) + " in '{}'", text)
+            raise failure("NAMESPACE", "{} in '{}'", _wrong_escape(text[at + 1 :]), text)
         at += 1
 
 

@@ -62,7 +62,7 @@ def canonical_id(word: bytes) -> bytes:
 def checked_id(word: bytes, argument: str) -> bytes:
     """An id from a client, as it is stored; an error if it is not a UUID."""
     if not _is_uuid_word(word):
-        raise failure("ERR", argument + " '{}' is not a UUID with hyphens", word)
+        raise failure("ERR", "{} '{}' is not a UUID with hyphens", argument, word)
     return word.lower()
 
 
@@ -116,7 +116,7 @@ def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> dict[str, Any]:
     try:
         value = orjson.loads(envelope)
     except ValueError:
-        raise thread.failure("BADRECORD", "no valid JSON in checkpoint {}", checkpoint) from None
+        raise thread.failure("BADRECORD", "no valid JSON in checkpoint", checkpoint) from None
     try:
         # A fast check that nearly all envelopes pass; `_fault` decides about the others.
         body: dict[str, Any] = value["body"]
@@ -162,17 +162,17 @@ def check(envelope: bytes, checkpoint: bytes, thread: Thread) -> None:
 def _fault(value: Any, checkpoint: bytes, thread: Thread) -> tuple[str, str] | None:
     """What is wrong with an envelope, as code and text of an error."""
     if not isinstance(value, dict):
-        return "BADRECORD", "no JSON object in checkpoint {}"
+        return "BADRECORD", "no JSON object in checkpoint"
     version = value.get("schema_version")
     if version.__class__ is not int:
-        return "SCHEMA", "no schema_version in checkpoint {}"
+        return "SCHEMA", "no schema_version in checkpoint"
     if version <= 0:
-        return "SCHEMA", f"invalid schema_version {version} in checkpoint {{}}"
+        return "SCHEMA", f"invalid schema_version {version} in checkpoint"
     if version > SCHEMA_VERSION:
-        return "SCHEMA", f"schema_version {version}, newer than supported, in checkpoint {{}}"
+        return "SCHEMA", f"schema_version {version}, newer than supported, in checkpoint"
     body = value.get("body")
     if not isinstance(body, dict):
-        return "BADRECORD", "no body in checkpoint {}"
+        return "BADRECORD", "no body in checkpoint"
     for name, is_right in (
         ("id", lambda said: said.lower().encode() == checkpoint),
         ("tenant_id", lambda said: said == thread.tenant),
@@ -181,19 +181,19 @@ def _fault(value: Any, checkpoint: bytes, thread: Thread) -> tuple[str, str] | N
     ):
         said = body.get(name)
         if not isinstance(said, str):
-            return "BADRECORD", f"no {name} in checkpoint {{}}"
+            return "BADRECORD", f"no {name} in checkpoint"
         if not said:
-            return "BADRECORD", f"an empty {name} in checkpoint {{}}"
+            return "BADRECORD", f"an empty {name} in checkpoint"
         if not is_right(said):
-            return "BADRECORD", f"a wrong {name} in checkpoint {{}}"
+            return "BADRECORD", f"a wrong {name} in checkpoint"
     step = body.get("step")
     if step.__class__ is not int or step < 0:
-        return "BADRECORD", "no step in checkpoint {}"
+        return "BADRECORD", "no step in checkpoint"
     parent = body.get("parent_id")
     if parent is not None and not (isinstance(parent, str) and _is_uuid(parent)):
-        return "BADRECORD", "a wrong parent_id in checkpoint {}"
+        return "BADRECORD", "a wrong parent_id in checkpoint"
     if "state" not in body:
-        return "BADRECORD", "no state in checkpoint {}"
+        return "BADRECORD", "no state in checkpoint"
     return None
 
 

@@ -19,6 +19,7 @@ from commands.domain.models.rows import (
     model_names,
     new_row,
     read_version,
+    stored_version,
     versions_of,
     write_row,
 )
@@ -79,7 +80,7 @@ class VersionRows:
         model_row = load_row(ctx, model) or new_row(model)
         ctx.call(b"HSET", model.versions, b"%d" % version, row)
         latest = max(latest_version(ctx, model, model_row), version)
-        if model_row.get("latest") != latest:
+        if stored_version(model_row.get("latest")) != latest:
             model_row["latest"] = latest
             write_row(ctx, model, model_row)
 
@@ -100,7 +101,7 @@ class VersionRows:
             return False
         ctx.call(b"HDEL", model.weights, word)
         ctx.call(b"SREM", model.archive, word)
-        if model_row is not None and model_row.get("active") == version:
+        if model_row is not None and stored_version(model_row.get("active")) == version:
             model_row["active"] = None
             write_row(ctx, model, model_row)
         return True

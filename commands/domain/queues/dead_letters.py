@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.domain.calls import call_integer, call_rank, call_scores_of, call_texts
+from commands.domain.numbers import whole
 from commands.domain.queues.delivery import look_up, wake_readers
 from commands.domain.queues.events import announce, text
 from commands.domain.queues.groups import find_pending, reset_deliveries
@@ -13,14 +14,14 @@ from commands.domain.queues.messages import MessageId, parse_message_id, read_me
 from commands.domain.records import count_poison
 from commands.engine.errors import INVALID_CURSOR
 from commands.engine.grammar import Integer, Key, String
-from commands.engine.numbers import INT64_MAX, parse_integer
+from commands.engine.numbers import INT64_MAX, format_float, parse_float
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 
 _PAGE = 100
 
-# When the last dead letter of a page died, and its id.
+# When the last dead letter of a page died, as the text of its score, and its id.
 _Cursor = tuple[bytes, bytes]
 
 
@@ -28,7 +29,7 @@ def _cursor(word: bytes) -> _Cursor | None:
     if word == b"0":
         return None
     died_at, _, message = word.partition(b":")
-    parse_integer(died_at, INVALID_CURSOR)
+    parse_float(died_at, INVALID_CURSOR)
     return died_at, message
 
 
@@ -82,13 +83,13 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
                     b"payload": found.payload,
                     b"priority": found.id.level,
                     b"deliveries": found.deliveries,
-                    b"died_at": int(died_at),
+                    b"died_at": whole(died_at),
                 }
             )
     if first + len(letters) >= call_integer(ctx, b"ZCARD", key):
         return [b"0", shown]
     message, died_at = letters[-1]
-    return [b"%d:%b" % (died_at, message), shown]
+    return [b"%b:%b" % (format_float(died_at), message), shown]
 
 
 def _rank_after(ctx: Context, key: bytes, cursor: _Cursor) -> int:

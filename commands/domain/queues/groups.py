@@ -9,6 +9,7 @@ from typing import cast
 from commands.domain.queues.layout import Queue
 from commands.domain.queues.messages import MessageId
 from commands.engine.errors import CommandError
+from commands.engine.numbers import INT64_MAX
 from commands.engine.replies import Couples, Reply
 from commands.instance.context import Context
 from storage.values.streams import Row
@@ -52,7 +53,7 @@ def find_pending(ctx: Context, queue: Queue, group: bytes, message: MessageId) -
     if not found:
         return None
     _, consumer, _, deliveries = found[0]
-    return Pending(consumer, deliveries)
+    return Pending(consumer, min(deliveries, INT64_MAX))
 
 
 def group_states(ctx: Context, stream: bytes) -> list[GroupState]:

@@ -134,11 +134,12 @@ def _deliver(ctx: Context, queue: Queue, request: Read) -> list[Delivery]:
         levels = queue.levels(ctx)
     delivered: list[Delivery] = []
     has_heartbeat = False
-    for level in levels:
+    # A lease may be of a priority that has no stream (any more): `read_again` removes it.
+    for level in sorted({*levels, *due}, reverse=True):
         for message in due.get(level, ()):
             if len(delivered) < count:
                 delivered += read_again(ctx, queue, group, consumer, message)
-        if len(delivered) < count:
+        if len(delivered) < count and level in levels:
             delivered += read_new(ctx, queue, group, consumer, level, count - len(delivered))
             # XREADGROUP is a heartbeat by itself.
             has_heartbeat = True
