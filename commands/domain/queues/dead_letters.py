@@ -8,7 +8,7 @@ from commands.domain.calls import call_integer, call_rank, call_scores_of, call_
 from commands.domain.numbers import whole
 from commands.domain.queues.delivery import look_up, wake_readers
 from commands.domain.queues.events import announce, text
-from commands.domain.queues.groups import find_pending, reset_deliveries
+from commands.domain.queues.groups import check_streams, find_pending, reset_deliveries
 from commands.domain.queues.layout import Queue, with_scores
 from commands.domain.queues.messages import MessageId, parse_message_id, read_message_id
 from commands.domain.records import count_poison
@@ -134,8 +134,10 @@ def queue_replay(ctx: Context, request: Replay) -> Reply:
     """
     queue, group = Queue(request.queue), request.group
     ctx.call(b"ZCARD", queue.leases(group))  # raises WRONGTYPE before anything is written
+    chosen = _chosen(ctx, queue, request)
+    check_streams(ctx, queue, {message.level for message in chosen})
     replayed = []
-    for message in _chosen(ctx, queue, request):
+    for message in chosen:
         ctx.call(b"ZREM", queue.dead(group), message.text)
         pending = find_pending(ctx, queue, group, message)
         if pending is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -106,6 +106,12 @@ def claim(
     reply = ctx.call(b"XCLAIM", stream, group, consumer, b"0", message.entry_id)
     claimed = cast(_Entries, reply)
     return claimed[0][1] if claimed else None
+
+
+def check_streams(ctx: Context, queue: Queue, levels: Iterable[int]) -> None:
+    """Raise WrongType unless the streams of these priorities can be read and written."""
+    for level in levels:
+        ctx.call(b"XLEN", queue.stream(level))
 
 
 def reset_deliveries(

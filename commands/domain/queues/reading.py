@@ -25,7 +25,7 @@ from commands.domain.queues.delivery import (
 )
 from commands.domain.queues.due import promote
 from commands.domain.queues.events import announce, text
-from commands.domain.queues.groups import find_pending
+from commands.domain.queues.groups import check_streams, find_pending
 from commands.domain.queues.layout import Queue, schedule
 from commands.domain.queues.messages import Delivery, MessageId, parse_message_id
 from commands.domain.queues.presence_rows import note_reader
@@ -125,10 +125,10 @@ def _deliver(ctx: Context, queue: Queue, request: Read) -> list[Delivery]:
     """Deliver up to as many messages as were requested, and note the heartbeat."""
     group, consumer, count = request.group, request.consumer, request.count
     levels = queue.levels(ctx)
+    # Both raise WRONGTYPE before any message is delivered.
     if len(levels) > 1:
-        for level in levels:
-            # Raises WRONGTYPE before any message is delivered.
-            ctx.call(b"XLEN", queue.stream(level))
+        check_streams(ctx, queue, levels)
+    ctx.call(b"ZCARD", queue.dead(group))
     due = read_due(ctx, queue, group, count)
     if promote(ctx, queue):
         levels = queue.levels(ctx)
@@ -232,6 +232,7 @@ def queue_ack(ctx: Context, request: Ack) -> Reply:
     queue, group = Queue(request.queue), request.group
     for key in (queue.leases(group), queue.dead(group)):
         ctx.call(b"ZCARD", key)  # raises WRONGTYPE before anything is confirmed
+    check_streams(ctx, queue, {message.level for message in request.id})
     confirmed = [
         text(message.text) for message in request.id if confirm(ctx, queue, group, message)
     ]

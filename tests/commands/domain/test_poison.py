@@ -188,6 +188,25 @@ def test_delayed_messages_that_cannot_be_stored_do_not_repeat_those_that_were(
     assert client("XLEN", "redkeep:queue:{q}:stream:3") == 1
 
 
+def test_nothing_is_confirmed_or_replayed_if_one_stream_has_another_type(client: Recorded) -> None:
+    client("QUEUE.PUSH", "q", "m")
+    client("QUEUE.PUSH", "q", "n", "PRIORITY", 3)
+    high, low = (one[1] for one in client("QUEUE.READ", "q", "g", "c", "COUNT", 2))
+    client("DEL", "redkeep:queue:{q}:stream:3")
+    client("SET", "redkeep:queue:{q}:stream:3", "a string")
+    client("ZADD", "redkeep:queue:{q}:dead:g", 1, low, 2, high)
+    before = client("DEBUG", "DIGEST")
+    for words in (("ACK", "q", "g", low, high), ("REPLAY", "q", "g"), ("READ", "q", "g", "c")):
+        assert client("QUEUE." + words[0], *words[1:]).code == "WRONGTYPE"
+        assert client("DEBUG", "DIGEST") == before
+    client("DEL", "redkeep:queue:{q}:stream:3", "redkeep:queue:{q}:dead:g")
+    client("SET", "redkeep:queue:{q}:dead:g", "a string")
+    client("QUEUE.PUSH", "q", "o")
+    assert client("QUEUE.READ", "q", "g", "c").code == "WRONGTYPE"
+    client("DEL", "redkeep:queue:{q}:dead:g")
+    assert client("QUEUE.READ", "q", "g", "c")[0][3] == b"o"
+
+
 def test_delivery_counts_stay_within_64_bits(client: Recorded) -> None:
     client("CONFIG", "SET", "queue-max-deliveries", 0)
     client("QUEUE.PUSH", "q", "m")
