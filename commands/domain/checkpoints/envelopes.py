@@ -44,11 +44,15 @@ _begins_state = re.compile(
     rb',"parent_id":(?:null|"%b"),"step":[0-9]+,"state":' % _UUID.encode()
 ).match
 _ends_envelope = re.compile(
-    rb',"next_node":(?:null|"(?:[^"\\]|\\.)*"),"timestamp":"[0-9T:.-]+Z"(?:,"meta":(\{.*\}))?\}\}',
+    rb',"next_node":(?:null|"(?:[^"\\]++|\\.)*+"),"timestamp":"[0-9T:.-]+Z"(?:,"meta":(\{.*\}))?\}\}',
     re.DOTALL,
 ).fullmatch
-# A string, a bracket, a separator of members, or a run of anything else.
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^"{}\[\]:,]+', re.DOTALL)
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+# The name of a member, and what can be passed over inside of a value: up to the next bracket, or
+# outside of brackets to the next comma, too. A large state is passed over in few steps.
+_NAME = re.compile(rb"\s*+(%b)\s*+:" % _STRING, re.DOTALL)
+_IN_VALUE = re.compile(rb'(?:[^"{}\[\]]++|%b)*+' % _STRING, re.DOTALL)
+_TO_END = re.compile(rb'(?:[^"{}\[\],]++|%b)*+' % _STRING, re.DOTALL)
 
 
 # --- identifiers and times -----------------------------------------------------------------
@@ -230,23 +234,25 @@ def _object(texts: dict[str, bytes]) -> bytes:
 def _texts(text: bytes) -> dict[str, bytes]:
     """The texts of the members of one JSON object; the last of members with the same name."""
     found: dict[str, bytes] = {}
-    depth = 0
-    name: str | None = None
-    start = 0
-    for match in _TOKENS.finditer(text):
-        token = match[0]
-        if token in b"{[":
-            depth += 1
-            if depth == 1:
-                start = match.end()
-        elif token in b"}]":
-            depth -= 1
-        if depth > 1:
-            continue
-        if token == b":" and name is None:
-            name = orjson.loads(text[start : match.start()])
-            start = match.end()
-        elif (token == b"," or depth == 0) and name is not None:
-            found[name] = text[start : match.start()].strip()
-            name, start = None, match.end()
+    at = text.index(b"{") + 1
+    while (named := _NAME.match(text, at)) is not None:
+        end = _end_of_value(text, named.end())
+        found[orjson.loads(named[1])] = text[named.end() : end].strip()
+        at = end + 1
     return found
+
+
+def _end_of_value(text: bytes, at: int) -> int:
+    """Where the value of a member ends: the place of the comma or bracket behind it."""
+    depth = 0
+    while True:
+        passed = (_IN_VALUE if depth else _TO_END).match(text, at)
+        assert passed is not None
+        at = passed.end()
+        if text[at] in b"{[":
+            depth += 1
+        elif not depth:
+            return at
+        else:
+            depth -= 1
+        at += 1

@@ -30,6 +30,7 @@ from itertools import islice
 
 from commands.domain import OWN_PREFIX
 from commands.domain.calls import call_scores, call_text
+from commands.domain.namespaces import escape, unescape_valid
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from storage.errors import WrongType
@@ -37,11 +38,9 @@ from storage.errors import WrongType
 QUEUE_PREFIX = OWN_PREFIX + b"queue:{"
 DUE_PREFIX = OWN_PREFIX + b"queue:due:"
 
-_SPECIAL = re.compile(rb"[}\\]")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_TAGGED = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])+)\}:").match
-_STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])+)\}:stream:[0-9]").fullmatch
-_DUE = re.compile(rb"redkeep:queue:due:[0-9]{20}:\{((?:[^}\\]|\\[}\\])+)\}").fullmatch
+_TAGGED = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:").match
+_STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:stream:[0-9]").fullmatch
+_DUE = re.compile(rb"redkeep:queue:due:[0-9]{20}:\{((?:[^}\\]|\\[}\\])++)\}").fullmatch
 
 LEVELS = 10
 _LEVELS = frozenset(b"%d" % level for level in range(LEVELS))
@@ -56,10 +55,7 @@ class Queue:
         if not name:
             raise CommandError("ERR the name of the queue is empty")
         self.name = name
-        if b"}" in name or b"\\" in name:
-            self.tag = tag = _SPECIAL.sub(rb"\\\g<0>", name)
-        else:
-            self.tag = tag = name
+        self.tag = tag = escape(name, b"}")
         self.base = QUEUE_PREFIX + tag + b"}:"
 
     def stream(self, level: int) -> bytes:
@@ -125,7 +121,7 @@ class Queue:
 
 
 def _named(tag: bytes) -> Queue:
-    return Queue(_ESCAPED.sub(rb"\1", tag) if b"\\" in tag else tag)
+    return Queue(unescape_valid(tag, b"}"))
 
 
 def queue_of_stream(key: bytes) -> Queue | None:

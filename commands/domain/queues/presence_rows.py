@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commands.domain.calls import call_integer, call_text, call_texts, call_values
-from commands.domain.namespaces import escape
+from commands.domain.namespaces import escape, unescape_valid
 from commands.domain.numbers import stored_integer, whole
 from commands.domain.queues.events import announce, text
 from commands.domain.queues.layout import (
@@ -32,8 +32,7 @@ from storage.errors import WrongType
 _NS_PER_MS = 1_000_000
 # The latest heartbeat that a reply can show, in nanoseconds.
 _LATEST_MS = INT64_MAX // _NS_PER_MS
-_MEMBER = re.compile(rb"((?:[^:\\]|\\[:\\])*):((?:[^:\\]|\\[:\\])*)").fullmatch
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_MEMBER = re.compile(rb"((?:[^:\\]|\\[:\\])*+):((?:[^:\\]|\\[:\\])*+)").fullmatch
 # The sweep prunes a queue when its oldest row is this many TTLs old, so that expired
 # consumers can be seen for a while.
 _TTLS_UNTIL_PRUNED = 4
@@ -163,7 +162,7 @@ def _read_rows(ctx: Context, queue: Queue) -> Iterator[Row]:
         if facts is None or named is None or not 0 <= beat <= _LATEST_MS:
             count_poison(ctx)
             continue
-        group, consumer = (_ESCAPED.sub(rb"\1", part) for part in named.groups())
+        group, consumer = map(unescape_valid, named.groups())
         yield Row(queue.name, group, consumer, facts[0], whole(beat), facts[1])
 
 
@@ -179,7 +178,7 @@ def prune(ctx: Context, queue: Queue, ttl: int) -> int:
     for member in members:
         named = _MEMBER(member)
         if named is not None:
-            group, consumer = (_ESCAPED.sub(rb"\1", part) for part in named.groups())
+            group, consumer = map(unescape_valid, named.groups())
             _announce(ctx, queue, "expired", group, consumer)
     return removed
 

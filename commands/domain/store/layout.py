@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from commands.domain.calls import call_integer, call_values
-from commands.domain.namespaces import escape, split, tenant_part, unescape
+from commands.domain.namespaces import escape, split, tenant_part, unescape, unescape_valid
 from commands.domain.records import count_poison
 from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context
@@ -31,8 +31,7 @@ STORE_PREFIX = b"entelix:store:"
 END, CHILD, BEYOND = b"\0\0", b"\0\1", b"\0\2"
 
 _START = len(STORE_PREFIX)
-_SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*+")
 # Entries are read in pages. The first ones are small, for callers that want few entries.
 _FIRST_PAGE, _LARGEST_PAGE = 16, 1024
 
@@ -44,9 +43,7 @@ def _place(key: bytes, *, tagged: bool) -> bytes | None:
     part, tenant, leaf = segments[0], segments[1], segments[-1]
     if not tenant or part != (b"{%b}" % tenant if tagged else tenant):
         return None
-    if b"\\" in leaf:
-        leaf = _ESCAPED.sub(rb"\1", leaf)
-    return STORE_PREFIX + _head(segments[1:-1]) + END + leaf
+    return STORE_PREFIX + _head(segments[1:-1]) + END + unescape_valid(leaf)
 
 
 declare_layout(STORE_PREFIX, _place)
