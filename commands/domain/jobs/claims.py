@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.arguments import MOST, Count, Milliseconds, json_text, utf8_text
+from commands.domain.arguments import LARGEST_PAGE, MOST, Count, Milliseconds, json_text, utf8_text
 from commands.domain.calls import call_integer, call_scores
 from commands.domain.errors import failure
 from commands.domain.jobs.arguments import POOL, WORKER, checked_kind, worker_name
@@ -62,8 +62,9 @@ class Claim:
 )
 def job_claim(ctx: Context, request: Claim) -> Outcome:
     """Returns the row of the job, which is now running; with `COUNT`, an array of up to that
-    many rows. Without a ready job the reply is nil. `BLOCK` waits for one, for a time in
-    milliseconds (0 is for ever); the worker that has waited longest is served first.
+    many rows, and never more than 1000. Without a ready job the reply is nil. `BLOCK` waits for
+    one, for a time in milliseconds (0 is for ever); the worker that has waited longest is served
+    first.
 
     The worker holds the job for `LEASE` milliseconds (default: the setting `job-lease-ms`),
     and longer with `JOB.PROGRESS` and `JOB.EXTEND`. A job whose lease expires is queued
@@ -79,7 +80,7 @@ def job_claim(ctx: Context, request: Claim) -> Outcome:
     if request.kinds is not None:
         kinds = tuple(dict.fromkeys(checked_kind(table, word) for word in request.kinds))
     run_due_jobs(ctx, request.pool, BATCH)
-    jobs, more = _ready_jobs(table, kinds, request.count or 1)
+    jobs, more = _ready_jobs(table, kinds, min(request.count or 1, LARGEST_PAGE))
     if not jobs:
         nothing = None if request.count is None else NULL_ARRAY
         if request.block is None or more:

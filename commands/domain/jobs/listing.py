@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_score, call_texts
 from commands.domain.errors import failure
 from commands.domain.jobs.rows import Job
@@ -12,9 +13,6 @@ from commands.domain.jobs.table import JobTable
 from commands.engine.numbers import format_float, read_float
 
 PAGE_SIZE = 100
-# How many jobs are read for one page, so that other clients need not wait long. A page for
-# which that is not enough has fewer rows than requested.
-_MOST_READ = 1000
 
 # Other commands may add members to an index, so scores and members may be any.
 _read_cursor = re.compile(
@@ -85,7 +83,8 @@ def list_jobs(table: JobTable, wanted: JobFilter) -> tuple[bytes, list[Job]]:
     if indexes:
         key = min(indexes, key=lambda index: call_integer(ctx, b"ZCARD", index))
     low, high = _bounds(table, key, wanted)
-    left = _MOST_READ if len(indexes) > 1 else min(wanted.count, _MOST_READ)
+    # With several filters, jobs are read that do not match: a page may have fewer rows.
+    left = LARGEST_PAGE if len(indexes) > 1 else min(wanted.count, LARGEST_PAGE)
     jobs: list[Job] = []
     last = b""
     while low < high and left > 0 and len(jobs) < wanted.count:

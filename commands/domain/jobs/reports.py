@@ -57,9 +57,9 @@ def _moment(name: str, token: str) -> Argument:
 )
 def job_list(ctx: Context, request: JobFilter) -> Reply:
     """Returns a cursor and an array of rows. Pass the cursor to the next call, with the same
-    filters, until it is 0. A page has at most `COUNT` rows (default 100), but can have fewer,
-    or none, before the end. `SINCE` and `UNTIL` limit the time of creation; both are
-    inclusive. `WORKER` is the worker that runs the job or has ended it.
+    filters, until it is 0. A page has at most `COUNT` rows (default 100, never more than
+    1000), but can have fewer, or none, before the end. `SINCE` and `UNTIL` limit the time of
+    creation; both are inclusive. `WORKER` is the worker that runs the job or has ended it.
 
     Each filter has an index. With several filters, the index with the fewest jobs is read,
     and its jobs are checked against the others.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_text
 from commands.domain.errors import failure
 from commands.domain.models.rows import (
@@ -200,7 +201,7 @@ def _invalid_cursor(cursor: bytes) -> CommandError:
 def _page(rows: Iterator[tuple[bytes, bytes]], count: int) -> RowPage:
     items: list[tuple[bytes, bytes]] = []
     for item in rows:
-        if len(items) == count:
+        if len(items) == min(count, LARGEST_PAGE):
             return _AFTER + items[-1][0], items
         items.append(item)
     return b"0", items

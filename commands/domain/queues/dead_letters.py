@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_rank, call_scores_of, call_texts
 from commands.domain.numbers import whole
 from commands.domain.queues.delivery import look_up, wake_readers
@@ -62,7 +63,7 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     Dead letters are ordered by when they died, oldest first. A message becomes a dead letter
     when its lease expires, or it is returned, after as many deliveries as
     `queue-max-deliveries` allows (0 means no limit). Pass the cursor to get the next page; it
-    is 0 after the last one. A page has up to `COUNT` (100) dead letters.
+    is 0 after the last one. A page has up to `COUNT` (100, at most 1000) dead letters.
 
         > QUEUE.DEAD orders workers
         1) "0"
@@ -71,7 +72,7 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     queue, group = Queue(request.queue), request.group
     key = queue.dead(group)
     first = 0 if request.cursor is None else _rank_after(ctx, key, request.cursor)
-    last = min(first + request.count - 1, INT64_MAX)
+    last = min(first + min(request.count, LARGEST_PAGE) - 1, INT64_MAX)
     letters = with_scores(ctx, key, b"%d" % first, b"%d" % last)
     shown: list[Reply] = []
     for message, died_at in letters:

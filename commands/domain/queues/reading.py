@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.arguments import Milliseconds
+from commands.domain.arguments import LARGEST_PAGE, Milliseconds
 from commands.domain.calls import call_score
 from commands.domain.events import has_readers
 from commands.domain.queues.delivery import (
@@ -69,11 +69,11 @@ class Read:
 def queue_read(ctx: Context, request: Read) -> Outcome:
     """Returns maps with id, payload, priority, deliveries and lease_until, or nil.
 
-    Up to `COUNT` messages are returned (1): higher priorities first, and within a priority
-    messages that are delivered again before new ones. A group is created by its first read and
-    receives what is in the queue then. Each message is leased for `LEASE` ms (30000). Within
-    that time QUEUE.ACK confirms it or QUEUE.NACK returns it; otherwise it is delivered again,
-    to the next reader. `BLOCK` waits that many ms if there is no message, 0 means forever.
+    Up to `COUNT` messages are returned (1, at most 1000): higher priorities first, and within a
+    priority messages that are delivered again before new ones. A group is created by its first
+    read and receives what is in the queue then. Each message is leased for `LEASE` ms (30000).
+    Within that time QUEUE.ACK confirms it or QUEUE.NACK returns it; otherwise it is delivered
+    again, to the next reader. `BLOCK` waits that many ms if there is no message, 0 means forever.
 
     Every read is a heartbeat of the consumer, whether or not it gets a message. A blocked read
     is one when it begins and when it gets a message: block for less than the TTL of presence.
@@ -123,7 +123,7 @@ def queue_read(ctx: Context, request: Read) -> Outcome:
 
 def _deliver(ctx: Context, queue: Queue, request: Read) -> list[Delivery]:
     """Deliver up to as many messages as were requested, and note the heartbeat."""
-    group, consumer, count = request.group, request.consumer, request.count
+    group, consumer, count = request.group, request.consumer, min(request.count, LARGEST_PAGE)
     levels = queue.levels(ctx)
     # Both raise WRONGTYPE before any message is delivered.
     if len(levels) > 1:
