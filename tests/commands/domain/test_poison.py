@@ -8,6 +8,7 @@ from commands.families import load
 from tests.support.jobs import NOW, A, B, claimed
 from tests.support.offline import Recorded
 from tests.support.resp import Error, Word
+from tests.support.servers import RunningServer
 
 UNREADABLE = [
     "{}",
@@ -122,6 +123,25 @@ def test_a_dependent_that_cannot_be_read_does_not_stop_the_others(client: Record
     client("SADD", "redkeep:jobs:{p}:dependents:" + A, "junk", b"\xff{}")
     assert client("JOB.CANCEL", "p", A) == 1
     assert b'"status":"cancelled"' in client("JOB.GET", "p", "c" * 32)
+
+
+def test_an_unreadable_job_ends_neither_a_connection_nor_the_leases_of_other_pools(
+    server: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.freeze(NOW)
+    client, waiting = server.connect(), server.connect()
+    for pool in ("a", "b"):
+        client("JOB.SUBMIT", pool, "train", "spam", "{}", "ID", A)
+        client("JOB.CLAIM", pool, "w", "LEASE", 10)
+    client("HSET", "redkeep:job:{a}:" + A, "lease", "{}")
+    server.block(waiting, "JOB.CLAIM", "b", "w", "BLOCK", 0)
+    server.advance(10)
+    assert claimed(waiting.read()) == A
+    for words in (("JOB.GET", "a", A), ("JOB.COMPLETE", "a", A)):
+        assert client(*words).code == "BADRECORD"
+    assert client("JOB.LIST", "a") == [b"0", []]
+    assert client("JOB.CLAIM", "a", "w") is None
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 # --- queues ---------------------------------------------------------------------------------
