@@ -39,14 +39,18 @@ def uuid7(ctx: Context, *, after: bytes | None) -> bytes:
     It is greater than `after`, too, if that is a UUID of this version. That affects this one
     alone: `after` was stored, perhaps with a time far ahead.
     """
-    instance, least = ctx.instance, 0
-    if after is not None and _is_uuid7(after):
-        digits = int(after.replace(b"-", b""), 16)
-        least = digits >> 80 << _UUID7_BITS | (digits >> 64 & 0xFFF) << 62 | digits & (1 << 62) - 1
-    number = time_ordered(ctx, after=instance.last_uuid, bits=_UUID7_BITS)
-    instance.last_uuid = number
-    if number <= least:
-        number = time_ordered(ctx, after=least, bits=_UUID7_BITS)
+    instance = ctx.instance
+    instance.last_uuid = number = time_ordered(ctx, after=instance.last_uuid, bits=_UUID7_BITS)
+    made = _uuid7_text(number)
+    # UUIDs sort as their texts do.
+    if after is None or made > after or not _is_uuid7(after):
+        return made
+    digits = int(after.replace(b"-", b""), 16)
+    least = digits >> 80 << _UUID7_BITS | (digits >> 64 & 0xFFF) << 62 | digits & (1 << 62) - 1
+    return _uuid7_text(time_ordered(ctx, after=least, bits=_UUID7_BITS))
+
+
+def _uuid7_text(number: int) -> bytes:
     bits = number >> _UUID7_BITS << 80 | 0x7 << 76 | (number >> 62 & 0xFFF) << 64
-    text = f"{bits | 0b10 << 62 | number & (1 << 62) - 1:032x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode()
+    text = b"%032x" % (bits | 0b10 << 62 | number & (1 << 62) - 1)
+    return b"-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
