@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument
 from commands.families import load
-from commands.instance.context import Context
 from server.offline import OfflineSession
-from server.sweeping import Sweeping
 from storage.database import Database
-from storage.errors import WrongType
 from tests.support.adversary import (
     CHECKPOINT,
     DELAYED,
@@ -54,8 +49,6 @@ class World(Recorded):
     def __init__(self) -> None:
         load()
         super().__init__(NOW)
-        self.faults: list[Exception] = []
-        self._sweeping = Sweeping(self.instance, self._swept)
         for request in PREPARATION:
             self(*request)
         for database in (1, 0):
@@ -66,16 +59,6 @@ class World(Recorded):
         self("JOB.SUBMIT", "due", "train", "ham", "{}", "ID", JOB, "ATTEMPTS", 1)
         self("JOB.CLAIM", "due", "w", "LEASE", 1000)
         self("QUEUE.PUSH", "due", "late", "DELAY", 1000)
-
-    def _swept(self, database: Database, run: Callable[[Context], bool]) -> bool:
-        """Run a step of a sweep; keep the error that a server would write to its log."""
-        try:
-            return self.run_sweep(database, run)
-        except (CommandError, WrongType):
-            raise
-        except Exception as fault:
-            self.faults.append(fault)
-            raise
 
     def untouched(self) -> dict[tuple[int, bytes], bytes]:
         return {
@@ -173,7 +156,6 @@ def play(rng: random.Random) -> None:
             world.sweep()
     world.advance(LATER)
     world.sweep()
-    assert not world.faults, done
     now = world.untouched()
     assert {place: now.get(place) for place in untouched} == untouched, done
     assert b'"status":"failed"' in world("JOB.GET", "due", JOB)
