@@ -7,22 +7,18 @@ the alarm rings.
 
 from __future__ import annotations
 
-import logging
 from time import perf_counter_ns
 
 import trio
 
 from commands.instance.instance import Instance
-from commands.instance.sweeps import Sweep, sweeps
 from server.alarm import Alarm
 from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
 from server.net.connections import Connections
 from server.net.turns import Turns
 from server.persistence.keeper import Keeper
-from storage.database import Database
-
-logger = logging.getLogger("redkeep")
+from server.sweeping import Sweeping
 
 # The length of a slice of expiry work, after which other clients get their turn, and how
 # many keys are examined between two readings of the clock.
@@ -52,6 +48,7 @@ class Timers:
         self._blocking = blocking
         self._connections = connections
         self._keeper = keeper
+        self._sweeping = Sweeping(instance, dispatcher.run_sweep)
         # The clock was moved: do the background work at once.
         self._jumped = False
         instance.clock.on_jump(self._clock_jumped)
@@ -92,25 +89,7 @@ class Timers:
         self._instance.sample_rates()
         if self._instance.active_expire and not self._instance.keyspace.expiry_paused:
             await self._expire()
-        await self._run_sweeps()
-
-    async def _run_sweeps(self) -> None:
-        """Let the families do what is due: a batch at a time, with other clients in between."""
-        databases = [db for db in self._instance.keyspace.databases if db.ordered]
-        for database in databases:
-            for sweep in sweeps():
-                if database.ordered.first(sweep.prefix, start=sweep.prefix) is None:
-                    continue
-                while self._sweep_once(database, sweep):
-                    await self._let_others_run()
-
-    def _sweep_once(self, database: Database, sweep: Sweep) -> bool:
-        try:
-            return self._dispatcher.run_sweep(database, sweep.run)
-        except Exception:
-            # A fault in one family must not end the timers of all.
-            logger.exception("The sweep of keys %s* failed", sweep.prefix.decode())
-            return False
+        await self._sweeping.tick(self._let_others_run)
 
     async def _expire(self) -> None:
         """Remove expired keys, a slice at a time, within the share of this round."""

@@ -12,6 +12,9 @@ from commands.engine.grammar import Argument, Integer
 # Any moment of the clock plus this stays below 2**53, up to which a score is exact.
 LONGEST_MS = 2**52
 MOST = 2**31 - 1
+# How many items one request gets at most, whatever its COUNT: so that other clients need not
+# wait long. There is a cursor or another request for the following ones.
+LARGEST_PAGE = 1000
 
 
 def Milliseconds(  # noqa: N802 - it reads as a type in declarations
@@ -42,7 +45,7 @@ def utf8_text(what: str) -> Callable[[bytes], str]:
         try:
             return word.decode()
         except UnicodeDecodeError:
-            raise failure("BADRECORD", f"{what} is not valid UTF-8") from None
+            raise failure("BADRECORD", "{} is not valid UTF-8", what) from None
 
     return convert
 

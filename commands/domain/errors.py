@@ -7,14 +7,21 @@ from commands.engine.errors import CommandError
 _LONGEST_NAME = 256
 
 
-def failure(code: str, text: str | bytes, *names: bytes) -> CommandError:
+def failure(code: str, text: str, *names: bytes | str) -> CommandError:
     """An error such as `NOTFOUND no job 00ff in pool train`.
 
-    Each `{}` in the text stands for one of `names`, which are bytes from a client; long ones
-    are cut.
+    Each `{}` in the text stands for one of `names`, which may hold anything; long ones are cut.
+    The text is a literal wherever this is called: whatever is known only when the server runs
+    is a name, because braces in it are not to be replaced.
     """
-    first, *others = (text.encode() if isinstance(text, str) else text).split(b"{}")
-    # Joined rather than replaced: a name may contain braces.
-    parts = zip(names, others, strict=True)
-    line = first + b"".join(name[:_LONGEST_NAME] + part for name, part in parts)
-    return CommandError(code.encode() + b" " + line)
+    first, *others = text.split("{}")
+    parts = [code.encode(), b" ", first.encode()]
+    for name, following in zip(names, others, strict=True):
+        parts += (_shortened(name), following.encode())
+    return CommandError(b"".join(parts))
+
+
+def _shortened(name: bytes | str) -> bytes:
+    if isinstance(name, str):
+        name = name[:_LONGEST_NAME].encode("utf-8", "surrogateescape")
+    return name[:_LONGEST_NAME]

@@ -57,13 +57,33 @@ def _operator(path: str, name: str, operand: Any) -> Predicate:
     if name in ("$in", "$nin"):
         if not isinstance(operand, list):
             raise failure("ERR", "FILTER: {} takes an array", name.encode())
-        among = name == "$in"
-        return lambda value: any(equal(value, one) for one in operand) is among
+        among, contains = name == "$in", _membership(operand)
+        return lambda value: contains(value) is among
     if name == "$exists":
         if not isinstance(operand, bool):
             raise failure("ERR", "FILTER: $exists takes true or false")
         return lambda value: (value is not _MISSING) is operand
     raise failure("ERR", "FILTER: unknown operator '{}' for '{}'", name.encode(), path.encode())
+
+
+def _membership(values: list[Any]) -> Predicate:
+    """Return a test whether a JSON value equals one of these, in one step if it is a scalar."""
+    scalars: dict[str, set[Any]] = {}
+    others = []
+    for value in values:
+        kind = _kind(value)
+        if kind in ("object", "array"):
+            others.append(value)
+        else:
+            scalars.setdefault(kind, set()).add(value)
+
+    def contains(value: Any) -> bool:
+        kind = _kind(value)
+        if kind in ("object", "array"):
+            return any(equal(value, one) for one in others)
+        return kind in scalars and value in scalars[kind]
+
+    return contains
 
 
 def _ordered(order: Callable[[Any, Any], bool], operand: Any) -> Predicate:

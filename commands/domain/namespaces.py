@@ -14,25 +14,32 @@ from collections.abc import Sequence
 from commands.domain.errors import failure
 from commands.instance.context import Context
 
-_SPECIAL = re.compile(rb"[:\\]")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-# A rendered segment: no unescaped colon, and each backslash followed by what it escapes.
-_SEGMENT = re.compile(rb"(?:[^:\\]|\\[:\\])*")
+# A rendered segment: no unescaped colon, and each backslash followed by what it escapes. The
+# repetition is possessive: otherwise every character takes memory until the end.
+_SEGMENT = re.compile(rb"(?:[^:\\]|\\[:\\])*+")
 
 
-def escape(segment: bytes) -> bytes:
-    """A segment as it is written in a key."""
-    # Most segments need no escapes, and two searches cost less than one substitution.
-    if b":" in segment or b"\\" in segment:
-        return _SPECIAL.sub(rb"\\\g<0>", segment)
-    return segment
+def escape(segment: bytes, special: bytes = b":") -> bytes:
+    """A segment as it is written in a key: backslashes before backslashes and `special`."""
+    if b"\\" in segment:
+        segment = segment.replace(b"\\", b"\\\\")
+    return segment.replace(special, b"\\" + special) if special in segment else segment
 
 
 def unescape(rendered: bytes) -> bytes:
     """The inverse of `escape`; NAMESPACE if the text is not an escaped segment."""
     if not _SEGMENT.fullmatch(rendered):
         raise failure("NAMESPACE", "invalid segment '{}'", rendered)
-    return _ESCAPED.sub(rb"\1", rendered)
+    return unescape_valid(rendered)
+
+
+def unescape_valid(rendered: bytes, special: bytes = b":") -> bytes:
+    """The inverse of `escape`, for a text that is known to be an escaped segment."""
+    if b"\\" not in rendered:
+        return rendered
+    # `\x` is in no such text, so it can stand for an escaped backslash meanwhile.
+    marked = rendered.replace(b"\\\\", b"\\x").replace(b"\\" + special, special)
+    return marked.replace(b"\\x", b"\\")
 
 
 def render(segments: Sequence[bytes]) -> bytes:
@@ -75,7 +82,7 @@ def split(text: bytes) -> list[bytes]:
         if at == len(text):
             return segments
         if text[at : at + 1] != b":":
-            raise failure("NAMESPACE", _wrong_escape(text[at + 1 :]) + " in '{}'", text)
+            raise failure("NAMESPACE", "{} in '{}'", _wrong_escape(text[at + 1 :]), text)
         at += 1
 
 

@@ -75,5 +75,5 @@ def check_stored(namespace: str, key: bytes, row: bytes) -> None:
         read_json(row)
     except ValueError:
         raise failure(
-            "BADRECORD", f"the row of {{}} in {namespace} is not valid JSON", key
+            "BADRECORD", "the row of {} in {} is not valid JSON", key, namespace
         ) from None

@@ -25,7 +25,7 @@ def checked_json(text: bytes, argument: str) -> Any:
     try:
         return orjson.loads(text)
     except ValueError:
-        raise failure("BADRECORD", f"{argument} is not valid JSON") from None
+        raise failure("BADRECORD", "{} is not valid JSON", argument) from None
 
 
 def count_poison(ctx: Context) -> None:

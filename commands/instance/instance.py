@@ -64,6 +64,8 @@ class Instance:
         self.statistics = Statistics()
         # Rates per second that INFO shows; `sample_rates` updates them.
         self.rates = {"commands": Rate(), "input": Rate(), "output": Rate()}
+        # The last UUID that was generated, without its constant bits; the next one is greater.
+        self.last_uuid = 0
         self.slowlog = SlowLog()
         self.startup_memory = memory_use()
         self.large_requests = SlowLog()

@@ -7,18 +7,24 @@ session.logged(b"EXPIRE", b"k", b"10")   # the log entries of the command
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from time import perf_counter_ns
 from typing import Any
 
+from commands.engine.errors import CommandError
 from commands.families import open_instance
+from commands.instance.context import Context
 from commands.instance.instance import Instance
-from commands.instance.sweeps import sweeps
 from server.offline import OfflineSession
+from server.sweeping import Sweeping
 from storage.clock import Clock
+from storage.database import Database
+from storage.errors import WrongType
 from storage.journal import Journal
 from tests.support.resp import Word, parse_all, word
 
-# Far more runs than any sweep needs.
-_MOST_RUNS = 10_000
+# Far longer than any sweep takes.
+_LONGEST_NS = 30_000_000_000
 _AROUND = (b"SELECT", b"MULTI", b"EXEC")
 
 
@@ -60,6 +66,9 @@ class Recorded(Offline):
         super().__init__(now)
         self.instance.keyspace.journal = self._journal = Journal()
         self._log: list[list[bytes]] = []
+        self._sweeping = Sweeping(self.instance, self._run_step)
+        # Errors of ours in sweeps, which a server writes to its log.
+        self._faults: list[Exception] = []
 
     def __call__(self, *words: Word) -> Any:
         """Send one request, which must not block; return its reply."""
@@ -68,13 +77,19 @@ class Recorded(Offline):
         return reply
 
     def sweep(self) -> None:
-        """Run all sweeps until nothing is due."""
-        for sweep in sweeps():
-            for _ in range(_MOST_RUNS):
-                if not self.run_sweep(self.database, sweep.run):
-                    break
-            else:
-                raise AssertionError(f"a sweep does not end: {sweep}")
+        """Run all sweeps until nothing is due; raise the first error of ours."""
+        assert self._sweeping.work(perf_counter_ns() + _LONGEST_NS), "a sweep does not end"
+        if self._faults:
+            raise self._faults[0]
+
+    def _run_step(self, database: Database, run: Callable[[Context], bool]) -> bool:
+        try:
+            return self.run_sweep(database, run)
+        except (CommandError, WrongType):
+            raise
+        except Exception as fault:
+            self._faults.append(fault)
+            raise
 
     def take_log(self) -> list[list[bytes]]:
         """Return all log entries so far."""
@@ -98,6 +113,8 @@ class Recorded(Offline):
             elif kind == "zset":
                 flat = self("ZRANGE", key, 0, -1, "WITHSCORES")
                 found[key] = {m: int(s) for m, s in zip(flat[::2], flat[1::2], strict=True)}
+            elif kind == "string":
+                found[key] = self("GET", key)
             else:
                 assert kind == "set", (key, kind)
                 found[key] = set(self("SMEMBERS", key))

@@ -118,7 +118,7 @@ def cp_put(ctx: Context, request: Put) -> Reply:
         "01890a5d-ac96-774b-bcce-b302099a8057"
     """
     thread = Thread(ctx, request.tenant, request.thread)
-    checkpoint = uuid7(ctx).encode() if request.id is None else request.id
+    checkpoint = _new_id(ctx, thread) if request.id is None else request.id
     step = b"%d" % request.step
 
     def envelope(moment: bytes) -> bytes:
@@ -225,7 +225,7 @@ def add(
     meta: bytes | None,
 ) -> bytes:
     """Store a checkpoint with a new id. The caller must have written nothing before."""
-    checkpoint = uuid7(ctx).encode()
+    checkpoint = _new_id(ctx, thread)
     envelope = compose(
         thread,
         checkpoint,
@@ -241,6 +241,12 @@ def add(
     ctx.call(b"HSET", thread.by_id, checkpoint, envelope)
     announce(ctx, thread, "put", checkpoint)
     return checkpoint
+
+
+def _new_id(ctx: Context, thread: Thread) -> bytes:
+    """An id that is greater than the latest of the thread, also if the clock was set back."""
+    latest = call_texts(ctx, b"ZREVRANGE", thread.by_step, b"0", b"0")
+    return uuid7(ctx, after=latest[0] if latest else None)
 
 
 def score(step: int) -> bytes:
@@ -262,7 +268,7 @@ def load(
     """The envelope of a checkpoint and its body; NOTFOUND if it does not exist."""
     raw = call_text(ctx, b"HGET", thread.by_id, checkpoint)
     if raw is None:
-        raise thread.failure("NOTFOUND", f"no {what} {{}}", checkpoint)
+        raise thread.failure("NOTFOUND", "no " + what, checkpoint)
     return raw, read(raw, checkpoint, thread)
 
 
@@ -372,7 +378,7 @@ def cp_history(ctx: Context, request: History) -> Reply:
 def _rank_after(ctx: Context, thread: Thread, checkpoint: bytes) -> int:
     rank = call_rank(ctx, b"ZREVRANK", thread.by_step, checkpoint)
     if rank is None:
-        raise thread.failure("NOTFOUND", "no checkpoint {}", checkpoint)
+        raise thread.failure("NOTFOUND", "no checkpoint", checkpoint)
     return rank + 1
 
 

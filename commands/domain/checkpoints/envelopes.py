@@ -44,11 +44,15 @@ _begins_state = re.compile(
     rb',"parent_id":(?:null|"%b"),"step":[0-9]+,"state":' % _UUID.encode()
 ).match
 _ends_envelope = re.compile(
-    rb',"next_node":(?:null|"(?:[^"\\]|\\.)*"),"timestamp":"[0-9T:.-]+Z"(?:,"meta":(\{.*\}))?\}\}',
+    rb',"next_node":(?:null|"(?:[^"\\]++|\\.)*+"),"timestamp":"[0-9T:.-]+Z"(?:,"meta":(\{.*\}))?\}\}',
     re.DOTALL,
 ).fullmatch
-# A string, a bracket, a separator of members, or a run of anything else.
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^"{}\[\]:,]+', re.DOTALL)
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+# The name of a member, and what can be passed over inside of a value: up to the next bracket, or
+# outside of brackets to the next comma, too. A large state is passed over in few steps.
+_NAME = re.compile(rb"\s*+(%b)\s*+:" % _STRING, re.DOTALL)
+_IN_VALUE = re.compile(rb'(?:[^"{}\[\]]++|%b)*+' % _STRING, re.DOTALL)
+_TO_END = re.compile(rb'(?:[^"{}\[\],]++|%b)*+' % _STRING, re.DOTALL)
 
 
 # --- identifiers and times -----------------------------------------------------------------
@@ -62,7 +66,7 @@ def canonical_id(word: bytes) -> bytes:
 def checked_id(word: bytes, argument: str) -> bytes:
     """An id from a client, as it is stored; an error if it is not a UUID."""
     if not _is_uuid_word(word):
-        raise failure("ERR", argument + " '{}' is not a UUID with hyphens", word)
+        raise failure("ERR", "{} '{}' is not a UUID with hyphens", argument, word)
     return word.lower()
 
 
@@ -116,7 +120,7 @@ def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> dict[str, Any]:
     try:
         value = orjson.loads(envelope)
     except ValueError:
-        raise thread.failure("BADRECORD", "no valid JSON in checkpoint {}", checkpoint) from None
+        raise thread.failure("BADRECORD", "no valid JSON in checkpoint", checkpoint) from None
     try:
         # A fast check that nearly all envelopes pass; `_fault` decides about the others.
         body: dict[str, Any] = value["body"]
@@ -162,17 +166,17 @@ def check(envelope: bytes, checkpoint: bytes, thread: Thread) -> None:
 def _fault(value: Any, checkpoint: bytes, thread: Thread) -> tuple[str, str] | None:
     """What is wrong with an envelope, as code and text of an error."""
     if not isinstance(value, dict):
-        return "BADRECORD", "no JSON object in checkpoint {}"
+        return "BADRECORD", "no JSON object in checkpoint"
     version = value.get("schema_version")
     if version.__class__ is not int:
-        return "SCHEMA", "no schema_version in checkpoint {}"
+        return "SCHEMA", "no schema_version in checkpoint"
     if version <= 0:
-        return "SCHEMA", f"invalid schema_version {version} in checkpoint {{}}"
+        return "SCHEMA", f"invalid schema_version {version} in checkpoint"
     if version > SCHEMA_VERSION:
-        return "SCHEMA", f"schema_version {version}, newer than supported, in checkpoint {{}}"
+        return "SCHEMA", f"schema_version {version}, newer than supported, in checkpoint"
     body = value.get("body")
     if not isinstance(body, dict):
-        return "BADRECORD", "no body in checkpoint {}"
+        return "BADRECORD", "no body in checkpoint"
     for name, is_right in (
         ("id", lambda said: said.lower().encode() == checkpoint),
         ("tenant_id", lambda said: said == thread.tenant),
@@ -181,19 +185,19 @@ def _fault(value: Any, checkpoint: bytes, thread: Thread) -> tuple[str, str] | N
     ):
         said = body.get(name)
         if not isinstance(said, str):
-            return "BADRECORD", f"no {name} in checkpoint {{}}"
+            return "BADRECORD", f"no {name} in checkpoint"
         if not said:
-            return "BADRECORD", f"an empty {name} in checkpoint {{}}"
+            return "BADRECORD", f"an empty {name} in checkpoint"
         if not is_right(said):
-            return "BADRECORD", f"a wrong {name} in checkpoint {{}}"
+            return "BADRECORD", f"a wrong {name} in checkpoint"
     step = body.get("step")
     if step.__class__ is not int or step < 0:
-        return "BADRECORD", "no step in checkpoint {}"
+        return "BADRECORD", "no step in checkpoint"
     parent = body.get("parent_id")
     if parent is not None and not (isinstance(parent, str) and _is_uuid(parent)):
-        return "BADRECORD", "a wrong parent_id in checkpoint {}"
+        return "BADRECORD", "a wrong parent_id in checkpoint"
     if "state" not in body:
-        return "BADRECORD", "no state in checkpoint {}"
+        return "BADRECORD", "no state in checkpoint"
     return None
 
 
@@ -230,23 +234,25 @@ def _object(texts: dict[str, bytes]) -> bytes:
 def _texts(text: bytes) -> dict[str, bytes]:
     """The texts of the members of one JSON object; the last of members with the same name."""
     found: dict[str, bytes] = {}
-    depth = 0
-    name: str | None = None
-    start = 0
-    for match in _TOKENS.finditer(text):
-        token = match[0]
-        if token in b"{[":
-            depth += 1
-            if depth == 1:
-                start = match.end()
-        elif token in b"}]":
-            depth -= 1
-        if depth > 1:
-            continue
-        if token == b":" and name is None:
-            name = orjson.loads(text[start : match.start()])
-            start = match.end()
-        elif (token == b"," or depth == 0) and name is not None:
-            found[name] = text[start : match.start()].strip()
-            name, start = None, match.end()
+    at = text.index(b"{") + 1
+    while (named := _NAME.match(text, at)) is not None:
+        end = _end_of_value(text, named.end())
+        found[orjson.loads(named[1])] = text[named.end() : end].strip()
+        at = end + 1
     return found
+
+
+def _end_of_value(text: bytes, at: int) -> int:
+    """Where the value of a member ends: the place of the comma or bracket behind it."""
+    depth = 0
+    while True:
+        passed = (_IN_VALUE if depth else _TO_END).match(text, at)
+        assert passed is not None
+        at = passed.end()
+        if text[at] in b"{[":
+            depth += 1
+        elif not depth:
+            return at
+        else:
+            depth -= 1
+        at += 1

@@ -59,10 +59,11 @@ class Thread:
         """The keys of all pending writes of this thread."""
         return list(ctx.db.ordered.range(self.prefix + b":writes:"))
 
-    def failure(self, word: str, text: str, checkpoint: bytes) -> CommandError:
-        """An error about a checkpoint of this thread, which its text ends with."""
-        text += " of thread '{}' of tenant '{}'"
-        return failure(word, text, checkpoint, self.name.encode(), self.tenant.encode())
+    def failure(self, code: str, what: str, checkpoint: bytes) -> CommandError:
+        """An error about a checkpoint of this thread: `no checkpoint <id> of thread ...`."""
+        return failure(
+            code, "{} {} of thread '{}' of tenant '{}'", what, checkpoint, self.name, self.tenant
+        )
 
 
 def tenant_prefix(ctx: Context, tenant: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_texts, call_values
 from commands.domain.checkpoints.checkpoints import add, announce, load, require_hash, score
 from commands.domain.checkpoints.envelopes import canonical_id, members, read, rehome
@@ -264,7 +265,7 @@ class Threads:
     request=Threads,
 )
 def cp_threads(ctx: Context, request: Threads) -> Reply:
-    """Returns a cursor and up to `COUNT` (100) threads, in the order of their keys.
+    """Returns a cursor and up to `COUNT` (100, at most 1000) threads, in the order of their keys.
 
     Pass the cursor to get the next page; it is 0 after the last one. A thread that exists
     during the whole listing is listed once.
@@ -281,6 +282,7 @@ def cp_threads(ctx: Context, request: Threads) -> Reply:
     if request.cursor is not None:
         start = after_prefix(b"%b%b:" % (owned, request.cursor))
     threads: list[bytes] = []
+    count = min(request.count, LARGEST_PAGE)
     last = b""
     while start is not None and (key := ctx.db.ordered.first(searched, start=start)):
         rendered = segment_at(key, len(owned))
@@ -288,7 +290,7 @@ def cp_threads(ctx: Context, request: Threads) -> Reply:
             # Not the key of a thread; keys of threads may still begin with it.
             start = key + b"\0"
             continue
-        if len(threads) == request.count:
+        if len(threads) == count:
             return [b">" + last, threads]
         group = b"%b%b:" % (owned, rendered)
         if call_integer(ctx, b"EXISTS", group + b"bystep"):

@@ -72,7 +72,7 @@ def cp_writes_put(ctx: Context, request: PutWrites) -> Reply:
     for idx, channel, value in request.write:
         fields += (b"%b:%d" % (task, idx), b"%b:%b" % (escape(channel), value))
     if not call_integer(ctx, b"HEXISTS", thread.by_id, request.id):
-        raise thread.failure("NOTFOUND", "no checkpoint {}", request.id)
+        raise thread.failure("NOTFOUND", "no checkpoint", request.id)
     key = thread.writes(request.id)
     ctx.call(b"HSET", key, *fields)
     deadline = call_integer(ctx, b"PEXPIRETIME", thread.by_id)

@@ -25,7 +25,7 @@ def worker_name(word: bytes) -> bytes:
 def job_status(word: bytes) -> str:
     status = word.lower().decode("utf-8", "replace")
     if status not in STATUSES:
-        raise failure("ERR", f"unknown status '{{}}', known are: {' '.join(STATUSES)}", word)
+        raise failure("ERR", "unknown status '{}', known are: {}", word, " ".join(STATUSES))
     return status
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.arguments import Count, Milliseconds, json_text, utf8_text
-from commands.domain.calls import call_scores
+from commands.domain.arguments import LARGEST_PAGE, MOST, Count, Milliseconds, json_text, utf8_text
+from commands.domain.calls import call_integer, call_scores
 from commands.domain.errors import failure
 from commands.domain.jobs.arguments import POOL, WORKER, checked_kind, worker_name
 from commands.domain.jobs.due import run_due_jobs
@@ -20,6 +20,8 @@ from commands.instance.sweeps import BATCH
 from storage.values.sorted_sets import SortedSet
 
 _LONGEST_BACKOFF_MS = 24 * 3600 * 1000
+# How many members of the indexes that are of no ready job one claim removes.
+_MOST_STALE = 200
 
 
 # --- claiming ---------------------------------------------------------------------------------
@@ -60,8 +62,9 @@ class Claim:
 )
 def job_claim(ctx: Context, request: Claim) -> Outcome:
     """Returns the row of the job, which is now running; with `COUNT`, an array of up to that
-    many rows. Without a ready job the reply is nil. `BLOCK` waits for one, for a time in
-    milliseconds (0 is for ever); the worker that has waited longest is served first.
+    many rows, and never more than 1000. Without a ready job the reply is nil. `BLOCK` waits for
+    one, for a time in milliseconds (0 is for ever); the worker that has waited longest is served
+    first.
 
     The worker holds the job for `LEASE` milliseconds (default: the setting `job-lease-ms`),
     and longer with `JOB.PROGRESS` and `JOB.EXTEND`. A job whose lease expires is queued
@@ -77,10 +80,10 @@ def job_claim(ctx: Context, request: Claim) -> Outcome:
     if request.kinds is not None:
         kinds = tuple(dict.fromkeys(checked_kind(table, word) for word in request.kinds))
     run_due_jobs(ctx, request.pool, BATCH)
-    jobs = _ready_jobs(table, kinds, request.count or 1)
+    jobs, more = _ready_jobs(table, kinds, min(request.count or 1, LARGEST_PAGE))
     if not jobs:
         nothing = None if request.count is None else NULL_ARRAY
-        if request.block is None:
+        if request.block is None or more:
             return nothing
         return BlockOn(
             [table.keys.ready(kind) for kind in kinds],
@@ -96,9 +99,13 @@ def job_claim(ctx: Context, request: Claim) -> Outcome:
     return rows[0] if request.count is None else rows
 
 
-def _ready_jobs(table: JobTable, kinds: tuple[str, ...], count: int) -> list[Job]:
-    """Return the jobs to be claimed next, in their order."""
+def _ready_jobs(table: JobTable, kinds: tuple[str, ...], count: int) -> tuple[list[Job], bool]:
+    """Return the jobs to be claimed next, in their order, and whether more may be ready.
+
+    Members of the indexes that are of no ready job are removed, up to a limit.
+    """
     ctx = table.ctx
+    removed = 0
     while True:
         heads = []
         for kind in kinds:
@@ -107,17 +114,19 @@ def _ready_jobs(table: JobTable, kinds: tuple[str, ...], count: int) -> list[Job
             heads += [(score, member, kind) for member, score in pairs]
         if len(kinds) > 1:
             heads.sort()
-        jobs, stale = [], False
+        jobs: list[Job] = []
+        stale: dict[bytes, list[bytes]] = {}
         for _, member, kind in heads[:count]:
             job = table.open_readable(ready_id(member))
             if job is not None and _is_ready(job, member, kind):
                 jobs.append(job)
             else:
                 # The job was removed or edited by other commands, or cannot be read.
-                ctx.call(b"ZREM", table.keys.ready(kind), member)
-                stale = True
-        if not stale:
-            return jobs
+                stale.setdefault(table.keys.ready(kind), []).append(member)
+        for key, members in stale.items():
+            removed += call_integer(ctx, b"ZREM", key, *members)
+        if not stale or removed >= _MOST_STALE:
+            return jobs, bool(stale)
 
 
 def _is_ready(job: Job, member: bytes, kind: str) -> bool:
@@ -145,7 +154,7 @@ def _check_owner(table: JobTable, job: Job, worker: bytes | None) -> None:
 
 def _check_not_ended(table: JobTable, job: Job) -> None:
     if job.row.terminal:
-        raise failure("TERMINAL", f"job {{}} in pool {{}} is {job.row.status}", job.id, table.pool)
+        raise failure("TERMINAL", "job {} in pool {} is {}", job.id, table.pool, job.row.status)
 
 
 @dataclass(slots=True)
@@ -321,7 +330,7 @@ def job_fail(ctx: Context, request: Fail) -> Reply:
     _check_not_ended(table, job)
     if job.row.status == "queued":
         # An attempt was made without a claim.
-        job.attempts += 1
+        job.attempts = min(job.attempts + 1, MOST)
     if request.retry and not job.on_last_attempt:
         table.retry(job, request.message.encode(), _pause(ctx, job))
         reply = b"retry %d" % job.ready_at

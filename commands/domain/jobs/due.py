@@ -1,4 +1,5 @@
-"""Jobs that are due: delays that end, leases that expire, TTLs that are over.
+"""Jobs that are due: delays that end, leases that expire, TTLs that are over, and dependents
+that still have to be told of the end of a job.
 
 `JOB.CLAIM` runs what is due in its own pool first; a sweep does it for all pools.
 """
@@ -6,59 +7,61 @@
 from __future__ import annotations
 
 from commands.domain.calls import call_texts
-from commands.domain.jobs.rows import DUE_PREFIX
+from commands.domain.jobs.rows import CANCEL, DUE_PREFIX, UNBLOCK
 from commands.domain.jobs.table import JobTable
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
-from commands.instance.sweeps import BATCH, sweep
+from commands.instance.sweeps import BATCH, RETRY_AFTER_MS, sweep
 from storage.errors import WrongType
 
-# When to try again after an error.
-_RETRY_AFTER_MS = 60_000
 
-
-def run_due_jobs(ctx: Context, pool: bytes, limit: int) -> int:
-    """Do what is due in a pool, for at most `limit` jobs; return how many were looked at."""
+def run_due_jobs(ctx: Context, pool: bytes, limit: int) -> bool:
+    """Do what is due in a pool, for about `limit` jobs; return whether there is more."""
     due_key = JobTable(ctx, pool).keys.due
     now = b"%d" % ctx.now
     due = call_texts(
         ctx, b"ZRANGE", due_key, b"-inf", now, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit
     )
+    left = limit
     for member in due:
+        if left <= 0:
+            return True
         # A table for each job, so that an error in one does not stop the others.
         table = JobTable(ctx, pool)
-        what, _, ident = member.partition(b":")
         try:
-            job = table.open(ident, expired=True)
-            entries = {} if job is None else table.keys.index_entries(job)
-            if job is None or entries.get((due_key, member), ctx.now + 1) > ctx.now:
-                ctx.call(b"ZREM", due_key, member)
-            elif what == b"start":
-                job.delayed = 0
-                table.unblock(job)
-            elif what == b"lease":
-                table.expire_lease(job)
-            else:
-                table.remove(job)
+            _run_due(table, member)
             table.commit()
         except (CommandError, WrongType):
             count_poison(ctx)
-            ctx.call(b"ZADD", due_key, b"%d" % (ctx.now + _RETRY_AFTER_MS), member)
-    return len(due)
+            ctx.call(b"ZADD", due_key, b"%d" % (ctx.now + RETRY_AFTER_MS), member)
+        left -= 1 + table.followed
+    return len(due) == limit or left <= 0
+
+
+def _run_due(table: JobTable, member: bytes) -> None:
+    due_key, now = table.keys.due, table.ctx.now
+    what, _, ident = member.partition(b":")
+    if what in (CANCEL, UNBLOCK):
+        table.follow_on(ident, member)
+        return
+    job = table.open(ident, expired=True)
+    entries = {} if job is None else table.keys.index_entries(job)
+    if job is None or entries.get((due_key, member), now + 1) > now:
+        table.ctx.call(b"ZREM", due_key, member)
+    elif what == b"start":
+        job.delayed = 0
+        table.unblock(job)
+    elif what == b"lease":
+        table.expire_lease(job)
+    else:
+        table.remove(job)
 
 
 @sweep(DUE_PREFIX)
-def run_due_pools(ctx: Context) -> bool:
-    """Run `run_due_jobs` for every pool; return whether more may be due."""
-    left = BATCH
-    for key in list(ctx.db.ordered.range(DUE_PREFIX)):
-        pool = key[len(DUE_PREFIX) + 1 : -1]
-        try:
-            left -= run_due_jobs(ctx, pool, left)
-        except (CommandError, WrongType):
-            # A key that only looks like one of ours, or that has another type.
-            count_poison(ctx)
-        if left <= 0:
-            return True
-    return False
+def run_due_pool(ctx: Context, key: bytes) -> bool:
+    """Run `run_due_jobs` for the pool of this key; return whether there is more."""
+    pool = key[len(DUE_PREFIX) + 1 : -1]
+    if key != b"%b{%b}" % (DUE_PREFIX, pool):
+        return False
+    return run_due_jobs(ctx, pool, BATCH)

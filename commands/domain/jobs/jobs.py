@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from commands.domain.arguments import Count, Milliseconds, utf8_text
-from commands.domain.calls import call_text, call_texts
+from commands.domain.calls import call_text
 from commands.domain.errors import failure
-from commands.domain.ids import time_ordered_hex
 from commands.domain.jobs.arguments import POOL, POOL_READ, checked_kind, job_id
 from commands.domain.jobs.raw_rows import JobRows
 from commands.domain.jobs.rows import ATTEMPTS, BACKOFF_MS, Job, Row
@@ -120,7 +119,7 @@ def job_submit(ctx: Context, request: Submit) -> Reply:
                 return holder
     awaited, failed = _awaited(table, dependencies)
     if ident is None:
-        ident = _next_id(ctx, table)
+        ident = table.next_id()
     else:
         forget_expired(ctx, request.pool, ident)
     row = Row(ident.decode(), kind, request.target, "queued", created_at=ctx.now, spec=request.spec)
@@ -157,20 +156,6 @@ def _awaited(table: JobTable, idents: tuple[bytes, ...]) -> tuple[list[bytes], J
         elif job.row.status != "completed" and failed is None:
             failed = job
     return awaited, failed
-
-
-def _next_id(ctx: Context, table: JobTable) -> bytes:
-    """Return an id that sorts after all ids that this pool has got so far.
-
-    Time alone does not ensure that: many jobs are submitted in one millisecond, and they are
-    to be claimed in the order of their submission.
-    """
-    last = call_texts(ctx, b"ZRANGE", table.keys.all, b"-1", b"-1")
-    if last and last[0][:12] == b"%012x" % ctx.now:
-        following = b"%032x" % (int(last[0], 16) + 1 + ctx.rng.getrandbits(32))
-        if following[:12] == last[0][:12]:
-            return following
-    return time_ordered_hex(ctx)
 
 
 # --- rows ---------------------------------------------------------------------------------

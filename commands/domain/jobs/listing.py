@@ -5,29 +5,32 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_score, call_texts
 from commands.domain.errors import failure
 from commands.domain.jobs.rows import Job
 from commands.domain.jobs.table import JobTable
+from commands.engine.numbers import format_float, read_float
 
 PAGE_SIZE = 100
-# How many jobs are read for each row of a page, where several filters are combined.
-_READ_PER_ROW = 10
-_READ_AT_LEAST = 1000
 
-_read_cursor = re.compile(rb"([0-9]{1,16})-([0-9a-f]{32})").fullmatch
+# Other commands may add members to an index, so scores and members may be any.
+_read_cursor = re.compile(
+    rb"(-?(?:inf|[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?))-(.*)", re.DOTALL
+).fullmatch
 
-# Creation and id of the last job of a page; None before the first one.
-Cursor = tuple[int, bytes] | None
+# The score of the last member of a page, as text, and the member; None before the first page.
+# For jobs these are the time of creation and the id.
+Cursor = tuple[bytes, bytes] | None
 
 
 def read_cursor(word: bytes) -> Cursor:
     if word == b"0":
         return None
     match = _read_cursor(word)
-    if match is None:
+    if match is None or read_float(match[1]) is None:
         raise failure("ERR", "invalid cursor '{}'", word)
-    return int(match[1]), match[2]
+    return match[1], match[2]
 
 
 @dataclass(slots=True)
@@ -80,9 +83,8 @@ def list_jobs(table: JobTable, wanted: JobFilter) -> tuple[bytes, list[Job]]:
     if indexes:
         key = min(indexes, key=lambda index: call_integer(ctx, b"ZCARD", index))
     low, high = _bounds(table, key, wanted)
-    left = wanted.count
-    if len(indexes) > 1:
-        left = max(_READ_AT_LEAST, _READ_PER_ROW * wanted.count)
+    # With several filters, jobs are read that do not match: a page may have fewer rows.
+    left = LARGEST_PAGE if len(indexes) > 1 else min(wanted.count, LARGEST_PAGE)
     jobs: list[Job] = []
     last = b""
     while low < high and left > 0 and len(jobs) < wanted.count:
@@ -101,9 +103,9 @@ def list_jobs(table: JobTable, wanted: JobFilter) -> tuple[bytes, list[Job]]:
                 jobs.append(job)
     if low >= high:
         return b"0", jobs
-    created = call_score(ctx, b"ZSCORE", key, last)
-    assert created is not None
-    return b"%d-%b" % (int(created), last), jobs
+    score = call_score(ctx, b"ZSCORE", key, last)
+    assert score is not None
+    return b"%b-%b" % (format_float(score), last), jobs
 
 
 def _members(table: JobTable, key: bytes, low: int, high: int) -> list[bytes]:
@@ -130,19 +132,19 @@ def _bounds(table: JobTable, key: bytes, wanted: JobFilter) -> tuple[int, int]:
     return low, high
 
 
-def _rank(table: JobTable, key: bytes, created: int, ident: bytes, *, including: bool) -> int:
-    """Return how many members sort before this job (and the job too, if `including`).
+def _rank(table: JobTable, key: bytes, score: bytes, last: bytes, *, including: bool) -> int:
+    """Return how many members sort before this one (and this one too, if `including`).
 
-    The job may have been removed from the index since its cursor was returned, so ZRANK
-    will not do: its place is searched for among the jobs of the same millisecond.
+    It may have been removed from the index since its cursor was returned, so ZRANK will not
+    do: its place is searched for among the members with the same score.
     """
     ctx = table.ctx
-    low = call_integer(ctx, b"ZCOUNT", key, b"-inf", b"(%d" % created)
-    high = call_integer(ctx, b"ZCOUNT", key, b"-inf", b"%d" % created)
+    low = call_integer(ctx, b"ZCOUNT", key, b"-inf", b"(" + score)
+    high = call_integer(ctx, b"ZCOUNT", key, b"-inf", score)
     while low < high:
         middle = (low + high) // 2
         (member,) = _members(table, key, middle, middle + 1)
-        if member < ident or (including and member == ident):
+        if member < last or (including and member == last):
             low = middle + 1
         else:
             high = middle

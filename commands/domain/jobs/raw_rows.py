@@ -25,7 +25,7 @@ class JobRows:
                 raise ValueError("id is that of another job")
         except ValueError as reason:
             raise failure(
-                "BADRECORD", f"invalid row for job {{}} in pool {{}}: {reason}", ident, pool
+                "BADRECORD", "invalid row for job {} in pool {}: {}", ident, pool, str(reason)
             ) from None
         before = ""
         try:
@@ -42,7 +42,7 @@ class JobRows:
             elif job.row == given:
                 return
             elif job.row.terminal:
-                raise failure("TERMINAL", f"job {{}} in pool {{}} is {job.row.status}", ident, pool)
+                raise failure("TERMINAL", "job {} in pool {} is {}", ident, pool, job.row.status)
             else:
                 before = job.row.status
                 job.row = given

@@ -12,6 +12,7 @@ from commands.domain.jobs.arguments import POOL_READ, WORKER, checked_kind, job_
 from commands.domain.jobs.listing import JobFilter, list_jobs, read_cursor
 from commands.domain.jobs.rows import STATUSES, TERMINAL
 from commands.domain.jobs.table import JobTable
+from commands.domain.numbers import whole
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, Integer, Key, String, Token
@@ -56,9 +57,9 @@ def _moment(name: str, token: str) -> Argument:
 )
 def job_list(ctx: Context, request: JobFilter) -> Reply:
     """Returns a cursor and an array of rows. Pass the cursor to the next call, with the same
-    filters, until it is 0. A page has at most `COUNT` rows (default 100), but can have fewer,
-    or none, before the end. `SINCE` and `UNTIL` limit the time of creation; both are
-    inclusive. `WORKER` is the worker that runs the job or has ended it.
+    filters, until it is 0. A page has at most `COUNT` rows (default 100, never more than
+    1000), but can have fewer, or none, before the end. `SINCE` and `UNTIL` limit the time of
+    creation; both are inclusive. `WORKER` is the worker that runs the job or has ended it.
 
     Each filter has an index. With several filters, the index with the fewest jobs is read,
     and its jobs are checked against the others.
@@ -143,7 +144,7 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
         b"status": counts(b"status", STATUSES),
         b"kind": counts(b"kind", kinds),
         b"ready": sum(count(keys.ready(name)) for name in kinds),
-        b"oldest_queued_ms": ctx.now - int(oldest[0][1]) if oldest else None,
+        b"oldest_queued_ms": ctx.now - whole(oldest[0][1], 0, ctx.now) if oldest else None,
         b"duration_ms": {
             b"p%d" % percent: _percentile(ctx, keys.durations, percent) for percent in _PERCENTILES
         },
@@ -155,7 +156,7 @@ def _percentile(ctx: Context, key: bytes, percent: int) -> int | None:
     total = call_integer(ctx, b"ZCARD", key)
     rank = b"%d" % max(0, -(-total * percent // 100) - 1)
     found = call_scores(ctx, b"ZRANGE", key, rank, rank, b"WITHSCORES")
-    return int(found[0][1]) if found else None
+    return whole(found[0][1], 0) if found else None
 
 
 @command(
@@ -210,7 +211,7 @@ def job_info(ctx: Context, argv: list[bytes]) -> Reply:
 def _ended_status(word: bytes) -> str:
     status = word.lower().decode("utf-8", "replace")
     if status not in TERMINAL:
-        raise failure("ERR", f"STATUS must be one of {' '.join(_ENDED)}, not '{{}}'", word)
+        raise failure("ERR", "STATUS must be one of {}, not '{}'", " ".join(_ENDED), word)
     return status
 
 

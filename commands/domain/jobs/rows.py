@@ -17,11 +17,13 @@ computed from its jobs alone: `Keys.index_entries` does.
 | `redkeep:jobs:{pool}:durations` | sorted set | ended jobs, by how long they ran |
 | `redkeep:jobs:{pool}:dependents:<id>` | set | the jobs that wait for this one |
 | `redkeep:jobs:{pool}:unique` | hash | unique key to the live job that holds it |
+| `redkeep:jobs:{pool}:last` | string | the last id that was generated |
 | `redkeep:jobs-due:{pool}` | sorted set | `start:<id>`, `lease:<id>`, `gone:<id>`, by time |
 
 Members with equal scores sort by their bytes. Ids sort by time, and a member of `ready` is the
 time of creation followed by the id. In the set of due jobs, `start` is the end of a delay,
-`lease` the end of a lease, and `gone` the end of a TTL.
+`lease` the end of a lease, and `gone` the end of a TTL. A job with many dependents is in it as
+`unblock:<id>` or `cancel:<id>` from its end until all of them know of it.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from commands.domain.arguments import check_pool
+from commands.domain.arguments import LONGEST_MS, MOST, check_pool
+from commands.domain.numbers import stored_integer
+from commands.engine.numbers import INT32_MAX, INT32_MIN
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
@@ -41,6 +45,8 @@ ATTEMPTS = 3
 BACKOFF_MS = 1000
 
 DUE_PREFIX = b"redkeep:jobs-due:"
+# What is to be done to the dependents of a job that has ended.
+UNBLOCK, CANCEL = b"unblock", b"cancel"
 # The scores of a sorted set are doubles, which are exact for integers up to this one.
 LARGEST_NUMBER = 2**53
 
@@ -132,21 +138,24 @@ def _number(members: dict[str, object], name: str) -> int:
     return value
 
 
-# The scheduling facts, by the names of their fields, which the attributes of `Job` share.
-_INTEGERS = (
-    "priority",
-    "attempts",
-    "max_attempts",
-    "backoff",
-    "ready_at",
-    "delayed",
-    "lease",
-    "lease_until",
-    "ttl",
-    "expires_at",
-)
+# A moment is at most three durations after the time of the clock.
+_LATEST = 4 * LONGEST_MS
+# The scheduling facts, by the names of their fields, which the attributes of `Job` share, and
+# the range of each. What the commands calculate from facts in range is in range.
+_INTEGERS = {
+    "priority": (INT32_MIN, INT32_MAX),
+    "attempts": (0, MOST),
+    "max_attempts": (0, MOST),
+    "backoff": (0, LONGEST_MS),
+    "ready_at": (0, _LATEST),
+    "delayed": (0, 1),
+    "lease": (0, LONGEST_MS),
+    "lease_until": (0, _LATEST),
+    "ttl": (0, LONGEST_MS),
+    "expires_at": (0, _LATEST),
+}
 _TEXTS = ("worker", "unique", "after", "waiting_for", "last_error", "failed_by")
-_FACTS = tuple((name, name.encode(), name in _INTEGERS) for name in (*_INTEGERS, *_TEXTS))
+_FACTS = tuple((name, name.encode(), _INTEGERS.get(name)) for name in (*_INTEGERS, *_TEXTS))
 FIELDS = (b"row", *(field for _, field, _ in _FACTS))
 
 
@@ -185,10 +194,10 @@ class Job:
     def encode(self) -> dict[bytes, bytes]:
         """Return the fields of the job's hash."""
         fields = {b"row": self.row.encode()}
-        for name, field, is_integer in _FACTS:
+        for name, field, limits in _FACTS:
             value = getattr(self, name)
             if value:
-                fields[field] = b"%d" % value if is_integer else value
+                fields[field] = b"%d" % value if limits else value
         return fields
 
     def holds_lease(self, now: int) -> bool:
@@ -208,9 +217,16 @@ def decode_job(ident: bytes, values: list[bytes | None], kinds: Collection[str])
     if row.id.encode() != ident:
         raise ValueError("id is that of another job")
     job = Job(ident, row)
-    for (name, _, is_integer), value in zip(_FACTS, values[1:], strict=True):
-        if value is not None:
-            setattr(job, name, int(value) if is_integer else value)
+    for (name, _, limits), value in zip(_FACTS, values[1:], strict=True):
+        if value is None:
+            continue
+        if limits is None:
+            setattr(job, name, value)
+            continue
+        number = stored_integer(value, *limits)
+        if number is None:
+            raise ValueError(f"field {name} is not an integer in range")
+        setattr(job, name, number)
     return job
 
 
@@ -220,7 +236,7 @@ def decode_job(ident: bytes, values: list[bytes | None], kinds: Collection[str])
 class Keys:
     """The keys of one pool. All have the pool as their hash tag, so they share a slot."""
 
-    __slots__ = ("all", "due", "durations", "index", "job", "unique")
+    __slots__ = ("all", "due", "durations", "index", "job", "last", "unique")
 
     def __init__(self, pool: bytes) -> None:
         check_pool(pool)
@@ -230,6 +246,7 @@ class Keys:
         self.all = self.index + b"all"
         self.durations = self.index + b"durations"
         self.unique = self.index + b"unique"
+        self.last = self.index + b"last"
 
     def ready(self, kind: str) -> bytes:
         return b"%bready:%b" % (self.index, kind.encode())

@@ -16,10 +16,28 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from commands.domain.calls import call_members, call_score, call_text, call_values
+from commands.domain.arguments import MOST
+from commands.domain.calls import (
+    call_integer,
+    call_score,
+    call_text,
+    call_texts,
+    call_values,
+)
 from commands.domain.errors import failure
 from commands.domain.events import publish
-from commands.domain.jobs.rows import FIELDS, IndexEntry, Job, Keys, Row, decode_job
+from commands.domain.ids import time_ordered
+from commands.domain.jobs.rows import (
+    CANCEL,
+    FIELDS,
+    UNBLOCK,
+    IndexEntry,
+    Job,
+    Keys,
+    Row,
+    decode_job,
+    is_job_id,
+)
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.engine.numbers import format_float
@@ -27,6 +45,9 @@ from commands.instance.context import Context
 from storage.errors import WrongType
 
 _Words = tuple[bytes, ...]
+# How many dependents a command, or a step of the sweep, updates when jobs end. Chains and fans
+# of dependents may be of any length; the sweep does the rest, a step at a time.
+MOST_FOLLOWED = 100
 
 
 @dataclass(slots=True)
@@ -55,7 +76,10 @@ class JobTable:
         self.keys = Keys(pool)
         self.kinds = ctx.instance.settings.job_kinds
         self._open: dict[bytes, _OpenJob] = {}
-        # Changes of the keys `unique` and `dependents`, each with the call that undoes it.
+        # How many dependents of ended jobs this table has looked at.
+        self.followed = 0
+        # Changes of the keys `unique` and `dependents`, and of what is due because of them,
+        # each with the call that undoes it.
         self._links: list[tuple[_Words, _Words]] = []
         self._deleted_keys: list[bytes] = []
         self._events: list[tuple[Job, str]] = []
@@ -118,7 +142,7 @@ class JobTable:
             return decode_job(ident, values, self.kinds)
         except ValueError as reason:
             raise failure(
-                "BADRECORD", f"job {{}} in pool {{}} cannot be read: {reason}", ident, self.pool
+                "BADRECORD", "job {} in pool {} cannot be read: {}", ident, self.pool, str(reason)
             ) from None
 
     # --- adding and removing --------------------------------------------------------------
@@ -132,6 +156,23 @@ class JobTable:
         for ident in job.waiting_for.split():
             key = self.keys.dependents(ident)
             self._links.append(((b"SADD", key, job.id), (b"SREM", key, job.id)))
+
+    def next_id(self) -> bytes:
+        """Return an id that sorts after all that were generated for this pool so far.
+
+        Time alone does not ensure that: many jobs are submitted in one millisecond, and are to
+        be claimed in the order of their submission; and clocks are set back.
+        """
+        key = self.keys.last
+        try:
+            last = call_text(self.ctx, b"GET", key)
+        except WrongType:
+            last = None
+        number = time_ordered(self.ctx, after=int(last, 16) if last and is_job_id(last) else 0)
+        ident = b"%032x" % number
+        undo = (b"DEL", key) if last is None else (b"SET", key, last)
+        self._links.append(((b"SET", key, ident), undo))
+        return ident
 
     def replace_unreadable(self, job: Job) -> None:
         """Replace a record that cannot be read.
@@ -191,7 +232,7 @@ class JobTable:
         now = self.ctx.now
         row = job.row
         row.status, row.progress, row.started_at = "running", 0, now
-        job.attempts += 1
+        job.attempts = min(job.attempts + 1, MOST)
         job.delayed = job.expires_at = 0
         job.worker, job.lease, job.lease_until = worker, lease, now + lease
         self._remove_waits(job)
@@ -258,16 +299,49 @@ class JobTable:
             self._links.append(((b"SREM", key, job.id), (b"SADD", key, job.id)))
         job.waiting_for = b""
 
+    def follow_on(self, ident: bytes, due: bytes) -> None:
+        """Go on updating the dependents of a job that ended earlier (see `MOST_FOLLOWED`)."""
+        key = self.keys.due
+        self._links.append(((b"ZREM", key, due), (b"ZADD", key, b"0", due)))
+        status = "completed"
+        if due.startswith(CANCEL):
+            job = self.find_readable(ident)
+            if job is not None and not job.row.terminal:
+                # The id was used again, and the dependents now wait for the new job.
+                return
+            status = "removed" if job is None else job.row.status
+        self._clean_up_all(self._update_dependents(ident, status))
+
     def _update_dependents(self, ident: bytes, status: str) -> list[Job]:
         """Unblock the dependents of a completed job; cancel those of any other.
 
-        Return the jobs that were cancelled, which are still to be cleaned up after.
+        Return the jobs that were cancelled, which are still to be cleaned up after. Dependents
+        beyond the limit are left to `follow_on`.
         """
-        key = self.keys.dependents(ident)
-        waiting = sorted(call_members(self.ctx, b"SMEMBERS", key))
-        if not waiting:
+        ctx, key = self.ctx, self.keys.dependents(ident)
+        count = call_integer(ctx, b"SCARD", key)
+        if not count:
             return []
-        self._deleted_keys.append(key)
+        due = b"%b:%b" % (UNBLOCK if status == "completed" else CANCEL, ident)
+        if status == "removed":
+            unblocks = b"%b:%b" % (UNBLOCK, ident)
+            if call_score(ctx, b"ZSCORE", self.keys.due, unblocks) is not None:
+                # The job was completed before it was removed.
+                return []
+        left = max(0, MOST_FOLLOWED - self.followed)
+        if count > left:
+            self._links.append(
+                (
+                    (b"ZADD", self.keys.due, b"%d" % ctx.now, due),
+                    (b"ZREM", self.keys.due, due),
+                )
+            )
+        if not left:
+            return []
+        # SRANDMEMBER returns distinct members, and all of them if there are no more than that.
+        waiting = sorted(call_texts(ctx, b"SRANDMEMBER", key, b"%d" % left))
+        self.followed += len(waiting)
+        self._links.append(((b"SREM", key, *waiting), (b"SADD", key, *waiting)))
         cancelled = []
         for one in waiting:
             dependent = self.open_readable(one)
@@ -276,14 +350,13 @@ class JobTable:
             awaited = dependent.waiting_for.split()
             if ident not in awaited:
                 continue
-            if status == "completed":
-                awaited.remove(ident)
-                dependent.waiting_for = b" ".join(awaited)
-                if not awaited:
-                    self.unblock(dependent)
-            else:
+            awaited.remove(ident)
+            dependent.waiting_for = b" ".join(awaited)
+            if status != "completed":
                 self.cancel_row(dependent, ident, status)
                 cancelled.append(dependent)
+            elif not awaited:
+                self.unblock(dependent)
         return cancelled
 
     # --- writing --------------------------------------------------------------------------

@@ -133,8 +133,8 @@ class List:
 def ml_list(ctx: Context, request: List) -> Reply:
     """Returns a cursor and a map of keys to rows. Pass the cursor to the next call until it
     is 0. Jobs are in the order of their creation, models in that of their names, versions in
-    that of model and number. A page has at most `COUNT` rows (default 100). Rows that cannot
-    be read are skipped.
+    that of model and number. A page has at most `COUNT` rows (default 100, never more than
+    1000). Rows that cannot be read are skipped.
 
         > ML.LIST main model_versions COUNT 10
         1) "0"

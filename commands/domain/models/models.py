@@ -192,7 +192,7 @@ def model_activate(ctx: Context, request: Version) -> Reply:
     word = _require(ctx, model, version)
     if _is_archived(ctx, model, word):
         raise failure("ARCHIVED", "version {} of model '{}' is archived", word, model.name)
-    if row.get("active") != version:
+    if stored_version(row.get("active")) != version:
         row["latest"] = latest_version(ctx, model, row)
         row["active"] = version
         write_row(ctx, model, row)
@@ -221,7 +221,7 @@ def model_archive(ctx: Context, request: Version) -> Reply:
     word = _require(ctx, model, version)
     if not call_integer(ctx, b"SADD", model.archive, word):
         return OK
-    if row is not None and row.get("active") == version:
+    if row is not None and stored_version(row.get("active")) == version:
         row["active"] = None
         write_row(ctx, model, row)
     _publish(ctx, model, "archive", version)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_text
 from commands.domain.errors import failure
 from commands.domain.models.rows import (
@@ -19,6 +20,7 @@ from commands.domain.models.rows import (
     model_names,
     new_row,
     read_version,
+    stored_version,
     versions_of,
     write_row,
 )
@@ -79,7 +81,7 @@ class VersionRows:
         model_row = load_row(ctx, model) or new_row(model)
         ctx.call(b"HSET", model.versions, b"%d" % version, row)
         latest = max(latest_version(ctx, model, model_row), version)
-        if model_row.get("latest") != latest:
+        if stored_version(model_row.get("latest")) != latest:
             model_row["latest"] = latest
             write_row(ctx, model, model_row)
 
@@ -100,7 +102,7 @@ class VersionRows:
             return False
         ctx.call(b"HDEL", model.weights, word)
         ctx.call(b"SREM", model.archive, word)
-        if model_row is not None and model_row.get("active") == version:
+        if model_row is not None and stored_version(model_row.get("active")) == version:
             model_row["active"] = None
             write_row(ctx, model, model_row)
         return True
@@ -199,7 +201,7 @@ def _invalid_cursor(cursor: bytes) -> CommandError:
 def _page(rows: Iterator[tuple[bytes, bytes]], count: int) -> RowPage:
     items: list[tuple[bytes, bytes]] = []
     for item in rows:
-        if len(items) == count:
+        if len(items) == min(count, LARGEST_PAGE):
             return _AFTER + items[-1][0], items
         items.append(item)
     return b"0", items

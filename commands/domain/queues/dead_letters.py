@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_rank, call_scores_of, call_texts
+from commands.domain.numbers import whole
 from commands.domain.queues.delivery import look_up, wake_readers
 from commands.domain.queues.events import announce, text
-from commands.domain.queues.groups import find_pending, reset_deliveries
+from commands.domain.queues.groups import check_streams, find_pending, reset_deliveries
 from commands.domain.queues.layout import Queue, with_scores
 from commands.domain.queues.messages import MessageId, parse_message_id, read_message_id
 from commands.domain.records import count_poison
 from commands.engine.errors import INVALID_CURSOR
 from commands.engine.grammar import Integer, Key, String
-from commands.engine.numbers import INT64_MAX, parse_integer
+from commands.engine.numbers import INT64_MAX, format_float, parse_float
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 
 _PAGE = 100
 
-# When the last dead letter of a page died, and its id.
+# When the last dead letter of a page died, as the text of its score, and its id.
 _Cursor = tuple[bytes, bytes]
 
 
@@ -28,7 +30,7 @@ def _cursor(word: bytes) -> _Cursor | None:
     if word == b"0":
         return None
     died_at, _, message = word.partition(b":")
-    parse_integer(died_at, INVALID_CURSOR)
+    parse_float(died_at, INVALID_CURSOR)
     return died_at, message
 
 
@@ -61,7 +63,7 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     Dead letters are ordered by when they died, oldest first. A message becomes a dead letter
     when its lease expires, or it is returned, after as many deliveries as
     `queue-max-deliveries` allows (0 means no limit). Pass the cursor to get the next page; it
-    is 0 after the last one. A page has up to `COUNT` (100) dead letters.
+    is 0 after the last one. A page has up to `COUNT` (100, at most 1000) dead letters.
 
         > QUEUE.DEAD orders workers
         1) "0"
@@ -70,7 +72,7 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     queue, group = Queue(request.queue), request.group
     key = queue.dead(group)
     first = 0 if request.cursor is None else _rank_after(ctx, key, request.cursor)
-    last = min(first + request.count - 1, INT64_MAX)
+    last = min(first + min(request.count, LARGEST_PAGE) - 1, INT64_MAX)
     letters = with_scores(ctx, key, b"%d" % first, b"%d" % last)
     shown: list[Reply] = []
     for message, died_at in letters:
@@ -82,13 +84,13 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
                     b"payload": found.payload,
                     b"priority": found.id.level,
                     b"deliveries": found.deliveries,
-                    b"died_at": int(died_at),
+                    b"died_at": whole(died_at),
                 }
             )
     if first + len(letters) >= call_integer(ctx, b"ZCARD", key):
         return [b"0", shown]
     message, died_at = letters[-1]
-    return [b"%d:%b" % (died_at, message), shown]
+    return [b"%b:%b" % (format_float(died_at), message), shown]
 
 
 def _rank_after(ctx: Context, key: bytes, cursor: _Cursor) -> int:
@@ -133,8 +135,10 @@ def queue_replay(ctx: Context, request: Replay) -> Reply:
     """
     queue, group = Queue(request.queue), request.group
     ctx.call(b"ZCARD", queue.leases(group))  # raises WRONGTYPE before anything is written
+    chosen = _chosen(ctx, queue, request)
+    check_streams(ctx, queue, {message.level for message in chosen})
     replayed = []
-    for message in _chosen(ctx, queue, request):
+    for message in chosen:
         ctx.call(b"ZREM", queue.dead(group), message.text)
         pending = find_pending(ctx, queue, group, message)
         if pending is None:

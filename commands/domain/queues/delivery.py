@@ -20,6 +20,7 @@ from commands.domain.queues.messages import (
     read_message_id,
 )
 from commands.domain.records import count_poison
+from commands.engine.numbers import INT64_MAX
 from commands.instance.context import Context
 from commands.instance.sweeps import BATCH
 
@@ -67,7 +68,9 @@ def read_due(ctx: Context, queue: Queue, group: bytes, count: int) -> dict[int, 
     ):
         message = read_message_id(member)
         if message is None:
+            # Left where it is, it would take the place of a message in every read.
             count_poison(ctx)
+            ctx.call(b"ZREM", leases, member)
         else:
             due.setdefault(message.level, []).append(message)
     for messages in due.values():
@@ -86,7 +89,7 @@ def read_again(
     if pending is not None:
         row = claim(ctx, queue, group, consumer, message)
         if row is not None:
-            return [Delivery(message, payload_of(row), pending.deliveries + 1)]
+            return [Delivery(message, payload_of(row), min(pending.deliveries + 1, INT64_MAX))]
     ctx.call(b"ZREM", queue.leases(group), message.text)
     return []
 

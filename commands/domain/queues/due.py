@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 from commands.domain.calls import call_texts, call_values
+from commands.domain.numbers import whole
 from commands.domain.queues.delivery import bury, wake_readers
 from commands.domain.queues.events import announce, text
 from commands.domain.queues.groups import find_pending
 from commands.domain.queues.layout import (
     DUE_PREFIX,
     Queue,
-    first_due,
+    due_until,
     is_due,
+    queue_of_due,
     schedule,
     unschedule,
     with_scores,
@@ -20,7 +25,7 @@ from commands.domain.queues.presence_rows import default_ttl, next_prune, prune
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
-from commands.instance.sweeps import BATCH, sweep
+from commands.instance.sweeps import BATCH, RETRY_AFTER_MS, sweep
 from storage.errors import WrongType
 
 _BATCH = b"%d" % BATCH
@@ -34,15 +39,33 @@ def promote(ctx: Context, queue: Queue) -> bool:
         ctx, b"ZRANGE", queue.delayed, b"-inf", b"%d" % ctx.now, b"BYSCORE",
         b"LIMIT", b"0", _BATCH,
     )  # fmt: skip
-    for value in call_values(ctx, b"HMGET", queue.late, *due):
-        level, _, payload = (value or b"").partition(b" ")
-        if len(level) == 1 and level.isdigit():
-            ctx.call(b"XADD", queue.stream(int(level)), b"*", b"payload", payload)
+    done = []
+    for message, value in zip(due, call_values(ctx, b"HMGET", queue.late, *due), strict=True):
+        if _move(ctx, queue, value):
+            done.append(message)
         else:
-            count_poison(ctx)
-    ctx.call(b"ZREM", queue.delayed, *due)
-    ctx.call(b"HDEL", queue.late, *due)
+            ctx.call(b"ZADD", queue.delayed, b"%d" % (ctx.now + RETRY_AFTER_MS), message)
+    if done:
+        ctx.call(b"ZREM", queue.delayed, *done)
+        ctx.call(b"HDEL", queue.late, *done)
     wake_readers(ctx, queue)
+    return True
+
+
+def _move(ctx: Context, queue: Queue, stored: bytes | None) -> bool:
+    """Put a delayed message into its stream; False if the stream cannot take it.
+
+    A message that cannot be read is dropped.
+    """
+    level, _, payload = (stored or b"").partition(b" ")
+    if len(level) != 1 or not level.isdigit():
+        count_poison(ctx)
+        return True
+    try:
+        ctx.call(b"XADD", queue.stream(int(level)), b"*", b"payload", payload)
+    except (WrongType, CommandError):
+        count_poison(ctx)
+        return False
     return True
 
 
@@ -70,42 +93,59 @@ def _end_leases(ctx: Context, queue: Queue, group: bytes) -> None:
         wake_readers(ctx, queue)
 
 
-def _next_due(ctx: Context, queue: Queue) -> int | None:
-    """When something in the queue is next due."""
-    heads = [with_scores(ctx, queue.delayed, b"0", b"0")]
-    heads += [
-        with_scores(ctx, queue.leases(group), b"(0", b"+inf", b"BYSCORE", b"LIMIT", b"0", b"1")
-        for group in queue.groups_with(ctx, b"leases")
-    ]
-    moments = [int(head[0][1]) for head in heads if head]
-    pruned_at = next_prune(ctx, queue)
-    # A row that should have been pruned by now cannot be: trying again would not help.
-    if pruned_at is not None and pruned_at > ctx.now:
-        moments.append(pruned_at)
-    return min(moments, default=None)
+def _first_after(ctx: Context, key: bytes, low: bytes) -> int | None:
+    """The lowest score above a limit, a time; None if there is none."""
+    head = with_scores(ctx, key, low, b"+inf", b"BYSCORE", b"LIMIT", b"0", b"1")
+    return whole(head[0][1], 0) if head else None
 
 
-@sweep(DUE_PREFIX)
-def serve_due(ctx: Context) -> bool:
-    """Handle what is due in one queue; False if no queue has anything due."""
-    found = first_due(ctx)
-    if found is None:
-        return False
-    key, queue = found
-    unschedule(ctx, queue, key)
-    try:
+# Does a batch of what is due in a part of a queue; returns when more of it will be.
+_Work = Callable[[], "int | None"]
+
+
+def _work(ctx: Context, queue: Queue) -> Iterator[_Work]:
+    """The parts of a queue, which do not depend on each other."""
+
+    def delayed() -> int | None:
         promote(ctx, queue)
-        for group in queue.groups_with(ctx, b"leases"):
-            _end_leases(ctx, queue, group)
+        return _first_after(ctx, queue.delayed, b"-inf")
+
+    def leases(group: bytes) -> int | None:
+        _end_leases(ctx, queue, group)
+        return _first_after(ctx, queue.leases(group), b"(0")
+
+    def presence() -> int | None:
         prune_at = next_prune(ctx, queue)
         if prune_at is not None and prune_at <= ctx.now:
             prune(ctx, queue, default_ttl(ctx))
-        moment = _next_due(ctx, queue)
-    except (WrongType, CommandError, OverflowError):
-        # Keys of this queue were overwritten with something else. Other queues must not wait
-        # for it; it is scheduled again when it is next used.
-        count_poison(ctx)
-        return True
-    if moment is not None:
-        schedule(ctx, queue, moment)
-    return True
+            prune_at = next_prune(ctx, queue)
+        # A row that should have been pruned by now cannot be: trying again would not help.
+        return prune_at if prune_at is not None and prune_at > ctx.now else None
+
+    yield delayed
+    for group in queue.groups_with(ctx, b"leases"):
+        yield partial(leases, group)
+    yield presence
+
+
+@sweep(DUE_PREFIX, until=due_until)
+def run_due_queue(ctx: Context, key: bytes) -> bool:
+    """Do a batch of what is due in a queue; return whether there is more."""
+    queue = queue_of_due(key)
+    if queue is None:
+        return False
+    unschedule(ctx, queue, key)
+    moments = []
+    for work in _work(ctx, queue):
+        try:
+            moment = work()
+        except (WrongType, CommandError):
+            # Keys of this part were overwritten with something else.
+            count_poison(ctx)
+            moment = ctx.now + RETRY_AFTER_MS
+        if moment is not None:
+            moments.append(moment)
+    if not moments:
+        return False
+    schedule(ctx, queue, min(moments))
+    return min(moments) <= ctx.now

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from commands.domain.queues.layout import Queue
 from commands.domain.queues.messages import MessageId
 from commands.engine.errors import CommandError
+from commands.engine.numbers import INT64_MAX
 from commands.engine.replies import Couples, Reply
 from commands.instance.context import Context
 from storage.values.streams import Row
@@ -52,7 +53,7 @@ def find_pending(ctx: Context, queue: Queue, group: bytes, message: MessageId) -
     if not found:
         return None
     _, consumer, _, deliveries = found[0]
-    return Pending(consumer, deliveries)
+    return Pending(consumer, min(deliveries, INT64_MAX))
 
 
 def group_states(ctx: Context, stream: bytes) -> list[GroupState]:
@@ -105,6 +106,12 @@ def claim(
     reply = ctx.call(b"XCLAIM", stream, group, consumer, b"0", message.entry_id)
     claimed = cast(_Entries, reply)
     return claimed[0][1] if claimed else None
+
+
+def check_streams(ctx: Context, queue: Queue, levels: Iterable[int]) -> None:
+    """Raise WrongType unless the streams of these priorities can be read and written."""
+    for level in levels:
+        ctx.call(b"XLEN", queue.stream(level))
 
 
 def reset_deliveries(

@@ -10,6 +10,7 @@ from commands.domain.queues.layout import Queue
 from commands.domain.queues.presence_rows import default_ttl, rows
 from commands.engine.containers import declare_family_help
 from commands.engine.grammar import Key
+from commands.engine.numbers import INT64_MAX
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
@@ -77,7 +78,7 @@ def _group_info(ctx: Context, queue: Queue, name: bytes, lag: int | None, active
     due = call_integer(ctx, b"ZCOUNT", leases, b"-inf", now)
     return {
         b"name": name,
-        b"ready": None if lag is None else lag + due,
+        b"ready": None if lag is None else min(lag + due, INT64_MAX),
         b"out": call_integer(ctx, b"ZCOUNT", leases, b"(" + now, b"+inf"),
         b"dead": call_integer(ctx, b"ZCARD", queue.dead(name)),
         b"active": active,

@@ -26,9 +26,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from commands.domain import OWN_PREFIX
 from commands.domain.calls import call_scores, call_text
+from commands.domain.namespaces import escape, unescape_valid
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from storage.errors import WrongType
@@ -36,11 +38,9 @@ from storage.errors import WrongType
 QUEUE_PREFIX = OWN_PREFIX + b"queue:{"
 DUE_PREFIX = OWN_PREFIX + b"queue:due:"
 
-_SPECIAL = re.compile(rb"[}\\]")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_TAGGED = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])+)\}:").match
-_STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])+)\}:stream:[0-9]").fullmatch
-_DUE = re.compile(rb"redkeep:queue:due:[0-9]{20}:\{((?:[^}\\]|\\[}\\])+)\}").fullmatch
+_TAGGED = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:").match
+_STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:stream:[0-9]").fullmatch
+_DUE = re.compile(rb"redkeep:queue:due:[0-9]{20}:\{((?:[^}\\]|\\[}\\])++)\}").fullmatch
 
 LEVELS = 10
 _LEVELS = frozenset(b"%d" % level for level in range(LEVELS))
@@ -55,10 +55,7 @@ class Queue:
         if not name:
             raise CommandError("ERR the name of the queue is empty")
         self.name = name
-        if b"}" in name or b"\\" in name:
-            self.tag = tag = _SPECIAL.sub(rb"\\\g<0>", name)
-        else:
-            self.tag = tag = name
+        self.tag = tag = escape(name, b"}")
         self.base = QUEUE_PREFIX + tag + b"}:"
 
     def stream(self, level: int) -> bytes:
@@ -105,10 +102,15 @@ class Queue:
 
     def levels(self, ctx: Context) -> list[int]:
         """The priorities that have a stream, and 0 in any case; highest first."""
+        ordered = ctx.db.ordered
         prefix = self.base + b"stream:"
-        keys = list(ctx.db.ordered.range(prefix))
+        keys = list(islice(ordered.range(prefix), LEVELS + 1))
         if len(keys) <= 1 and keys == [self.stream(0)][: len(keys)]:
             return [0]
+        if len(keys) > LEVELS:
+            # Some are not of a priority, and there may be any number of them.
+            streams = map(self.stream, range(LEVELS))
+            keys = [key for key in streams if ordered.first(key, start=key) == key]
         found = {key[len(prefix) :] for key in keys}
         return sorted({int(level) for level in found if level in _LEVELS} | {0}, reverse=True)
 
@@ -119,7 +121,7 @@ class Queue:
 
 
 def _named(tag: bytes) -> Queue:
-    return Queue(_ESCAPED.sub(rb"\1", tag) if b"\\" in tag else tag)
+    return Queue(unescape_valid(tag, b"}"))
 
 
 def queue_of_stream(key: bytes) -> Queue | None:
@@ -170,7 +172,7 @@ def schedule(ctx: Context, queue: Queue, moment: int) -> None:
 
 
 def unschedule(ctx: Context, queue: Queue, key: bytes) -> None:
-    """Remove the schedule of a queue that is being visited; the key is from `first_due`."""
+    """Remove the schedule of a queue that is being visited because of this `due` key."""
     ctx.call(b"DEL", key, queue.next)
 
 
@@ -182,13 +184,12 @@ def _planned(ctx: Context, queue: Queue) -> int | None:
     return int(found) if found is not None and found.isdigit() and len(found) < 20 else None
 
 
-def first_due(ctx: Context) -> tuple[bytes, Queue] | None:
-    """The queue that is due first, and its `due` key; None if no queue is due."""
-    end = b"%b%020d" % (DUE_PREFIX, ctx.now + 1)
-    for key in ctx.db.ordered.range(DUE_PREFIX):
-        if key >= end:
-            return None
-        found = _DUE(key)
-        if found is not None:
-            return key, _named(found[1])
-    return None
+def due_until(now: int) -> bytes:
+    """The least `due` key of a later time than this."""
+    return b"%b%020d" % (DUE_PREFIX, now + 1)
+
+
+def queue_of_due(key: bytes) -> Queue | None:
+    """The queue that a `due` key is of; None for a key of another form."""
+    found = _DUE(key)
+    return None if found is None else _named(found[1])

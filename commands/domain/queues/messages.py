@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from commands.engine.errors import CommandError
+from commands.engine.numbers import UINT64_MAX
 from storage.values.streams import Row
 
 _MESSAGE_ID = re.compile(rb"([0-9]{1,20}-[0-9]{1,20})(?:@([1-9]))?").fullmatch
@@ -36,7 +37,9 @@ class MessageId(NamedTuple):
 def read_message_id(text: bytes) -> MessageId | None:
     """The id in a stored text, or None if it is not one."""
     found = _MESSAGE_ID(text)
-    return None if found is None else MessageId(int(found[2] or 0), found[1])
+    if found is None or max(place_of(found[1])) > UINT64_MAX:
+        return None
+    return MessageId(int(found[2] or 0), found[1])
 
 
 def parse_message_id(word: bytes) -> MessageId:

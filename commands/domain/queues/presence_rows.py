@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commands.domain.calls import call_integer, call_text, call_texts, call_values
-from commands.domain.namespaces import escape
+from commands.domain.namespaces import escape, unescape_valid
+from commands.domain.numbers import stored_integer, whole
 from commands.domain.queues.events import announce, text
 from commands.domain.queues.layout import (
     QUEUE_PREFIX,
@@ -23,13 +24,15 @@ from commands.domain.queues.layout import (
     with_scores,
 )
 from commands.domain.records import count_poison, read_json, write_json
+from commands.engine.numbers import INT64_MAX
 from commands.instance.context import Context
 from commands.instance.group_reads import group_read_observer
 from storage.errors import WrongType
 
 _NS_PER_MS = 1_000_000
-_MEMBER = re.compile(rb"((?:[^:\\]|\\[:\\])*):((?:[^:\\]|\\[:\\])*)").fullmatch
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+# The latest heartbeat that a reply can show, in nanoseconds.
+_LATEST_MS = INT64_MAX // _NS_PER_MS
+_MEMBER = re.compile(rb"((?:[^:\\]|\\[:\\])*+):((?:[^:\\]|\\[:\\])*+)").fullmatch
 # The sweep prunes a queue when its oldest row is this many TTLs old, so that expired
 # consumers can be seen for a while.
 _TTLS_UNTIL_PRUNED = 4
@@ -108,9 +111,13 @@ def _write_facts(
 def _read_facts(stored: bytes) -> tuple[int, int] | None:
     try:
         facts = read_json(stored)
-        return int(facts["registered_at_ns"]), int(facts["lease_count"])
-    except (ValueError, TypeError, KeyError):
+    except ValueError:
         return None
+    if not isinstance(facts, dict):
+        return None
+    registered_at_ns = stored_integer(facts.get("registered_at_ns"), 0, INT64_MAX)
+    leases = stored_integer(facts.get("lease_count"), 0, INT64_MAX)
+    return None if registered_at_ns is None or leases is None else (registered_at_ns, leases)
 
 
 def forget(ctx: Context, queue: Queue, group: bytes, consumer: bytes) -> bool:
@@ -152,11 +159,11 @@ def _read_rows(ctx: Context, queue: Queue) -> Iterator[Row]:
     for (member, beat), value in zip(beats, stored, strict=True):
         facts = None if value is None else _read_facts(value)
         named = _MEMBER(member)
-        if facts is None or named is None or not 0 <= beat < 2**63:
+        if facts is None or named is None or not 0 <= beat <= _LATEST_MS:
             count_poison(ctx)
             continue
-        group, consumer = (_ESCAPED.sub(rb"\1", part) for part in named.groups())
-        yield Row(queue.name, group, consumer, facts[0], int(beat), facts[1])
+        group, consumer = map(unescape_valid, named.groups())
+        yield Row(queue.name, group, consumer, facts[0], whole(beat), facts[1])
 
 
 def prune(ctx: Context, queue: Queue, ttl: int) -> int:
@@ -171,7 +178,7 @@ def prune(ctx: Context, queue: Queue, ttl: int) -> int:
     for member in members:
         named = _MEMBER(member)
         if named is not None:
-            group, consumer = (_ESCAPED.sub(rb"\1", part) for part in named.groups())
+            group, consumer = map(unescape_valid, named.groups())
             _announce(ctx, queue, "expired", group, consumer)
     return removed
 
@@ -179,4 +186,6 @@ def prune(ctx: Context, queue: Queue, ttl: int) -> int:
 def next_prune(ctx: Context, queue: Queue) -> int | None:
     """When the sweep should prune this queue; None if it has no consumers."""
     oldest = with_scores(ctx, queue.seen, b"0", b"0")
-    return int(oldest[0][1]) + _TTLS_UNTIL_PRUNED * default_ttl(ctx) if oldest else None
+    if not oldest:
+        return None
+    return whole(oldest[0][1], 0, _LATEST_MS) + _TTLS_UNTIL_PRUNED * default_ttl(ctx)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.arguments import Milliseconds
+from commands.domain.arguments import LARGEST_PAGE, Milliseconds
 from commands.domain.calls import call_score
 from commands.domain.events import has_readers
 from commands.domain.queues.delivery import (
@@ -25,7 +25,7 @@ from commands.domain.queues.delivery import (
 )
 from commands.domain.queues.due import promote
 from commands.domain.queues.events import announce, text
-from commands.domain.queues.groups import find_pending
+from commands.domain.queues.groups import check_streams, find_pending
 from commands.domain.queues.layout import Queue, schedule
 from commands.domain.queues.messages import Delivery, MessageId, parse_message_id
 from commands.domain.queues.presence_rows import note_reader
@@ -69,11 +69,11 @@ class Read:
 def queue_read(ctx: Context, request: Read) -> Outcome:
     """Returns maps with id, payload, priority, deliveries and lease_until, or nil.
 
-    Up to `COUNT` messages are returned (1): higher priorities first, and within a priority
-    messages that are delivered again before new ones. A group is created by its first read and
-    receives what is in the queue then. Each message is leased for `LEASE` ms (30000). Within
-    that time QUEUE.ACK confirms it or QUEUE.NACK returns it; otherwise it is delivered again,
-    to the next reader. `BLOCK` waits that many ms if there is no message, 0 means forever.
+    Up to `COUNT` messages are returned (1, at most 1000): higher priorities first, and within a
+    priority messages that are delivered again before new ones. A group is created by its first
+    read and receives what is in the queue then. Each message is leased for `LEASE` ms (30000).
+    Within that time QUEUE.ACK confirms it or QUEUE.NACK returns it; otherwise it is delivered
+    again, to the next reader. `BLOCK` waits that many ms if there is no message, 0 means forever.
 
     Every read is a heartbeat of the consumer, whether or not it gets a message. A blocked read
     is one when it begins and when it gets a message: block for less than the TTL of presence.
@@ -123,22 +123,23 @@ def queue_read(ctx: Context, request: Read) -> Outcome:
 
 def _deliver(ctx: Context, queue: Queue, request: Read) -> list[Delivery]:
     """Deliver up to as many messages as were requested, and note the heartbeat."""
-    group, consumer, count = request.group, request.consumer, request.count
+    group, consumer, count = request.group, request.consumer, min(request.count, LARGEST_PAGE)
     levels = queue.levels(ctx)
+    # Both raise WRONGTYPE before any message is delivered.
     if len(levels) > 1:
-        for level in levels:
-            # Raises WRONGTYPE before any message is delivered.
-            ctx.call(b"XLEN", queue.stream(level))
+        check_streams(ctx, queue, levels)
+    ctx.call(b"ZCARD", queue.dead(group))
     due = read_due(ctx, queue, group, count)
     if promote(ctx, queue):
         levels = queue.levels(ctx)
     delivered: list[Delivery] = []
     has_heartbeat = False
-    for level in levels:
+    # A lease may be of a priority that has no stream (any more): `read_again` removes it.
+    for level in sorted({*levels, *due}, reverse=True):
         for message in due.get(level, ()):
             if len(delivered) < count:
                 delivered += read_again(ctx, queue, group, consumer, message)
-        if len(delivered) < count:
+        if len(delivered) < count and level in levels:
             delivered += read_new(ctx, queue, group, consumer, level, count - len(delivered))
             # XREADGROUP is a heartbeat by itself.
             has_heartbeat = True
@@ -231,6 +232,7 @@ def queue_ack(ctx: Context, request: Ack) -> Reply:
     queue, group = Queue(request.queue), request.group
     for key in (queue.leases(group), queue.dead(group)):
         ctx.call(b"ZCARD", key)  # raises WRONGTYPE before anything is confirmed
+    check_streams(ctx, queue, {message.level for message in request.id})
     confirmed = [
         text(message.text) for message in request.id if confirm(ctx, queue, group, message)
     ]

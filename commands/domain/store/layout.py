@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from commands.domain.calls import call_integer, call_values
-from commands.domain.namespaces import escape, split, tenant_part, unescape
+from commands.domain.namespaces import escape, split, tenant_part, unescape, unescape_valid
 from commands.domain.records import count_poison
 from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context
@@ -31,22 +31,33 @@ STORE_PREFIX = b"entelix:store:"
 END, CHILD, BEYOND = b"\0\0", b"\0\1", b"\0\2"
 
 _START = len(STORE_PREFIX)
-_SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*+")
 # Entries are read in pages. The first ones are small, for callers that want few entries.
 _FIRST_PAGE, _LARGEST_PAGE = 16, 1024
 
 
 def _place(key: bytes, *, tagged: bool) -> bytes | None:
-    segments = _segments(key[_START:])
-    if segments is None or len(segments) < 3:
-        return None
-    part, tenant, leaf = segments[0], segments[1], segments[-1]
+    text = key[_START:]
+    if _is_plain(text):
+        part, _, named = text.partition(b":")
+        name, colon, leaf = named.rpartition(b":")
+        if not colon:
+            return None
+        tenant, head = name.partition(b":")[0], name.replace(b":", CHILD)
+    else:
+        segments = _segments(text)
+        if segments is None or len(segments) < 3:
+            return None
+        part, tenant, leaf = segments[0], segments[1], unescape_valid(segments[-1])
+        head = _head(segments[1:-1])
     if not tenant or part != (b"{%b}" % tenant if tagged else tenant):
         return None
-    if b"\\" in leaf:
-        leaf = _ESCAPED.sub(rb"\1", leaf)
-    return STORE_PREFIX + _head(segments[1:-1]) + END + leaf
+    return STORE_PREFIX + head + END + leaf
+
+
+def _is_plain(name: bytes) -> bool:
+    """Whether a name has nothing to escape: it can be changed as a whole, which is fast."""
+    return b"\\" not in name and b"\0" not in name
 
 
 declare_layout(STORE_PREFIX, _place)
@@ -87,7 +98,8 @@ class Namespace:
         self.tenant_prefix = STORE_PREFIX + part + b":"
         self.key_prefix = self.tenant_prefix + name + b":"
         # Followed by END in places of its own entries, by CHILD in those of namespaces within it.
-        self.place = STORE_PREFIX + _head(segments)
+        head = name.replace(b":", CHILD) if _is_plain(name) else _head(segments)
+        self.place = STORE_PREFIX + head
 
     def key(self, key: bytes) -> bytes:
         """The Redis key of an entry."""

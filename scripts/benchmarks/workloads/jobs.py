@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from time import perf_counter
 
-from commands.domain.jobs.due import run_due_pools
+from commands.domain.jobs.due import run_due_pool
 from commands.families import open_instance
 from commands.settings.settings import Settings
 from scripts.benchmarks.drivers import Connection, request
@@ -26,6 +26,7 @@ POOL = b"bench"
 # Ballast only makes the table long: no worker asks for this kind.
 BALLAST, KIND = b"backfill", b"train"
 EXPIRED = 10
+DUE = b"redkeep:jobs-due:{%b}" % POOL
 SHORT = 1000
 _SECONDS = 0.5
 _PIPELINED = 200
@@ -71,8 +72,8 @@ class Leases:
         self._instance.clock.freeze(1_700_000_000_000)
         self._session = OfflineSession(self._instance)
         self._session.run(*[[b"JOB.SUBMIT", POOL, BALLAST, b"ham", b"{}"] for _ in range(running)])
-        claim = [b"JOB.CLAIM", POOL, b"w", b"COUNT", b"%d" % running]
-        self._session.run([*claim, b"LEASE", b"1000000000"])
+        claim = [b"JOB.CLAIM", POOL, b"w", b"COUNT", b"1000", b"LEASE", b"1000000000"]
+        self._session.run(*[claim] * -(-running // 1000))
         submit = [b"JOB.SUBMIT", POOL, KIND, b"spam", b"{}", b"ATTEMPTS", b"1000000"]
         self._session.run(*[submit] * EXPIRED)
 
@@ -85,14 +86,14 @@ class Leases:
         (database, *_) = self._instance.keyspace.databases
         due = self._due()
         started = perf_counter()
-        assert not self._session.run_sweep(database, run_due_pools)
+        assert not self._session.run_sweep(database, lambda ctx: run_due_pool(ctx, DUE))
         elapsed = perf_counter() - started
         assert due - self._due() == EXPIRED
         return elapsed
 
     def _due(self) -> int:
         (database, *_) = self._instance.keyspace.databases
-        return len(database.peek(b"redkeep:jobs-due:{%b}" % POOL) or ())
+        return len(database.peek(DUE) or ())
 
 
 def measure(session: Session) -> Iterator[Row]:

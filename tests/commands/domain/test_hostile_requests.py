@@ -10,10 +10,9 @@ import random
 
 import pytest
 
-from commands.domain.queues.due import serve_due
 from commands.families import load
 from commands.operator.dataset_digest import keyspace_digest
-from tests.support.offline import Offline
+from tests.support.offline import Recorded
 
 REQUESTS = 3000
 FAMILIES = ("CP.", "STORE.", "QUEUE.")
@@ -45,7 +44,7 @@ class Target:
     """An instance without a server."""
 
     def __init__(self) -> None:
-        self._session = Offline(1_700_000_000_000)
+        self._session = Recorded(1_700_000_000_000)
         self.instance = self._session.instance
         self.database = self._session.database
 
@@ -64,10 +63,7 @@ class Target:
 
     def advance(self, ms: int) -> None:
         self._session.advance(ms)
-        for _ in range(1000):
-            if not self._session.run_sweep(self.database, serve_due):
-                return
-        pytest.fail("the sweep does not finish")
+        self._session.sweep()
 
 
 @pytest.mark.parametrize("seed", [1, 2])

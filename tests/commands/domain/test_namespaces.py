@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,3 +62,19 @@ def test_invalid_segments(text: bytes) -> None:
     with pytest.raises(CommandError):
         unescape(text)
     assert segment_at(text, 0) in (None, b"a")
+
+
+@pytest.mark.parametrize("name", [b"x" * 10**6, b"a:\\" * 300_000, b":" * 10**6, b"\\" * 10**6])
+def test_long_names_take_memory_of_their_size(name: bytes) -> None:
+    """Not a multiple for each character, as patterns may that remember every repetition."""
+    rendered = escape(name)
+    tracemalloc.start()
+    try:
+        assert unescape(rendered) == name
+        assert escape(name) == rendered
+        assert parse(b"t:" + rendered) == [b"t", name]
+        assert segment_at(rendered + b":", 0) == rendered
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * len(rendered)

@@ -243,6 +243,8 @@ def test_a_copy_of_all_keys_is_a_copy_of_the_jobs(
         elif kind == "zset":
             flat = client("ZRANGE", key, 0, -1, "WITHSCORES")
             other("ZADD", key, *flat[::-1])
+        elif kind == "string":
+            other("SET", key, client("GET", key))
         else:
             other("SADD", key, *client("SMEMBERS", key))
     questions: list[tuple[Any, ...]] = [("JOB.STATS", "p"), ("JOB.LIST", "p", "COUNT", 1000)]

@@ -60,6 +60,8 @@ def restore(server: Recorded, contents: dict[bytes, Any]) -> None:
     for key, value in contents.items():
         if isinstance(value, set):
             server("SADD", key, *value)
+        elif isinstance(value, bytes):
+            server("SET", key, value)
         elif key == INDEX + b"unique" or key.startswith(JOB):
             server("HSET", key, *(word for pair in value.items() for word in pair))
         else:
@@ -129,6 +131,8 @@ class Jobs(RuleBasedStateMachine):
         self.ended_rows: dict[bytes, bytes] = {}
         # Jobs without a TTL: only a command may remove them.
         self.must_exist: set[bytes] = set()
+        # The last id that was generated.
+        self.last = b""
 
     @property
     def now(self) -> int:
@@ -386,6 +390,9 @@ class Jobs(RuleBasedStateMachine):
         self.check_that_jobs_exist_and_ended_rows_stay(jobs)
         for ident, fields in jobs.items():
             self.check_facts(ident, fields)
+        last = indexes.pop(INDEX + b"last", b"")
+        assert last >= self.last
+        self.last = last
         assert indexes == expected_indexes(jobs)
         self.check_figures([json.loads(fields[b"row"]) for fields in jobs.values()])
 
