@@ -120,6 +120,8 @@ def read_stream(source: PrimitiveReader, code: int) -> Stream:
     else:
         _read_id(source)  # the first entry's ID, which the nodes tell more reliably
         stream.max_deleted_id = _read_id(source)
+        if stream.max_deleted_id > stream.last_id:
+            raise RdbError("the stream has deleted entries after its last ID", started)
         stream.entries_added = _read_count(source)
         if stream.entries_added < count:
             raise RdbError("the stream has more entries than were ever added", started)
@@ -198,7 +200,8 @@ def _make_node(first: int, words: list[Entry], after: int) -> Node:
             at += 1
             items = [_text(word) for word in words[at : at + 2 * size]]
             at += 2 * size
-        if _number(words[at]) != at - started or entry_id <= after:
+        # XADD adds no entry without fields, so a log could not recreate one.
+        if _number(words[at]) != at - started or entry_id <= after or not items:
             raise _Damaged
         at += 1
         after = entry_id
