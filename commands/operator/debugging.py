@@ -71,7 +71,7 @@ class Subcommand:
     help: str
 
 
-SUBCOMMANDS: dict[bytes, Subcommand] = {}
+_SUBCOMMANDS: dict[bytes, Subcommand] = {}
 
 
 def _subcommand(
@@ -81,7 +81,7 @@ def _subcommand(
 
     def declare(run: SubcommandHandler) -> SubcommandHandler:
         name = syntax.split(" ", 1)[0].encode()
-        SUBCOMMANDS[name] = Subcommand(run, min_arguments, most, syntax, help)
+        _SUBCOMMANDS[name] = Subcommand(run, min_arguments, most, syntax, help)
         return run
 
     return declare
@@ -100,7 +100,7 @@ def debug(ctx: Context, argv: list[bytes]) -> Outcome:
     allowed = ctx.instance.settings.enable_debug_command
     if allowed != "yes" and not (allowed == "local" and ctx.client.is_local):
         raise CommandError(_NOT_ALLOWED)
-    subcommand = SUBCOMMANDS.get(argv[1].upper())
+    subcommand = _SUBCOMMANDS.get(argv[1].upper())
     if (
         subcommand is None
         or not subcommand.min_arguments <= len(argv) - 2 <= subcommand.max_arguments
@@ -119,7 +119,7 @@ def _unknown(argv: list[bytes]) -> CommandError:
 @_subcommand("HELP", 0, help="Lists the subcommands.")
 def debug_help(ctx: Context, argv: list[bytes]) -> Reply:
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-    for subcommand in SUBCOMMANDS.values():
+    for subcommand in _SUBCOMMANDS.values():
         lines.append(subcommand.syntax)
         lines += wrap(subcommand.help, 79, initial_indent="    ", subsequent_indent="    ")
     return lines
