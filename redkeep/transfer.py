@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from commands.engine.effects import Outcome
     from commands.instance.context import Context
     from commands.instance.instance import Instance
+    from storage.keyspace import Keyspace
     from storage.values.types import Value
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -77,18 +78,24 @@ def _export(source: Path, target: IO[bytes]) -> int:
     total = sum(map(len, keyspace.databases))
     with _bar() as bar:
         task = bar.add_task("Exporting", total=total)
-        for database in keyspace.databases:
-            for number, (key, value) in enumerate(database.data.items()):
-                record: dict[str, Json] = {
-                    "db": database.index,
-                    "key": _shown(key),
-                    **_shown_value(key, value),
-                    "expires_ms": database.deadline(key),
-                }
-                target.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
-                if number % _STEP == 0:
-                    bar.advance(task, _STEP)
+        for number, line in enumerate(records(keyspace)):
+            target.write(line)
+            if number % _STEP == 0:
+                bar.advance(task, _STEP)
     return total
+
+
+def records(keyspace: Keyspace) -> Iterator[bytes]:
+    """Yield each key as a line of JSON."""
+    for database in keyspace.databases:
+        for key, value in database.data.items():
+            record: dict[str, Json] = {
+                "db": database.index,
+                "key": _shown(key),
+                **_shown_value(key, value),
+                "expires_ms": database.deadline(key),
+            }
+            yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def import_(source: IO[bytes], size: int | None, target: Path) -> int:
@@ -111,7 +118,7 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
             if not line.strip():
                 continue
             try:
-                _import_line(instance, ctx, line)
+                import_record(instance, ctx, line)
             except Exception as error:
                 # Handlers run without the checks of a server, so they may fail in any way.
                 reason = repr(error)
@@ -129,7 +136,8 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
     return sum(map(len, instance.keyspace.databases))
 
 
-def _import_line(instance: Instance, ctx: Context, line: bytes) -> None:
+def import_record(instance: Instance, ctx: Context, line: bytes) -> None:
+    """Create the key of a line; ValueError, CommandError or WrongType if it is not valid."""
     record: Json = orjson.loads(line)
     if not isinstance(record, dict):
         raise RecordError("it is not a JSON object")

@@ -20,6 +20,7 @@ from server.persistence.loading import (
     Loader,
     LoadError,
     check_manifest_file,
+    not_kept,
     starts_with_snapshot,
 )
 from server.persistence.regular_files import open_regular
@@ -141,6 +142,7 @@ def _examine_snapshot(report: FileReport, progress: Callable[[int], None]) -> in
     if writer:
         report.facts.append(f"written by {writer.decode('latin-1')}")
     report.facts.append(f"{loaded.keys:,} keys")
+    report.facts += not_kept(loaded)
     return loaded.end
 
 

@@ -60,6 +60,14 @@ def check_manifest_file(path: Path) -> None:
             raise OSError(errno.EFBIG, "it is too large for a manifest")
 
 
+def not_kept(loaded: rdb.Loaded) -> Iterator[str]:
+    """Say what a snapshot contains that the next one will not."""
+    if loaded.libraries:
+        yield f"{len(loaded.libraries)} function libraries, which are not supported"
+    if loaded.module_facts:
+        yield f"{loaded.module_facts} items of Redis modules, which are not supported"
+
+
 class Loader:
     """Loads an instance's data, and keeps count of the progress in the instance's state."""
 
@@ -205,6 +213,8 @@ class Loader:
                 f"them: truncate -s {end} {path}"
             )
         state.count_loaded(reader.loaded.keys, reader.loaded.expired)
+        for what in not_kept(reader.loaded):
+            logger.warning("%s contains %s. They will be missing from the next save", path, what)
         return end
 
     def _load_requests(self, path: Path, start: int, is_last: bool) -> Iterator[int]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 import struct
+import tracemalloc
+from contextlib import suppress
 
 import pytest
 
+from storage.rdb import RdbError, load_value
 from storage.rdb.listpacks import pack
+from storage.values.limits import Limits
 from tests.storage.rdb.forms import sealed, text
 from tests.support.damage import Damage
 from tests.support.oracles import Oracle
@@ -102,6 +106,34 @@ def test_accepted_payloads_are_sound() -> None:
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_a_million_accepted_payloads_are_sound(seed: int) -> None:
     examine_damaged(100_000, seed)
+
+
+def measure_damaged(count: int, seed: int) -> None:
+    """Restore damaged payloads, and compare the memory that each takes with its size."""
+    rng = random.Random(seed)
+    damage = Damage(rng, [body for body, _ in BODIES])
+    limits = Limits()
+    tracemalloc.start()
+    try:
+        for _ in range(count):
+            payload = damaged_payload(rng, damage)
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            with suppress(RdbError):
+                load_value(payload, limits)
+            _, peak = tracemalloc.get_traced_memory()
+            assert peak - before < 20_000 + 100 * len(payload), payload.hex()
+    finally:
+        tracemalloc.stop()
+
+
+def test_damaged_payloads_take_memory_in_proportion_to_their_size() -> None:
+    measure_damaged(1000, 1)
+
+
+@pytest.mark.deep
+def test_a_hundred_thousand_damaged_payloads_take_little_memory() -> None:
+    measure_damaged(100_000, 2)
 
 
 def send_damaged(server: RunningServer, count: int, seed: int) -> None:
