@@ -107,6 +107,7 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
     from commands.instance.instance import COMPATIBLE_VERSION
     from commands.settings.settings import Settings
     from storage import rdb
+    from storage.errors import WrongType
 
     settings = Settings()
     settings.set(Settings.databases, 1024)
@@ -124,6 +125,8 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
                 reason = repr(error)
                 if isinstance(error, CommandError):
                     reason = error.text.decode("utf-8", "backslashreplace")
+                elif isinstance(error, WrongType):
+                    reason = "a request in 'then' is for another type of value"
                 elif isinstance(error, ValueError):
                     reason = str(error)
                 raise click.ClickException(

@@ -171,6 +171,16 @@ def test_pipes_and_devices_among_data_files_are_reported(tmp_path: Path) -> None
     assert "it is not a regular file" in checked.stderr
 
 
+def test_a_valid_log_that_no_server_would_load_is_reported(tmp_path: Path) -> None:
+    file = tmp_path / "some.aof"
+    content = b"*1\r\n$6\r\nNOSUCH\r\n"
+    file.write_bytes(content)
+    checked = run("check", "--fix", "--yes", file)
+    assert checked.returncode == 1
+    assert "the request 'NOSUCH' of 1 words" in checked.stdout
+    assert file.read_bytes() == content
+
+
 def test_a_missing_path_and_an_empty_directory_are_explained(tmp_path: Path) -> None:
     for path, word in ((tmp_path / "none", "does not exist"), (tmp_path, "no data files")):
         checked = run("check", path)
@@ -262,6 +272,7 @@ def test_data_goes_to_json_and_back(
                 ('["DEBUG","SLEEP","9"]', "must write the key of the record"),
                 ('["GET","b"]', "must write the key of the record"),
                 ('["DEL","b"]', "it contains no value"),
+                ('["RPUSH","b","x"]', "for another type of value"),
             )
         ),
         *(

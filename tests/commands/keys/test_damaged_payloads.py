@@ -8,6 +8,8 @@ import tracemalloc
 from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storage.rdb import RdbError, load_value
 from storage.rdb.listpacks import pack
@@ -100,6 +102,25 @@ def examine_damaged(count: int, seed: int) -> None:
 
 def test_accepted_payloads_are_sound() -> None:
     examine_damaged(4000, 1)
+
+
+@given(
+    st.one_of(
+        st.builds(
+            lambda form, seed: sealed(Damage(random.Random(seed), [form[0]]).of(form[0]), form[1]),
+            st.sampled_from(BODIES),
+            st.integers(0),
+        ),
+        st.builds(
+            lambda code, body, version: sealed(bytes([code]) + body, version),
+            st.integers(0, 26),
+            st.binary(max_size=80),
+            st.sampled_from([5, 9, 10, 11, 12, 80]),
+        ),
+    )
+)
+def test_any_accepted_payload_is_sound(payload: bytes) -> None:
+    Examiner(random.Random(0)).examine(payload)
 
 
 @pytest.mark.deep
