@@ -64,6 +64,8 @@ def _export(source: Path, target: IO[bytes]) -> int:
         found = inspection.sources(source)
     except inspection.NotFound as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot read {source}: {error.strerror}") from None
     # A directory may hold a log and a snapshot: a server would load the log, which is first.
     chosen = found[0]
     progress = LoadProgress()

@@ -326,6 +326,13 @@ def test_new_files_are_private_and_never_replace_another(directory: Path, tmp_pa
     assert run("export", source).stdout == target.read_text()
 
 
+def test_paths_that_cannot_be_looked_up_are_explained() -> None:
+    for command in ("check", "export"):
+        done = CliRunner().invoke(main, [command, "a" * 5000])
+        assert done.exit_code == 1
+        assert done.output.startswith("Error: cannot read ")
+
+
 def test_a_failed_export_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "damaged.rdb").write_bytes(b"REDIS0011\x00")
     assert run("export", tmp_path / "damaged.rdb", tmp_path / "data.jsonl").returncode == 1
