@@ -8,6 +8,7 @@ An internal error of the server is raised to the caller.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from commands.settings.settings import Settings
@@ -156,7 +157,10 @@ class Examiner:
             raise Unsound("popping does not empty it")
 
     def _run(self, *words: Word) -> Any:
-        return self._session(*words)
+        reply = self._session(*words)
+        if any(not -(1 << 63) <= number < 1 << 63 for number in _integers(reply)):
+            raise Unsound(f"{words}: an integer of the reply has more than 64 bits")
+        return reply
 
     def _compare_copies(self, kind: str) -> None:
         """Compare the value with what DUMP, and a log that recreates it, restore."""
@@ -223,6 +227,14 @@ def _stream(run: Offline, key: str, *, logged: bool) -> Any:
             ]
         groups.append((group, consumers, pending))
     return facts, groups
+
+
+def _integers(reply: Any) -> Iterator[int]:
+    if isinstance(reply, list):
+        for part in reply:
+            yield from _integers(part)
+    elif isinstance(reply, int):
+        yield reply
 
 
 def _by_name(flat: list[Any]) -> dict[bytes, Any]:

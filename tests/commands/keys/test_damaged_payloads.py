@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 import tracemalloc
 from contextlib import suppress
@@ -25,19 +26,19 @@ BAD = Error("ERR Bad data format")
 ENTRY = text(bytes(7) + b"\x05" + bytes(8))
 
 
-def stream(*, fields: int = 1, last_id: bytes = b"\x05\x00", deleted_id: bytes = b"\0\0") -> bytes:
-    """A stream with the single entry 5-0."""
+def stream(*, fields: int = 1, deleted_id: bytes = b"\0\0", rest: bytes = b"\x01\0") -> bytes:
+    """A stream with the single entry 5-0; `rest` is how many were added, and the groups."""
     names, values = [b"f"] * fields, [b"v"] * fields
     node = pack([1, 0, fields, *names, 0, 2, 0, 0, *values, 3 + fields])
-    return b"\x13\x01" + ENTRY + text(node) + b"\x01" + last_id + b"\x05\0" + deleted_id + b"\x01\0"
+    return b"\x15\x01" + ENTRY + text(node) + b"\x01\x05\0\x05\0" + deleted_id + rest
 
 
 UNSOUND = {
     "an empty plain list node": (b"\x12\x01\x01\x00", 10),
     "an empty plain list node among others": (b"\x12\x02\x01\x00\x01\x01a", 10),
     "a hash without fields, in the draft form with deadlines": (b"\x16\x00", 12),
-    "a stream entry without fields": (stream(fields=0), 10),
-    "a deleted stream entry after the last ID": (stream(deleted_id=b"\x06\x00"), 10),
+    "a stream entry without fields": (stream(fields=0), 11),
+    "a deleted stream entry after the last ID": (stream(deleted_id=b"\x06\x00"), 11),
     "a score in a listpack with spaces": (b"\x11" + text(pack([b"a", b" 1.5"])), 10),
     "a score in a listpack with an underscore": (b"\x11" + text(pack([b"a", b"1_0"])), 10),
     "a score in a listpack that is not a number": (b"\x11" + text(pack([b"a", b"nan"])), 10),
@@ -174,3 +175,41 @@ def test_damaged_payloads_do_not_close_connections(server: RunningServer) -> Non
 @pytest.mark.deep
 def test_ten_thousand_damaged_payloads_do_not_close_connections(server: RunningServer) -> None:
     send_damaged(server, 10_000, 2)
+
+
+def test_counts_of_streams_stop_at_the_largest_integer(client: Connection) -> None:
+    """They fit into replies, and a dump of them can be restored."""
+    most = (1 << 63) - 1
+    client("XADD", "s", "1-1", "f", "v")
+    assert client("XSETID", "s", "1-1", "ENTRIESADDED", most, "MAXDELETEDID", "0-0") == "OK"
+    client("XADD", "s", "2-1", "f", "v")
+    client("XGROUP", "CREATE", "s", "g", 0, "ENTRIESREAD", most)
+    client("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    client("XCLAIM", "s", "g", "c", 0, "1-1", "RETRYCOUNT", most)
+    client("XCLAIM", "s", "g", "c", 0, "1-1")
+    client("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", 0)
+    assert client("RESTORE", "copy", 0, client("DUMP", "s")) == "OK"
+    for key in ("s", "copy"):
+        assert most in client("XINFO", "STREAM", key)
+        assert most in client("XINFO", "GROUPS", key)[0]
+        assert client("XPENDING", key, "g", "-", "+", 1)[0][3] == most
+
+
+def test_counts_and_times_beyond_all_bounds_are_bounded(client: Connection) -> None:
+    """Other servers let counts overflow; the time since the year -292 million is no integer."""
+    huge = b"\x81" + b"\xff" * 7 + b"\xfe"
+    entry_id, past = (5 << 64).to_bytes(16, "big"), struct.pack("<q", -(1 << 63))
+    body = stream(
+        rest=huge
+        + b"\x01\x01g\x05\0" + huge + b"\x01" + entry_id + past + huge
+        + b"\x01\x03ann" + past + past + b"\x01" + entry_id
+    )  # fmt: skip
+    assert client("RESTORE", "s", 0, sealed(body, 11)) == "OK"
+    replies = [
+        client("XINFO", "STREAM", "s", "FULL"),
+        client("XINFO", "GROUPS", "s"),
+        client("XINFO", "CONSUMERS", "s", "g"),
+        client("XPENDING", "s", "g", "-", "+", 1),
+    ]
+    numbers = [int(number) for number in re.findall(r"\d{12,}", repr(replies))]
+    assert numbers and max(numbers) == (1 << 63) - 1
