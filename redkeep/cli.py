@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from redkeep import __version__, bundled
+from redkeep.new_files import created
 
 if TYPE_CHECKING:
     from commands.settings.setting import Setting
@@ -170,7 +172,11 @@ def export(source: Path, target: Path) -> None:
     """
     from redkeep.transfer import export
 
-    count = export(source, target)
+    if str(target) == "-":
+        count = export(source, sys.stdout.buffer)
+    else:
+        with created(target) as file:
+            count = export(source, file)
     click.echo(f"{_keys(count)} exported", err=True)
 
 

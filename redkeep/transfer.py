@@ -13,7 +13,6 @@ pending entries. A type that Redis does not have is restored by `then` alone; it
 from __future__ import annotations
 
 import os
-import sys
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,19 +43,9 @@ class RecordError(ValueError):
     """Why a line of JSON is not a valid key record."""
 
 
-def export(source: Path, target: Path) -> int:
-    """Write the data of a file or directory as lines of JSON. Returns the number of keys.
-
-    They go to a new file, or to standard output if `target` is "-".
-    """
+def export(source: Path, target: IO[bytes]) -> int:
+    """Write the data of a file or directory as lines of JSON. Returns the number of keys."""
     bundled.use()
-    if str(target) == "-":
-        return _export(source, sys.stdout.buffer)
-    with created(target) as file:
-        return _export(source, file)
-
-
-def _export(source: Path, target: IO[bytes]) -> int:
     from server.persistence import inspection
     from server.progress import LoadProgress
 
