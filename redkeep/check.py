@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from redkeep import bundled
+from redkeep.new_files import create
 
 if TYPE_CHECKING:
     from server.persistence.inspection import Contents, FileReport, Source
@@ -58,40 +60,73 @@ def _check_source(console: Console, source: Source, *, fix: bool, sure: bool) ->
             raise click.ClickException(f"cannot read {file}: {error.strerror}") from None
         finally:
             progress.close()
-        facts = ", ".join([report.kind, f"{file.stat().st_size:,} bytes", *report.facts])
+        facts = ", ".join([report.kind, f"{report.size:,} bytes", *report.facts])
         console.print(f"{file}: {facts}", markup=False)
         if report.problem:
             console.print(f"  {report.problem}", style="red", markup=False)
             is_last = number == len(source.files) - 1
-            fixed = fix and is_last and report.whole is not None and _cut(report, sure=sure)
+            fixed = fix and is_last and report.can_be_cut and _cut(report, sure=sure)
             intact = intact and fixed
     progress = LoadProgress()
-    keyspace, _ = inspection.load(source, progress.show)
+    keyspace, problem = inspection.load(source, progress.show)
     progress.close()
+    if problem and intact:
+        # Each file is valid by itself, but a server would still refuse it.
+        console.print(problem, style="red", markup=False)
+        intact = False
     _describe(console, inspection.contents(keyspace, _LARGEST_SHOWN))
     return intact
 
 
 def _cut(report: FileReport, *, sure: bool) -> bool:
     """Cut a log after its last complete request, once the user has confirmed it."""
-    assert report.whole is not None
-    path, size = report.path, report.path.stat().st_size
-    lost = size - report.whole
-    question = (
-        f"The last {lost:,} bytes are an incomplete write. Cut them off?"
-        if report.is_cut
-        else (
-            f"Cutting the log here also drops intact requests after the damage: {lost:,} bytes "
-            "in all. Cut?"
-        )
+    from server.persistence import inspection
+
+    path = report.path
+    try:
+        with inspection.open_to_cut(report) as file:
+            lost = report.size - report.whole_bytes
+            question = (
+                f"The last {lost:,} bytes are an incomplete write. Cut them off?"
+                if report.is_cut
+                else (
+                    "Cutting the log here also drops intact requests after the damage: "
+                    f"{lost:,} bytes in all. Cut?"
+                )
+            )
+            if not sure and not click.confirm(question):
+                return False
+            copy = _keep_copy(file, path)
+            os.ftruncate(file.fileno(), report.whole_bytes)
+            os.fsync(file.fileno())
+    except inspection.NotALog as error:
+        raise click.ClickException(f"{path} is not changed: {error}") from None
+    except OSError as error:
+        raise click.ClickException(f"cannot cut {path}: {error.strerror}") from None
+    click.echo(
+        f"{path} was cut to {report.whole_bytes:,} bytes; a copy of the original is {copy.name}"
     )
-    if not sure and not click.confirm(question):
-        return False
-    copy = path.with_name(path.name + ".before-fix")
-    shutil.copy2(path, copy)
-    os.truncate(path, report.whole)
-    click.echo(f"{path} was cut to {report.whole:,} bytes; the original is now {copy.name}")
     return True
+
+
+def _keep_copy(file: BinaryIO, path: Path) -> Path:
+    """Copy the file to a new one beside it, and return its name; OSError if it is not complete."""
+    for number in count(1):
+        copy = path.with_name(f"{path.name}.before-fix" + (f"-{number}" if number > 1 else ""))
+        try:
+            target = create(copy)
+        except FileExistsError:
+            continue
+        try:
+            with target:
+                shutil.copyfileobj(file, target)
+                target.flush()
+                os.fsync(target.fileno())
+        except BaseException:
+            copy.unlink()
+            raise
+        return copy
+    raise AssertionError
 
 
 def _describe(console: Console, contents: Contents) -> None:

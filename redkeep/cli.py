@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from redkeep import __version__, bundled
+from redkeep.new_files import created
 
 if TYPE_CHECKING:
     from commands.settings.setting import Setting
@@ -145,6 +147,9 @@ def check(path: Path, fix: bool, sure: bool) -> None:
 
     PATH is a snapshot, an append-only log, or a data directory.
 
+    --fix cuts only a regular file that begins with a valid request or a snapshot, and keeps a
+    copy of the whole file beside it.
+
     The report shows the number of keys of each type, the largest keys, and the offset of
     any damage. The exit status is 0 if everything is intact and 1 otherwise. Do not run
     this on files that a running server is writing.
@@ -157,16 +162,21 @@ def check(path: Path, fix: bool, sure: bool) -> None:
 
 @main.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.File("wb"), default="-")
-def export(source: Path, target: IO[bytes]) -> None:
+@click.argument("target", type=click.Path(path_type=Path), default="-")
+def export(source: Path, target: Path) -> None:
     """Export data files as JSON, one line per key.
 
     SOURCE is a snapshot, an append-only log, or a data directory. TARGET is the file to
-    write; without it, the lines go to standard output.
+    create, which only you may read; an existing file is not overwritten. Without TARGET, the
+    lines go to standard output.
     """
     from redkeep.transfer import export
 
-    count = export(source, target)
+    if str(target) == "-":
+        count = export(source, sys.stdout.buffer)
+    else:
+        with created(target) as file:
+            count = export(source, file)
     click.echo(f"{_keys(count)} exported", err=True)
 
 
@@ -177,7 +187,7 @@ def import_(source: IO[bytes], target: Path) -> None:
     """Create a snapshot from lines of JSON.
 
     SOURCE is a file that `redkeep export` wrote, or - for standard input. TARGET is the
-    snapshot to create; an existing file is not overwritten.
+    snapshot to create, which only you may read; an existing file is not overwritten.
 
     To load the snapshot, name it dump.rdb and put it into the data directory of a server.
     A server that keeps a log, as it does by default, loads a snapshot only if the directory

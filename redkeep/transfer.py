@@ -16,7 +16,7 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias, TypeGuard
 
 import click
 import orjson
@@ -24,10 +24,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from redkeep import bundled
+from redkeep.new_files import created
 
 if TYPE_CHECKING:
+    from commands.engine.effects import Outcome
     from commands.instance.context import Context
     from commands.instance.instance import Instance
+    from storage.keyspace import Keyspace
     from storage.values.types import Value
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -50,6 +53,8 @@ def export(source: Path, target: IO[bytes]) -> int:
         found = inspection.sources(source)
     except inspection.NotFound as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot read {source}: {error.strerror}") from None
     # A directory may hold a log and a snapshot: a server would load the log, which is first.
     chosen = found[0]
     progress = LoadProgress()
@@ -64,18 +69,24 @@ def export(source: Path, target: IO[bytes]) -> int:
     total = sum(map(len, keyspace.databases))
     with _bar() as bar:
         task = bar.add_task("Exporting", total=total)
-        for database in keyspace.databases:
-            for number, (key, value) in enumerate(database.data.items()):
-                record: dict[str, Json] = {
-                    "db": database.index,
-                    "key": _shown(key),
-                    **_shown_value(key, value),
-                    "expires_ms": database.deadline(key),
-                }
-                target.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
-                if number % _STEP == 0:
-                    bar.advance(task, _STEP)
+        for number, line in enumerate(records(keyspace)):
+            target.write(line)
+            if number % _STEP == 0:
+                bar.advance(task, _STEP)
     return total
+
+
+def records(keyspace: Keyspace) -> Iterator[bytes]:
+    """Yield each key as a line of JSON."""
+    for database in keyspace.databases:
+        for key, value in database.data.items():
+            record: dict[str, Json] = {
+                "db": database.index,
+                "key": _shown(key),
+                **_shown_value(key, value),
+                "expires_ms": database.deadline(key),
+            }
+            yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def import_(source: IO[bytes], size: int | None, target: Path) -> int:
@@ -84,27 +95,29 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
     from commands.engine.errors import CommandError
     from commands.families import open_instance
     from commands.instance.context import Context
+    from commands.instance.instance import COMPATIBLE_VERSION
     from commands.settings.settings import Settings
-    from server.persistence.snapshots import write_snapshot
+    from storage import rdb
+    from storage.errors import WrongType
 
-    if target.exists():
-        raise click.ClickException(f"{target} already exists and is not overwritten")
     settings = Settings()
     settings.set(Settings.databases, 1024)
     instance = open_instance(settings)
     ctx = Context(instance, instance.internal_client())
-    with _bar() as bar:
+    with created(target) as file, _bar() as bar:
         task = bar.add_task("Importing", total=size)
         for number, line in enumerate(source, 1):
             if not line.strip():
                 continue
             try:
-                _import_line(instance, ctx, line)
+                import_record(instance, ctx, line)
             except Exception as error:
                 # Handlers run without the checks of a server, so they may fail in any way.
                 reason = repr(error)
                 if isinstance(error, CommandError):
                     reason = error.text.decode("utf-8", "backslashreplace")
+                elif isinstance(error, WrongType):
+                    reason = "a request in 'then' is for another type of value"
                 elif isinstance(error, ValueError):
                     reason = str(error)
                 raise click.ClickException(
@@ -112,27 +125,57 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
                 ) from None
             if number % _STEP == 0:
                 bar.update(task, completed=source.tell() if size else number)
-    try:
-        write_snapshot(instance, instance.keyspace, target)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {target}: {error.strerror}") from None
+        for chunk in rdb.save(instance.keyspace, {"redis-ver": COMPATIBLE_VERSION}):
+            file.write(chunk)
     return sum(map(len, instance.keyspace.databases))
 
 
-def _import_line(instance: Instance, ctx: Context, line: bytes) -> None:
+def import_record(instance: Instance, ctx: Context, line: bytes) -> None:
+    """Create the key of a line; ValueError, CommandError or WrongType if it is not valid."""
     record: Json = orjson.loads(line)
     if not isinstance(record, dict):
         raise RecordError("it is not a JSON object")
     databases = instance.keyspace.databases
     index = _field(record, "db")
-    if not isinstance(index, int) or not 0 <= index < len(databases):
+    if not _is_integer(index) or not 0 <= index < len(databases):
         raise RecordError(f"db must be a number from 0 to {len(databases) - 1}")
-    ctx.db = databases[index]
-    for request in _requests(record):
-        found = instance.find_command(request)
-        if found is None:
-            raise RecordError(f"there is no command {request[0].decode(errors='replace')}")
-        found.handler(ctx, request)
+    ctx.db = db = databases[index]
+    key = _bytes(_field(record, "key"))
+    if key in db.data:
+        raise RecordError(f"an earlier line has the key {_field(record, 'key')!r} of db {index}")
+    for request, reply in _value_requests(key, record):
+        if _run(instance, ctx, request) != reply:
+            raise RecordError("the value has an element twice, or an ID that is not complete")
+    for words in _items(record.get("then", [])):
+        request = [_bytes(word) for word in _items(words)]
+        _check_is_for(instance, key, request)
+        _run(instance, ctx, request)
+    deadline = _deadline(record)
+    if key not in db.data:
+        raise RecordError("it contains no value")
+    if deadline is not None:
+        _run(instance, ctx, [b"PEXPIREAT", key, b"%d" % deadline])
+
+
+def _run(instance: Instance, ctx: Context, request: list[bytes]) -> Outcome:
+    found = instance.find_command(request)
+    assert found is not None
+    outcome: Outcome = found.handler(ctx, request)
+    return outcome
+
+
+def _check_is_for(instance: Instance, key: bytes, request: list[bytes]) -> None:
+    """Check that this request of a record's `then` writes its key and nothing else."""
+    found = instance.find_command(request) if request else None
+    if found is None:
+        name = request[0].decode(errors="replace") if request else ""
+        raise RecordError(f"there is no command {name}")
+    command = found.command
+    if not command.accepts(len(request)):
+        raise RecordError(f"{command.name} has a wrong number of arguments")
+    keys = {request[place] for place in command.key_indexes(request)}
+    if not command.writes or keys != {key}:
+        raise RecordError(f"{command.name} in 'then' must write the key of the record")
 
 
 def _bar() -> Progress:
@@ -191,36 +234,57 @@ def _shown_value(key: bytes, value: Value) -> dict[str, Json]:
 # --- JSON to requests ----------------------------------------------------------------------------
 
 
-def _requests(record: dict[str, Json]) -> Iterator[list[bytes]]:
-    """The commands that create the key of a record."""
+def _value_requests(key: bytes, record: dict[str, Json]) -> Iterator[tuple[list[bytes], Outcome]]:
+    """The commands that create the value of a record, each with the reply of a valid record."""
+    from commands.engine.replies import OK
     from storage.values.types import TYPE_NAMES
 
-    key, value = _bytes(_field(record, "key")), _field(record, "value")
+    value = _field(record, "value")
     match _field(record, "type"):
         case "string":
-            yield [b"SET", key, _bytes(value)]
+            yield [b"SET", key, _bytes(value)], OK
         case "list":
-            yield [b"RPUSH", key, *map(_bytes, _items(value))]
+            yield _adding(b"RPUSH", key, [[_bytes(item)] for item in _items(value)])
         case "set":
-            yield [b"SADD", key, *map(_bytes, _items(value))]
+            yield _adding(b"SADD", key, [[_bytes(item)] for item in _items(value)])
         case "zset":
             pairs = map(_pair, _items(value))
-            yield [b"ZADD", key, *(_bytes(w) for member, score in pairs for w in (score, member))]
+            rows = [[_bytes(score), _bytes(member)] for member, score in pairs]
+            yield _adding(b"ZADD", key, rows)
         case "hash":
-            pairs = map(_pair, _items(value))
-            yield [b"HSET", key, *(_bytes(word) for pair in pairs for word in pair)]
+            yield _adding(
+                b"HSET", key, [[*map(_bytes, pair)] for pair in map(_pair, _items(value))]
+            )
         case "stream":
             for entry_id, words in map(_pair, _items(value)):
-                yield [b"XADD", key, _bytes(entry_id), *map(_bytes, _items(words))]
+                fields = [_bytes(word) for word in _items(words)]
+                if not fields or len(fields) % 2:
+                    raise RecordError(f"{words!r} is not a list of fields and values")
+                yield [b"XADD", key, _bytes(entry_id), *fields], _bytes(entry_id)
         case other if other not in TYPE_NAMES.values():
             raise RecordError(f"there is no type {other!r}")
-    for request in _items(record.get("then", [])):
-        yield [_bytes(word) for word in _items(request)]
+
+
+def _adding(name: bytes, key: bytes, rows: list[list[bytes]]) -> tuple[list[bytes], int]:
+    if not rows:
+        raise RecordError("the value has no elements")
+    return [name, key, *(word for row in rows for word in row)], len(rows)
+
+
+def _deadline(record: dict[str, Json]) -> int | None:
     deadline = record.get("expires_ms")
-    if deadline is not None:
-        if not isinstance(deadline, int | float | str):
-            raise RecordError(f"expires_ms must be an integer or null, not {deadline!r}")
-        yield [b"PEXPIREAT", key, b"%d" % int(deadline)]
+    if deadline is None:
+        return None
+    if not _is_integer(deadline):
+        raise RecordError(f"expires_ms must be an integer or null, not {deadline!r}")
+    if not -(1 << 63) <= deadline < 1 << 63:
+        raise RecordError(f"expires_ms is out of range: {deadline}")
+    return deadline
+
+
+def _is_integer(value: Json) -> TypeGuard[int]:
+    # JSON has booleans of its own, which are integers in Python.
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _field(record: dict[str, Json], name: str) -> Json:

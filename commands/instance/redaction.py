@@ -23,10 +23,13 @@ def _of_auth(argv: list[bytes]) -> Iterable[int]:
 
 
 def _of_hello(argv: list[bytes]) -> Iterable[int]:
-    for place, word in enumerate(argv[2:], start=2):
-        if word.upper() == b"AUTH":
-            return (place + 1, place + 2)
-    return ()
+    at = 2
+    while at < len(argv):
+        option = argv[at].upper()
+        if option == b"AUTH":
+            yield from (at + 1, at + 2)
+        # The value of an option is not an option, even if it reads like one.
+        at += {b"AUTH": 3, b"SETNAME": 2}.get(option, 1)
 
 
 def _of_config(argv: list[bytes]) -> Iterable[int]:
@@ -46,14 +49,11 @@ def _of_acl(argv: list[bytes]) -> Iterable[int]:
 
 
 def _of_migrate(argv: list[bytes]) -> Iterable[int]:
-    for place, word in enumerate(argv[6:], start=6):
-        if word.upper() == b"AUTH":
-            return (place + 1,)
-        if word.upper() == b"AUTH2":
-            return (place + 1, place + 2)
-        if word.upper() == b"KEYS":
-            break
-    return ()
+    at = 6
+    while at < len(argv) and (option := argv[at].upper()) != b"KEYS":
+        secrets = {b"AUTH": 1, b"AUTH2": 2}.get(option, 0)
+        yield from range(at + 1, at + 1 + secrets)
+        at += 1 + secrets
 
 
 _FINDERS: dict[bytes, Callable[[list[bytes]], Iterable[int]]] = {

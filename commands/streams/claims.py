@@ -78,7 +78,7 @@ class _Claims:
         if deliveries is not None:
             pending.deliveries = deliveries
         elif not self._just_ids:
-            pending.deliveries += 1
+            pending.count_delivery()
         self.consumer.active_time = self._ctx.now
         written = format_id(entry_id)
         self.replies.append(written if self._just_ids else (written, row))

@@ -236,7 +236,7 @@ def _history(
         if row is not None:
             pending = consumer.pending[entry_id]
             pending.delivery_time = ctx.now
-            pending.deliveries += 1
+            pending.count_delivery()
         replies.append((format_id(entry_id), NULL_ARRAY if row is None else row))
     return replies
 

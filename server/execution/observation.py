@@ -74,9 +74,8 @@ class Observation:
     def large_reply(self, client: Client, argv: list[bytes], size: int) -> None:
         instance = self._instance
         longest = instance.settings.commandlog_large_reply_max_len
-        instance.large_replies.add(
-            argv, size, instance.keyspace.now // 1000, client.address, client.name, longest
-        )
+        now = instance.keyspace.now // 1000
+        instance.large_replies.add(redacted(argv), size, now, client.address, client.name, longest)
 
     def show_monitors(self, client: Client, bound: BoundCommand, argv: list[bytes]) -> None:
         if {"admin", "skip_monitor"} & bound.command.flags:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from heapq import nlargest
 from pathlib import Path
+from typing import BinaryIO
 
 from commands.families import open_instance
 from commands.instance.instance import Instance
 from commands.settings.settings import Settings
-from server.persistence.loading import Loader, LoadError, starts_with_snapshot
+from server.persistence.loading import (
+    Loader,
+    LoadError,
+    check_manifest_file,
+    not_kept,
+    starts_with_snapshot,
+)
+from server.persistence.regular_files import open_regular
 from storage import rdb
 from storage.aof.errors import LogError, LogTruncated, ManifestError
 from storage.aof.manifest import Manifest
@@ -27,17 +39,26 @@ class NotFound(Exception):
     """A path has no data files."""
 
 
+class NotALog(Exception):
+    """A file cannot be cut, because it is not certain to be a log; the text says why."""
+
+
 @dataclass(slots=True)
 class FileReport:
     """The type of one file, its contents, and what is wrong with it."""
 
     path: Path
     kind: str
+    size: int
     facts: list[str] = field(default_factory=list)
     problem: str = ""
-    # How many bytes of a damaged log can be loaded, and whether it is only truncated.
-    whole: int | None = None
+    # Whether it is a log whose requests are damaged, how many bytes of it can be loaded, and
+    # whether it is only truncated.
+    can_be_cut: bool = False
+    whole_bytes: int = 0
     is_cut: bool = False
+    # Where the requests begin: after the snapshot, if the log begins with one.
+    requests_at: int = 0
 
 
 @dataclass(slots=True)
@@ -68,10 +89,13 @@ def sources(path: Path) -> list[Source]:
 
 def _log(manifest_file: Path) -> Source:
     try:
+        check_manifest_file(manifest_file)
         text = manifest_file.read_bytes().decode("utf-8", "surrogateescape")
         manifest = Manifest.parse(manifest_file.name.removesuffix(_MANIFEST), text)
     except ManifestError as error:
         return Source(manifest_file, [], str(error))
+    except OSError as error:
+        return Source(manifest_file, [], f"cannot read it: {error.strerror}")
     files = [manifest_file.parent / file.name for file in manifest.files]
     missing = [file.name for file in files if not file.exists()]
     problem = f"it lists files that do not exist: {', '.join(missing)}" if missing else ""
@@ -83,11 +107,12 @@ def _log(manifest_file: Path) -> Source:
 
 def examine(path: Path, progress: Callable[[int, int], None]) -> FileReport:
     """Read a whole file; `progress` is told how many bytes of how many are read."""
-    size = path.stat().st_size
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
     if size == 0:
-        return FileReport(path, "log", ["no requests"])
+        return FileReport(path, "log", size, ["no requests"])
     start = 0
-    report = FileReport(path, "log")
+    report = FileReport(path, "log", size)
     if starts_with_snapshot(path):
         report.kind = "snapshot"
         start = _examine_snapshot(report, lambda done: progress(done, size))
@@ -103,7 +128,7 @@ def examine(path: Path, progress: Callable[[int, int], None]) -> FileReport:
 
 def _examine_snapshot(report: FileReport, progress: Callable[[int], None]) -> int:
     keyspace = _scratch().keyspace
-    with report.path.open("rb") as file:
+    with open_regular(report.path) as file:
         reader = rdb.SnapshotReader(file, keyspace, keep_expired=True)
         try:
             for done in reader.steps():
@@ -117,13 +142,15 @@ def _examine_snapshot(report: FileReport, progress: Callable[[int], None]) -> in
     if writer:
         report.facts.append(f"written by {writer.decode('latin-1')}")
     report.facts.append(f"{loaded.keys:,} keys")
+    report.facts += not_kept(loaded)
     return loaded.end
 
 
 def _examine_log(report: FileReport, start: int, progress: Callable[[int], None]) -> None:
     requests = 0
+    report.requests_at = start
     with (
-        report.path.open("rb") as file,
+        open_regular(report.path) as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
         reader = LogReader(data, start)
@@ -133,9 +160,46 @@ def _examine_log(report: FileReport, start: int, progress: Callable[[int], None]
                 progress(reader.whole)
         except LogError as error:
             report.problem = str(error)
-            report.whole = error.whole
+            report.can_be_cut = True
+            report.whole_bytes = error.whole
             report.is_cut = isinstance(error, LogTruncated)
     report.facts.append(f"{requests:,} requests")
+
+
+@contextmanager
+def open_to_cut(report: FileReport) -> Iterator[BinaryIO]:
+    """Open the log of a report for reading and writing; OSError, or NotALog if it is none.
+
+    The file may be one that a manifest of somebody else names, or a link to such a file.
+    """
+    try:
+        descriptor = os.open(report.path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotALog("it is a symbolic link. Name the file itself") from None
+        raise
+    with os.fdopen(descriptor, "r+b") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotALog("it is not a regular file")
+        if status.st_nlink > 1:
+            raise NotALog(
+                "it has other names (hard links), whose content would be cut too. Replace it "
+                "by a copy of its own first"
+            )
+        if status.st_size != report.size:
+            raise NotALog("it changed meanwhile. Stop the server that writes it")
+        if not report.requests_at and not _begins_as_log(descriptor):
+            raise NotALog(
+                "it does not begin with a valid request or a snapshot, so it may not be a log at "
+                "all. If it is a log without a single intact request, remove the file yourself"
+            )
+        yield file
+
+
+def _begins_as_log(descriptor: int) -> bool:
+    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
+        return LogReader(data).begins_with_request()
 
 
 # --- the whole data ------------------------------------------------------------------------

@@ -11,8 +11,10 @@ commands on it ran, and the log itself deletes what expired.
 
 from __future__ import annotations
 
+import errno
 import logging
 import mmap
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ from server.persistence.files import (
     read_manifest,
     snapshot_path,
 )
+from server.persistence.regular_files import is_there, open_regular
 from server.system.files import Files
 from server.system.system import SYSTEM
 from storage import rdb
@@ -37,6 +40,7 @@ from storage.errors import WrongType
 
 logger = logging.getLogger("redkeep")
 
+_LARGEST_MANIFEST = 1 << 20
 _SNAPSHOT_MARKS = (b"REDIS", b"VALKEY")
 
 
@@ -45,8 +49,23 @@ class LoadError(Exception):
 
 
 def starts_with_snapshot(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(6).startswith(_SNAPSHOT_MARKS)
+
+
+def check_manifest_file(path: Path) -> None:
+    """Raise OSError unless this is a regular file of a size that a manifest may have."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > _LARGEST_MANIFEST:
+            raise OSError(errno.EFBIG, "it is too large for a manifest")
+
+
+def not_kept(loaded: rdb.Loaded) -> Iterator[str]:
+    """Say what a snapshot contains that the next one will not."""
+    if loaded.libraries:
+        yield f"{len(loaded.libraries)} function libraries, which are not supported"
+    if loaded.module_facts:
+        yield f"{loaded.module_facts} items of Redis modules, which are not supported"
 
 
 class Loader:
@@ -67,14 +86,24 @@ class Loader:
         files: list[Path] | None = None
         if self._settings.appendonly:
             files = self._find_log()
-        if files is None and snapshot_path(self._settings).exists():
-            files = [snapshot_path(self._settings)]
+        snapshot = snapshot_path(self._settings)
+        if files is None and self._is_there(snapshot):
+            files = [snapshot]
         return files
+
+    def _is_there(self, path: Path) -> bool:
+        try:
+            return is_there(path)
+        except OSError as error:
+            raise LoadError(f"cannot read {path}: {error.strerror}") from None
 
     def manifest(self) -> Manifest | None:
         """Return the manifest; LoadError if it is damaged or lists files that do not exist."""
         path = manifest_path(self._settings)
+        if not self._is_there(path):
+            return None
         try:
+            check_manifest_file(path)
             manifest = read_manifest(self._files, self._settings)
         except ManifestError as error:
             raise LoadError(
@@ -104,7 +133,8 @@ class Loader:
     def single_file(self) -> Path | None:
         """Return the log of Redis 6 and older: one file, in the data directory itself."""
         path = Path(self._settings.dir) / self._settings.appendfilename
-        return path if path.is_file() else None
+        # A directory may have the same name: that of the log.
+        return path if self._is_there(path) and not path.is_dir() else None
 
     # --- loading ---------------------------------------------------------------------------
 
@@ -157,7 +187,8 @@ class Loader:
     def _load_snapshot(self, path: Path, as_log: bool, replace: bool) -> Generator[int, None, int]:
         """Load a snapshot in the same way; return where it ends."""
         state = self._instance.persistence
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
             reader = rdb.SnapshotReader(
                 file,
                 self._keyspace,
@@ -174,13 +205,25 @@ class Loader:
                 ) from None
             except MemoryError:
                 raise LoadError(f"{path} does not fit into memory") from None
+        end = reader.loaded.end
+        if size > end and not as_log:
+            raise LoadError(
+                f"{path} is damaged: {size - end} bytes follow the end of the snapshot (at byte "
+                f"{end}). They would be lost with the next save. If they are not needed, remove "
+                f"them: truncate -s {end} {path}"
+            )
         state.count_loaded(reader.loaded.keys, reader.loaded.expired)
-        return reader.loaded.end
+        for what in not_kept(reader.loaded):
+            logger.warning("%s contains %s. They will be missing from the next save", path, what)
+        return end
 
     def _load_requests(self, path: Path, start: int, is_last: bool) -> Iterator[int]:
         if path.stat().st_size <= start:
             return
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with (
+            open_regular(path) as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
             reader = LogReader(data, start)
             self._context.select(self._keyspace.databases[0])
             try:
@@ -246,11 +289,22 @@ class Loader:
                     f"'{name}' of {len(argv)} words near byte {reader.whole} is unknown here. "
                     "Nothing was changed"
                 )
+            if not found.writes and found.command.name != "SELECT":
+                # No server logs it. It could delay loading, or change settings.
+                logger.info("%s: %r writes nothing and is not run", path, argv[0][:64])
+                continue
             try:
                 found.handler(ctx, argv)
             except (CommandError, WrongType) as error:
                 # It failed in the same way when it was logged, and changed nothing then either.
                 logger.debug("%s: %r failed: %s", path, argv[0], error)
+            except Exception as error:
+                logger.exception("%s: %r failed", path, argv[0][:64])
+                raise LoadError(
+                    f"{path}: the request {argv[0][:64]!r} near byte {reader.whole} caused an "
+                    f"internal error: {error!r}. Nothing was changed. Make a copy of the file, "
+                    f"then inspect it with: redkeep check {path}"
+                ) from error
         self._keyspace.ready.clear()
 
     def _stamp_accesses(self) -> None:

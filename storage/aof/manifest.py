@@ -3,6 +3,10 @@
 A log consists of at most one base (the data at some moment) and the increments written
 since. Files that a rewrite has replaced are listed as history until they are deleted.
 Every line names a file, its sequence number and its type.
+
+Parsing is stricter than in Redis, because a damaged manifest may still name existing files:
+loading those would give an older or smaller state than the log has. Two lines that ran
+together, a file listed twice and a gap between the increments are errors.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from storage.aof.errors import ManifestError
 
 BASE, INCREMENT, HISTORY = "b", "i", "h"
 _TYPES = frozenset((BASE, INCREMENT, HISTORY))
+# In bytes, with the line's end: Redis reads no longer ones.
 _LONGEST_LINE = 1024
+_SPACES = " \t\r"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b"}
 _ESCAPED = {character: letter for letter, character in _ESCAPES.items()}
 
@@ -59,24 +65,35 @@ class Manifest:
         if not text:
             raise ManifestError("the manifest is empty", 1)
         found: dict[str, list[LogFile]] = {BASE: [], INCREMENT: [], HISTORY: []}
-        number = 0
-        for number, line in enumerate(text.split("\n"), 1):
-            if not line.strip() or line.startswith("#"):
+        names = {f"{prefix}.manifest"}
+        lines = text.split("\n")
+        for number, line in enumerate(lines[:-1], 1):
+            if line.startswith("#"):
                 continue
-            if len(line) > _LONGEST_LINE:
+            if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
                 raise ManifestError("the line is too long", number)
             file = _parse_line(line, number)
+            if file.name in names:
+                raise ManifestError(f"the file {file.name} is listed twice", number)
+            names.add(file.name)
             earlier = found[file.type]
             if file.type == BASE and earlier:
                 raise ManifestError("a second base file is listed", number)
-            if file.type == INCREMENT and earlier and file.sequence <= earlier[-1].sequence:
-                raise ManifestError("the sequence numbers of increments must increase", number)
+            if file.type == INCREMENT and earlier:
+                _check_order(earlier[-1], file, number)
             earlier.append(file)
-        if not text.endswith("\n"):
+        number = len(lines)
+        if lines[-1]:
             raise ManifestError("the last line is incomplete", number)
         if not any(found.values()):
             raise ManifestError("the manifest lists no files", number)
         bases, increments = found[BASE], found[INCREMENT]
+        if not bases and increments and increments[0].sequence != 1:
+            raise ManifestError(
+                f"no base is listed, but the first increment is number {increments[0].sequence}",
+                number,
+            )
+        _check_history(found[HISTORY], bases, increments, number)
         return cls(
             prefix,
             bases[0] if bases else None,
@@ -125,11 +142,42 @@ def adopt(prefix: str) -> Manifest:
     return Manifest(prefix, LogFile(prefix, 1, BASE), last_base=1)
 
 
+def _check_order(earlier: LogFile, file: LogFile, number: int) -> None:
+    if file.sequence <= earlier.sequence:
+        raise ManifestError("the sequence numbers of increments must increase", number)
+    if file.sequence != earlier.sequence + 1:
+        raise ManifestError(
+            f"increment {file.sequence} follows increment {earlier.sequence}: "
+            "the increments between them are not listed",
+            number,
+        )
+
+
+def _check_history(
+    history: list[LogFile], bases: list[LogFile], increments: list[LogFile], number: int
+) -> None:
+    """Check that a base replaced the history: its files will be deleted."""
+    if history and not bases:
+        raise ManifestError("files are listed as history, but no base that replaced them", number)
+    for file in history:
+        newer = ".base." in file.name and file.sequence >= bases[0].sequence
+        if ".incr." in file.name and increments:
+            newer = file.sequence >= increments[0].sequence
+        if newer:
+            raise ManifestError(f"{file.name} is listed as history, but it is not old", number)
+
+
 def _parse_line(line: str, number: int) -> LogFile:
     words = _split(line, number)
+    if not words:
+        raise ManifestError("the line is empty", number)
     if len(words) % 2:
         raise ManifestError("the last key has no value", number)
-    facts = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=True)}
+    facts: dict[str, str] = {}
+    for key, value in zip(map(str.lower, words[::2]), words[1::2], strict=True):
+        if key in facts:
+            raise ManifestError(f"'{key}' occurs twice: two lines may have run together", number)
+        facts[key] = value
     name, sequence, kind = facts.get("file"), facts.get("seq", ""), facts.get("type")
     if not name or kind is None or not (sequence.isascii() and sequence.isdigit()):
         raise ManifestError("expected 'file', a numeric 'seq' and 'type'", number)
@@ -144,14 +192,16 @@ def _split(line: str, number: int) -> list[str]:
     """Split a line at spaces; a word in double quotes may contain anything, escaped."""
     words, at = [], 0
     while at < len(line):
-        if line[at].isspace():
+        if line[at] in _SPACES:
             at += 1
         elif line[at] == '"':
             word, at = _unquoted(line, at + 1, number)
             words.append(word)
+            if at < len(line) and line[at] not in _SPACES:
+                raise ManifestError("a quoted word is not followed by a space", number)
         else:
             end = at
-            while end < len(line) and not line[end].isspace():
+            while end < len(line) and line[end] not in _SPACES:
                 end += 1
             words.append(line[at:end])
             at = end

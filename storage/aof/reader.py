@@ -113,6 +113,16 @@ class LogReader:
             return LogError(message, at, self.whole)
         return LogTruncated("the file ends inside a request", at, self.whole)
 
+    def begins_with_request(self) -> bool:
+        """Return whether the first item that is not an annotation is a complete request."""
+        at, request = self.whole, None
+        try:
+            while request is None and at < len(self._data):
+                request, at = self._parse_one(at)
+        except (_Cut, _Damage):
+            return False
+        return request is not None
+
     # --- transactions ------------------------------------------------------------------
 
     def _complete(self, requests: list[Request], at: int) -> list[Request]:
@@ -125,7 +135,13 @@ class LogReader:
         kept_back: int | None = None
         wrong = ""
         for place, request in enumerate(requests):
-            word = request[0].upper() if len(request) == 1 else b""
+            word = request[0].upper() if len(request) == 1 or opened is not None else b""
+            if opened is not None and (
+                word == b"DISCARD" or (len(request) > 1 and word in (b"MULTI", b"EXEC"))
+            ):
+                # Nothing after it would ever be loaded.
+                wrong = f"{word.decode()} in a form that no server logs"
+                break
             if word == b"MULTI":
                 if opened is not None:
                     wrong = "MULTI inside a transaction"

@@ -32,6 +32,8 @@ class Loaded:
     facts: dict[bytes, bytes] = field(default_factory=dict)
     # The source code of function libraries.
     libraries: list[bytes] = field(default_factory=list)
+    # How many items that only a Redis module can read were skipped.
+    module_facts: int = 0
     keys: int = 0
     # Keys that were left out because they had expired, or were empty collections.
     expired: int = 0
@@ -171,11 +173,12 @@ class SnapshotReader:
             database.discard(key)
             database.load(key, value, deadline, accessed)
 
-    def _within_range(self, deadline: int, started: int) -> int:
-        # Negative deadlines are valid: Redis itself keeps those from before 1970.
+    def _within_range(self, deadline: int, started: int) -> int | None:
+        # Negative deadlines are valid: Redis itself keeps those from before 1970. To Redis, -1
+        # means none.
         if not -_LATEST <= deadline < _LATEST:
             raise RdbError("the expiry time is out of range", started)
-        return deadline
+        return None if deadline == -1 else deadline
 
     def _select(self, index: int, started: int) -> Database:
         databases = self._keyspace.databases
@@ -200,6 +203,7 @@ class SnapshotReader:
                 source.length()
         elif code == codes.MODULE_AUX:
             skip_module_facts(source)
+            self.loaded.module_facts += 1
         else:
             # The one remaining code is FUNCTION_DRAFT.
             raise RdbError(

@@ -21,14 +21,13 @@ from storage.rdb.errors import RdbError
 from storage.rdb.listpacks import Entry, pack, unpack
 from storage.rdb.primitive_reader import PrimitiveReader
 from storage.rdb.primitive_writer import length, string
-from storage.values.consumer_groups import Consumer, Group, Pending
+from storage.values.consumer_groups import MOST_COUNTED, Consumer, Group, Pending
 from storage.values.streams import SEQUENCE_MASK, Node, Stream
 
 _DELETED, _SAME_FIELDS = 1, 2
 _ID_WIDTH = 16
 _INT64 = Struct("<q")
 _UNKNOWN = (1 << 64) - 1
-_MOST = (1 << 63) - 1
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -120,6 +119,8 @@ def read_stream(source: PrimitiveReader, code: int) -> Stream:
     else:
         _read_id(source)  # the first entry's ID, which the nodes tell more reliably
         stream.max_deleted_id = _read_id(source)
+        if stream.max_deleted_id > stream.last_id:
+            raise RdbError("the stream has deleted entries after its last ID", started)
         stream.entries_added = _read_count(source)
         if stream.entries_added < count:
             raise RdbError("the stream has more entries than were ever added", started)
@@ -136,11 +137,13 @@ def _read_id(source: PrimitiveReader) -> int:
 
 
 def _read_count(source: PrimitiveReader) -> int:
-    """Read a count that commands will increment, so it must leave room above it."""
-    count = source.length()
-    if count > _MOST:
-        raise RdbError("the count is out of range", source.offset)
-    return count
+    """Read a count, which a server that does not stop at the largest one may have written."""
+    return min(source.length(), MOST_COUNTED)
+
+
+def _read_time(source: PrimitiveReader, least: int = 0) -> int:
+    # The time that has passed since an earlier one might not fit into a reply.
+    return max(source.signed(8), least)
 
 
 def _read_node(source: PrimitiveReader, stream: Stream) -> None:
@@ -198,7 +201,8 @@ def _make_node(first: int, words: list[Entry], after: int) -> Node:
             at += 1
             items = [_text(word) for word in words[at : at + 2 * size]]
             at += 2 * size
-        if _number(words[at]) != at - started or entry_id <= after:
+        # XADD adds no entry without fields, so a log could not recreate one.
+        if _number(words[at]) != at - started or entry_id <= after or not items:
             raise _Damaged
         at += 1
         after = entry_id
@@ -226,15 +230,13 @@ def _read_group(source: PrimitiveReader, stream: Stream, code: int) -> Group:
     if code == codes.STREAM_1:
         group = Group(last_id, stream.ordinal(last_id))
     else:
-        entries_read = source.length()
-        if _MOST < entries_read < _UNKNOWN:
-            raise RdbError("the count is out of range", source.offset)
-        group = Group(last_id, None if entries_read == _UNKNOWN else entries_read)
+        read = source.length()
+        group = Group(last_id, None if read == _UNKNOWN else min(read, MOST_COUNTED))
     unowned: dict[int, Pending] = {}
     nobody = Consumer(b"", 0)
     for _ in range(source.length()):
         entry_id = int.from_bytes(source.take(_ID_WIDTH), "big")
-        pending = Pending(nobody, source.signed(8), _read_count(source))
+        pending = Pending(nobody, _read_time(source), _read_count(source))
         if entry_id in unowned:
             raise RdbError("duplicate pending entry", source.offset)
         unowned[entry_id] = pending
@@ -243,9 +245,11 @@ def _read_group(source: PrimitiveReader, stream: Stream, code: int) -> Group:
         name = source.string()
         if name in group.consumers:
             raise RdbError("duplicate consumer", source.offset)
-        consumer = group.add_consumer(name, source.signed(8))
+        consumer = group.add_consumer(name, _read_time(source))
         # The older forms have no active time; use the seen time for both.
-        consumer.active_time = source.signed(8) if code == codes.STREAM_3 else consumer.seen_time
+        consumer.active_time = (
+            _read_time(source, least=-1) if code == codes.STREAM_3 else consumer.seen_time
+        )
         owned: dict[int, Pending] = {}
         for _ in range(source.length()):
             entry_id = int.from_bytes(source.take(_ID_WIDTH), "big")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sized
 from functools import partial
 from itertools import islice
@@ -17,7 +18,7 @@ from storage.rdb.streams import read_stream
 from storage.rdb.ziplists import unpack_intset, unpack_ziplist, unpack_zipmap
 from storage.values.hashes import Hash
 from storage.values.limits import Limits
-from storage.values.list_nodes import Node
+from storage.values.list_nodes import Node, node_limits
 from storage.values.listpack_sizes import OVERHEAD, entry_size
 from storage.values.lists import List
 from storage.values.sets import Set
@@ -26,10 +27,14 @@ from storage.values.types import Value
 
 C = TypeVar("C", bound=Sized)
 Unpack = Callable[[bytes, int], list[bytes]]
+Reader = Callable[[PrimitiveReader, Limits], Value]
 
 # In the old text form of scores, three values of the length byte are special.
 _TEXT_SCORES = {253: math.nan, 254: math.inf, 255: -math.inf}
-_LATEST = 1 << 63
+_NUMBER_LIKE = re.compile(rb"[-+.0-9A-Za-z]+").fullmatch
+# The latest time that HPEXPIREAT accepts for a field. Valkey's files may have later ones, all
+# after the year 4199, and a log that recreates the field could not contain them.
+_LATEST_OF_FIELDS = (1 << 46) - 1
 
 
 def read_value(source: PrimitiveReader, code: int, version: int, limits: Limits) -> Value | None:
@@ -39,9 +44,10 @@ def read_value(source: PrimitiveReader, code: int, version: int, limits: Limits)
     """
     if code == codes.STRING:
         return source.string()
-    if code == codes.HASH_DEADLINES_VALKEY and version < codes.VALKEY:
-        return _read_hash_with_deadlines(source, limits, draft=True)
-    reader = _READERS.get(code)
+    if code == codes.HASH_DEADLINES_DRAFT and version < codes.VALKEY:
+        reader: Reader | None = partial(_read_hash_with_deadlines, draft=True)
+    else:
+        reader = _READERS.get(code)
     if reader is None:
         raise RdbError(f"unknown value type {code}", source.offset)
     value = reader(source, limits)
@@ -82,14 +88,18 @@ def _read_list_of_ziplists(source: PrimitiveReader, limits: Limits) -> List:
 
 
 def _read_list_of_listpacks(source: PrimitiveReader, limits: Limits) -> List:
+    most_bytes, _ = node_limits(limits.list_max_listpack_size)
     items: list[bytes] = []
     nodes = []
     for _ in range(source.length()):
         container = source.length()
         if container == codes.PLAIN_NODE:
+            started = source.offset
             item = source.string()
+            if not item:
+                raise RdbError("the plain list node is empty", started)
             items.append(item)
-            nodes.append(Node(len(item), 1, plain=True))
+            nodes.append(_plain_node(item, most_bytes))
         elif container == codes.PACKED_NODE:
             started = source.offset
             block = source.string()
@@ -100,6 +110,12 @@ def _read_list_of_listpacks(source: PrimitiveReader, limits: Limits) -> List:
         else:
             raise RdbError("unknown list node type", source.offset)
     return List.of_nodes(items, nodes, limits)
+
+
+def _plain_node(item: bytes, most_bytes: int) -> Node:
+    # `Nodes` relies on plain nodes being larger than the limit. A server with a lower limit
+    # wrote this item as a plain node; here it is small enough for a listpack.
+    return Node(len(item), 1, plain=True) if len(item) > most_bytes else _node([item])
 
 
 def _node(items: list[bytes]) -> Node:
@@ -174,10 +190,13 @@ def _read_sorted_set_block(source: PrimitiveReader, limits: Limits, unpack: Unpa
 
 
 def _parse_score(text: bytes, offset: int) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise RdbError("the score is not a number", offset) from None
+    # Python also accepts spaces around a number and underscores in it.
+    if _NUMBER_LIKE(text):
+        try:
+            return float(text)
+        except ValueError:
+            pass
+    raise RdbError("the score is not a number", offset)
 
 
 def _make_sorted_set(pairs: list[tuple[bytes, float]], limits: Limits, started: int) -> SortedSet:
@@ -251,9 +270,9 @@ def _make_hash(rows: list[tuple[bytes, bytes, int | None]], limits: Limits, star
     made = Hash.of(_distinct(fields, len(rows), started), limits)
     for field, _, deadline in rows:
         if deadline is not None:
-            if not 0 <= deadline < _LATEST:
+            if deadline < 0:
                 raise RdbError("the field's expiry time is out of range", started)
-            made.set_deadline(field, deadline)
+            made.set_deadline(field, min(deadline, _LATEST_OF_FIELDS))
     return made
 
 
@@ -268,7 +287,7 @@ def _refuse_module(source: PrimitiveReader, limits: Limits) -> NoReturn:
     )
 
 
-_READERS: dict[int, Callable[[PrimitiveReader, Limits], Value]] = {
+_READERS: dict[int, Reader] = {
     codes.LIST: _read_list,
     codes.LIST_ZIPLIST: _read_list_block,
     codes.LIST_OF_ZIPLISTS: _read_list_of_ziplists,

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from sortedcontainers import SortedDict
 
+# Commands can set counts to this, the largest integer of a reply; they stop there.
+MOST_COUNTED = (1 << 63) - 1
+
 
 class Consumer:
     """A member of a group. Times are epoch ms; `active_time` is -1 before the first entry."""
@@ -31,6 +34,9 @@ class Pending:
         self.consumer = consumer
         self.delivery_time = now
         self.deliveries = deliveries
+
+    def count_delivery(self) -> None:
+        self.deliveries = min(self.deliveries + 1, MOST_COUNTED)
 
     def idle(self, now: int) -> int:
         """Return the milliseconds since the delivery; 0 if the clock was set back before it."""

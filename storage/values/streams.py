@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from itertools import islice
 from operator import attrgetter
 
-from storage.values.consumer_groups import Group
+from storage.values.consumer_groups import MOST_COUNTED, Group
 from storage.values.limits import Limits
 from storage.values.listpack_sizes import OVERHEAD, entry_size
 from storage.values.radix_tree import radix_nodes
@@ -194,7 +194,8 @@ class Stream:
             self.nodes.append(node)
         node.add(entry_id, items, length)
         self._length += 1
-        self.entries_added += 1
+        if self.entries_added != MOST_COUNTED:
+            self.entries_added += 1
         self.last_id = entry_id
 
     def adopt(self, node: Node) -> None:
@@ -355,7 +356,7 @@ class Stream:
             and group.last_id >= self.first_id
             and not self.may_lack_entries_after(group.last_id)
         ):
-            group.entries_read += 1
+            group.entries_read = min(group.entries_read + 1, MOST_COUNTED)
         elif self.entries_added:
             group.entries_read = self.ordinal(entry_id)
         group.last_id = entry_id

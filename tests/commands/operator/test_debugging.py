@@ -6,6 +6,7 @@ from time import monotonic
 
 import pytest
 
+from tests.storage.rdb.test_damage import PAYLOADS
 from tests.support.resp import Connection, Error, Push
 from tests.support.servers import Loop, RunningServer
 
@@ -133,3 +134,21 @@ def test_config_rewrite_force_all_needs_a_config_file(client: Connection) -> Non
     assert client("DEBUG", "CONFIG-REWRITE-FORCE-ALL") == Error(
         "ERR CONFIG-REWRITE-FORCE-ALL failed: Bad address"
     )
+
+
+def test_no_subcommand_fails_on_any_type_or_encoding(client: Connection) -> None:
+    for name, payload in PAYLOADS.items():
+        assert client("RESTORE", name, 0, payload) == "OK"
+    client("PFADD", "hyperloglog", "a")
+    client("SET", "expired", "x", "PX", 1)
+    syntaxes = [line for line in client("DEBUG", "HELP")[1:] if not line.startswith(" ")]
+    others = {"SLEEP", "POPULATE", "RELOAD", "LOADAOF", "STRINGMATCH-TEST"}
+    subcommands = {syntax.split()[0] for syntax in syntaxes} - others
+    assert {"OBJECT", "LISTPACK", "DIGEST-VALUE"} < subcommands
+    for name in [*PAYLOADS, "hyperloglog", "expired", "missing"]:
+        for subcommand in subcommands:
+            for rest in ([], [0], ["fast"], ["x", "y"]):
+                # An internal error would close the connection.
+                client("DEBUG", subcommand, name, *rest)
+        if name in PAYLOADS:
+            assert client("DEBUG", "OBJECT", name).startswith("Value at:0x")

@@ -62,6 +62,11 @@ def test_the_slow_log_redacts_passwords(logging_all: Connection) -> None:
         ("auth pw", "auth (redacted)"),
         ("AUTH u pw", "AUTH (redacted) (redacted)"),
         ("hello 2 auth u pw setname x", "hello 2 auth (redacted) (redacted) setname x"),
+        ("hello 2 setname auth auth u pw", "hello 2 setname auth auth (redacted) (redacted)"),
+        (
+            "hello 2 auth u pw auth v pw2",
+            "hello 2 auth (redacted) (redacted) auth (redacted) (redacted)",
+        ),
         ("hello 2", "hello 2"),
         ("hello 2 auth", "hello 2 auth"),
         ("config get requirepass", "config get requirepass"),
@@ -72,6 +77,11 @@ def test_the_slow_log_redacts_passwords(logging_all: Connection) -> None:
         ("migrate h 1 k 0 1 auth pw", "migrate h 1 k 0 1 auth (redacted)"),
         ("migrate h 1 k 0 1 auth2 u pw", "migrate h 1 k 0 1 auth2 (redacted) (redacted)"),
         ("migrate h 1 k 0 1 keys auth a", "migrate h 1 k 0 1 keys auth a"),
+        ("migrate h 1 k 0 1 copy auth keys", "migrate h 1 k 0 1 copy auth (redacted)"),
+        (
+            "migrate h 1 k 0 1 auth pw auth pw2",
+            "migrate h 1 k 0 1 auth (redacted) auth (redacted)",
+        ),
         ("get auth", "get auth"),
     ],
 )
@@ -95,6 +105,54 @@ def test_commandlog_records_large_requests_and_replies(
     assert client("COMMANDLOG", "RESET", "large-request") == "OK"
     assert client("COMMANDLOG", "LEN", "large-request") == 0
     assert client("COMMANDLOG", "LEN", "large-reply") == 1
+
+
+_WITH_PASSWORDS = [
+    "AUTH pw-secret",
+    "AUTH user pw-secret",
+    "HELLO 3 AUTH user pw-secret",
+    "HELLO 3 SETNAME auth AUTH user pw-secret",
+    "HELLO 3 AUTH user pw-secret AUTH user pw-secret",
+    "CONFIG SET requirepass pw-secret",
+    "AUTH pw-secret",
+    "config set maxclients 100 requirepass pw-secret",
+    "CONFIG SET masterauth pw-secret tls-key-file-pass pw-secret",
+    "CONFIG SET primaryauth pw-secret unknown-setting 1",
+    "ACL SETUSER user >pw-secret",
+    "MIGRATE 127.0.0.1 1 key 0 10 AUTH pw-secret",
+    "MIGRATE 127.0.0.1 1 key 0 10 COPY AUTH2 user pw-secret AUTH pw-secret",
+    "MULTI",
+    "AUTH pw-secret",
+    "CONFIG SET requirepass pw-secret",
+    "EXEC",
+]
+
+
+def test_no_log_of_requests_shows_passwords(
+    server: RunningServer, client: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not the slow log, the logs of large requests and replies, MONITOR, or the server's log."""
+    client("CONFIG", "SET", "slowlog-log-slower-than", 0, "loglevel", "debug")
+    for threshold in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
+        client("CONFIG", "SET", threshold, 0)
+    client("CONFIG", "SET", "latency-monitor-threshold", 1)
+    watching = server.connect()
+    monitor = server.connect()
+    assert monitor("MONITOR") == "OK"
+    for request in _WITH_PASSWORDS:
+        client(*request.split())
+    client("ECHO", "done")
+    shown = [monitor.read()]
+    while "done" not in shown[-1]:
+        shown.append(monitor.read())
+    watching("AUTH", "pw-secret")
+    for kind in ("slow", "large-request", "large-reply"):
+        entries = watching("COMMANDLOG", "GET", -1, kind)
+        assert [b"AUTH", b"(redacted)"] in [entry[3] for entry in entries]
+        shown.append(repr(entries))
+    shown += [repr(watching("CLIENT", "LIST")), repr(watching("LATENCY", "LATEST"))]
+    shown += [repr(watching("INFO", "ALL")), *capsys.readouterr()]
+    assert [text for text in shown if "pw-secret" in text] == []
 
 
 # --- the latency monitor ----------------------------------------------------------------

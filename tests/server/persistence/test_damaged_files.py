@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from server.persistence.loading import LoadError
+from storage.aof.encoder import encode
+from tests.storage.rdb.forms import snapshot, text
 from tests.support.persistence import LOG, digest, fill, rewritten
 from tests.support.resp import Connection
 from tests.support.servers import Loop, RunningServer
@@ -129,4 +132,124 @@ def test_a_damaged_snapshot_is_refused_and_left_unchanged(loop: Loop, tmp_path: 
     path.write_bytes(content)
     server = loop.start_server(dir=str(tmp_path))
     assert digest(server.connect()) == expected
+    server.close()
+
+
+def test_bytes_after_the_end_of_a_snapshot_are_reported(loop: Loop, tmp_path: Path) -> None:
+    """Redis ignores them. They may be requests of a log, or another snapshot."""
+    server = loop.start_server(dir=str(tmp_path))
+    client = server.connect()
+    client("SET", "a", "1"), client("SAVE")
+    server.close()
+    path = tmp_path / "dump.rdb"
+    content = path.read_bytes()
+    for tail in (b"\0", b"*1\r\n$8\r\nFLUSHALL\r\n", content, bytes(3 << 20)):
+        path.write_bytes(content + tail)
+        with pytest.raises(LoadError, match=f"{len(tail)} bytes follow the end of the snapshot"):
+            loop.start_server(dir=str(tmp_path))
+        assert path.stat().st_size == len(content) + len(tail)
+
+
+def test_what_a_snapshot_would_lose_is_logged(
+    loop: Loop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = b"\x00\x01k\x01v"
+    library, module = b"\xf5" + text(b"#!lua name=l\n"), b"\xf7\x81" + bytes(8) + b"\x02\0\0"
+    (tmp_path / "dump.rdb").write_bytes(snapshot(library * 2 + module + key))
+    server = loop.start_server(dir=str(tmp_path))
+    assert server.connect()("GET", "k") == b"v"
+    server.close()
+    assert "2 function libraries, which are not supported" in caplog.text
+    assert "1 items of Redis modules, which are not supported" in caplog.text
+
+
+def test_a_deadline_of_minus_one_is_none_as_in_redis(loop: Loop, tmp_path: Path) -> None:
+    (tmp_path / "dump.rdb").write_bytes(snapshot(b"\xfc" + b"\xff" * 8 + b"\x00\x01k\x01v"))
+    server = loop.start_server(dir=str(tmp_path))
+    assert server.connect()("PTTL", "k") == -1
+    server.close()
+
+
+def replace(path: Path, kind: str) -> None:
+    path.unlink(missing_ok=True)
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "directory":
+            path.mkdir()
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "link to nothing":
+            path.symlink_to(path.with_name("nothing"))
+        case "link to itself":
+            path.symlink_to(path)
+
+
+@pytest.mark.parametrize(
+    "kind", ["pipe", "directory", "device", "link to nothing", "link to itself"]
+)
+def test_what_is_no_regular_file_is_reported(
+    loop: Loop, directory: Path, tmp_path: Path, kind: str
+) -> None:
+    """None of them blocks the start, or is taken for missing data."""
+    replace(tmp_path / "dump.rdb", kind)
+    with pytest.raises(LoadError, match=r"cannot read .*dump\.rdb: "):
+        loop.start_server(dir=str(tmp_path))
+    for suffix in (".incr.aof", ".manifest"):
+        (path,) = (directory / "appendonlydir").glob(f"*{suffix}")
+        replace(path, kind)
+        with pytest.raises(LoadError, match=path.name):
+            loop.start_server(dir=str(directory), **LOG)
+
+
+def test_a_manifest_whose_lines_ran_together_is_refused(loop: Loop, directory: Path) -> None:
+    (manifest,) = (directory / "appendonlydir").glob("*.manifest")
+    content = manifest.read_bytes()
+    for joint in (b" ", b"\t", b"\r", b""):
+        manifest.write_bytes(content.replace(b"\n", joint, 1))
+        refusal = load(loop, directory)
+        assert isinstance(refusal, str) and "line 1: " in refusal
+    manifest.write_bytes(b" " * (2 << 20))
+    with pytest.raises(LoadError, match="too large for a manifest"):
+        loop.start_server(dir=str(directory), **LOG)
+
+
+_NOT_RUN = [
+    "SHUTDOWN NOSAVE", "DEBUG SLEEP 1000", "DEBUG RELOAD", "CONFIG SET maxclients 7", "AUTH x",
+    "CONFIG SET requirepass x", "HELLO 3", "MONITOR", "SUBSCRIBE c", "CLIENT TRACKING ON",
+    "CLIENT PAUSE 1000000", "CLIENT REPLY OFF", "WATCH a", "QUIT", "RESET", "SAVE", "BGREWRITEAOF",
+    "REPLICAOF 127.0.0.1 1", "KEYS *", "WAIT 1 0", "XREAD BLOCK 0 STREAMS s $",
+]  # fmt: skip
+
+
+def test_only_writes_of_a_log_are_run(loop: Loop, directory: Path) -> None:
+    """A log may come from anywhere: it can neither delay the start nor change the server."""
+    (increment,) = (directory / "appendonlydir").glob("*.incr.aof")
+    requests = [request.encode().split() for request in _NOT_RUN]
+    requests += [[b"BLPOP", b"none", b"0"], [b"SET", b"after", b"1"]]
+    with increment.open("ab") as file:
+        file.write(encode(requests))
+    server = loaded(loop, directory, enable_debug_command="yes")
+    client = server.connect()
+    assert client("GET", "after") == b"1"
+    assert client("CONFIG", "GET", "maxclients")[1] != b"7"
+    assert client("SET", "a", "2") == "OK"
+    assert client("PUBSUB", "CHANNELS") == []
+    assert not server.instance.monitors
+    server.close()
+
+
+def test_a_transaction_that_never_ends_is_damage_if_more_follows(
+    loop: Loop, directory: Path
+) -> None:
+    (increment,) = (directory / "appendonlydir").glob("*.incr.aof")
+    whole = increment.read_bytes()
+    opened = [[b"MULTI"], [b"SET", b"x", b"1"]]
+    for wrong in ([b"EXEC", b"x"], [b"DISCARD"], [b"MULTI"], [b"MULTI", b"x"]):
+        increment.write_bytes(whole + encode([*opened, wrong, [b"SET", b"late", b"1"]]))
+        refusal = load(loop, directory)
+        assert isinstance(refusal, str) and "is damaged" in refusal
+    increment.write_bytes(whole + encode([*opened, [b"SET", b"late", b"1"]]))
+    server = loaded(loop, directory)
+    assert server.connect()("EXISTS", "late") == 0
     server.close()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.aof.errors import ManifestError
-from storage.aof.manifest import BASE, HISTORY, INCREMENT, LogFile, Manifest, adopt
+from storage.aof.manifest import BASE, INCREMENT, LogFile, Manifest, adopt
 
 TEXT = (
     "file appendonly.aof.2.base.rdb seq 2 type b\n"
@@ -26,7 +26,7 @@ def test_formatting_inverts_parsing() -> None:
 
 
 def test_comments_and_unknown_keys_are_ignored() -> None:
-    text = "# mine\nfile a.1.incr.aof seq 1 type i startoffset 5\n\n"
+    text = "# mine\nfile a.1.incr.aof seq 1 type i startoffset 5\n"
     assert Manifest.parse("a", text).increments == (LogFile("a.1.incr.aof", 1, INCREMENT),)
 
 
@@ -59,18 +59,43 @@ def test_a_log_of_one_file_is_adopted_as_base() -> None:
 def test_any_file_name_can_be_quoted(name: str) -> None:
     if "/" in name or name in (".", "..") or "\0" in name:
         return
-    file = LogFile(name, 1, HISTORY)
-    assert Manifest.parse("log", file.line()).history == (file,)
+    file = LogFile(name, 1, BASE)
+    assert Manifest.parse("log", file.line()).base == file
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         ("", 1),
-        ("\n", 2),
+        ("\n", 1),
+        ("file a seq 1 type b\n\nfile b seq 1 type i\n", 2),
+        ("file a seq 1 type b\n  \nfile b seq 1 type i\n", 2),
+        ("file a seq 1 type b file b seq 1 type i\n", 1),
+        ("file a seq 1 type b\rfile b seq 1 type i\n", 1),
+        ("file a seq 1 type bfile b seq 1 type i\n", 1),
+        ("file a seq 1 type b\x0bfile b seq 1 type i\n", 1),
+        ("file a seq 1 type b\xa0file b seq 1 type i\n", 1),
+        ("file a seq 1 type b seq 1\n", 1),
+        ("file a seq 1 type b\nfile a seq 1 type i\n", 2),
+        ("file a seq 1 type h\nfile a seq 1 type i\n", 2),
+        ("file log.manifest seq 1 type h\n", 1),
+        ("file a seq 1 type b\nfile b seq 1 type i\nfile c seq 3 type i\n", 3),
+        ("file a seq 2 type i\nfile b seq 3 type i\n", 3),
+        ("file a seq 1 type b\n\0", 2),
+        ("file a seq 1 type h\n", 2),
+        ("file a seq 1 type h\nfile b seq 1 type i\n", 3),
+        ("file a.base.rdb seq 1 type b\nfile b.base.rdb seq 1 type h\n", 3),
+        ("file a seq 1 type b\nfile b seq 1 type i\nfile c.incr.aof seq 2 type h\n", 4),
+        ("file a\0b seq 1 type b\n", 1),
+        ("file a seq 1 type bb\n", 1),
+        ("file a seq +1 type b\n", 1),
+        ('file "a"seq 1 type b\n', 1),
+        ("file a seq 1 type b" + " " * 1005 + "\n", 1),
+        ("file " + "\u00e9" * 600 + " seq 1 type b\n", 1),
         ("# only words\n", 2),
         ("file a seq 1 type b\nfile b seq 2 type b\n", 2),
-        ("file a seq 2 type i\nfile b seq 2 type i\n", 2),
+        ("file a seq 1 type i\nfile b seq 1 type i\n", 2),
+        ("file a seq 2 type i\nfile b seq 1 type i\n", 2),
         ("file a seq 1 type x\n", 1),
         ("file a seq one type i\n", 1),
         ("file a seq 0 type i\n", 1),
