@@ -79,7 +79,7 @@ class Timers:
 
     async def tick(self) -> None:
         """One round of background work."""
-        self._instance.coarse_ms = self._instance.clock.monotonic_ms()
+        self._instance.note_time()
         self._connections.check()
         self._keeper.tick()
         # Settings may have changed what these clients wait for.

@@ -14,6 +14,10 @@ from storage.database import Database
 
 Encoder = Callable[[Reply], bytes]
 
+# Replies of this size and more are sent from where they are; shorter ones are joined with
+# others, because each chunk that is sent has its own cost.
+LONG = 16 * 1024
+
 
 class Wire(Protocol):
     """The server's side of a client: its connection."""
@@ -128,6 +132,7 @@ class Client:
         "deferred",
         "encode",
         "guards",
+        "has_long_reply",
         "id",
         "last_command",
         "last_seen_ms",
@@ -193,6 +198,8 @@ class Client:
         self.closing_reason = ""
         # Encoded replies not yet sent. The server joins and sends them once a turn.
         self.outbox: list[bytes] = []
+        # Whether any chunk in it is long.
+        self.has_long_reply = False
         # The place in the outbox of the first reply that acknowledges a write of this turn, which
         # is not in the log yet; -1 if there is none.
         self.unlogged_from = -1
@@ -265,7 +272,10 @@ class Client:
     def deliver(self, reply: Reply) -> None:
         """Send something that does not answer a request: a message, a wake-up."""
         chunks = self.outbox if self.deferred is None else self.deferred
-        chunks.append(self.encode(reply))
+        encoded = self.encode(reply)
+        chunks.append(encoded)
+        if len(encoded) >= LONG:
+            self.has_long_reply = True
         self.wire.flush_soon()
 
     def close(self, reason: str) -> None:

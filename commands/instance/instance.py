@@ -48,6 +48,7 @@ class Instance:
         # Monotonic time as of the last tick of the timers: precise enough for the idle times of
         # clients, and free where each request needs it.
         self.coarse_ms = self._began_ms = self.clock.monotonic_ms()
+        self.clock.on_jump(self.note_time)
         self.clients: dict[int, Client] = {}
         self.last_client_id = 0
         # What keeps the requests of all clients off the straight path.
@@ -209,6 +210,10 @@ class Instance:
     @property
     def used_commands(self) -> list[BoundCommand]:
         return list(self._by_command.values())
+
+    def note_time(self) -> None:
+        """Update `coarse_ms`."""
+        self.coarse_ms = self.clock.monotonic_ms()
 
     # --- what INFO and MEMORY tell --------------------------------------------------------
 

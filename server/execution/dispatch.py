@@ -17,7 +17,7 @@ from time import perf_counter_ns
 from commands.engine.effects import Effect
 from commands.engine.errors import CommandError
 from commands.engine.replies import OK, ErrorReply
-from commands.instance.client import Client
+from commands.instance.client import LONG, Client
 from commands.instance.context import Context
 from commands.instance.instance import Instance
 from commands.instance.statistics import BoundCommand
@@ -57,11 +57,11 @@ class Dispatcher:
 
     # --- the straight path -------------------------------------------------------------
 
-    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> None:
+    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> bool:
         """Run requests in order; their replies are in the client's outbox afterwards.
 
-        When a request blocks, those after it are left in the iterator. One that is held back
-        by a pause is in `client.postponed`.
+        When a request blocks, those after it are left in the iterator, and the result is False.
+        One that is held back by a pause is in `client.postponed`.
         """
         client = ctx.client
         guards = client.guards
@@ -94,7 +94,7 @@ class Dispatcher:
                     calls = 0
                 row = None
                 if not self._guarded(ctx, argv, bound):
-                    return
+                    return False
                 # What it may have changed.
                 null = NULL2 if client.resp == 2 else NULL3
                 journal = keyspace.journal
@@ -121,15 +121,14 @@ class Dispatcher:
             if journal is not None and bound.writes and keyspace.dirty != dirty:
                 journal_write(ctx, ctx.db.index, argv)
             kind = reply.__class__
-            if kind is bytearray:
-                # A string that was modified in place, and may be again before this is sent.
-                reply, kind = bytes(reply), bytes
             if kind is bytes:
                 length = len(reply)
                 if length < 4096:
                     outbox += (BULK_HEADERS[length], reply, CRLF)
                 else:
                     outbox += (b"$%d\r\n" % length, reply, CRLF)
+                    if length >= LONG:
+                        client.has_long_reply = True
                     if length >= observation.large_reply_bytes:
                         observation.large_reply(client, argv, length)
             elif reply is OK:
@@ -143,12 +142,22 @@ class Dispatcher:
                 calls = 0
                 client.last_command = bound
                 if not self._carry_out(ctx, bound, reply, argv):
-                    return
+                    return False
             else:
-                encoded = client.encode(reply)
-                outbox.append(encoded)
-                if len(encoded) >= observation.large_reply_bytes:
-                    observation.large_reply(client, argv, len(encoded))
+                if kind is bytearray:
+                    # A string that was modified in place, and may be again before it is sent.
+                    # A long one is copied once, and not joined with its header.
+                    outbox.append(b"$%d\r\n" % len(reply))
+                    encoded = bytes(reply)
+                    outbox += (encoded, CRLF)
+                else:
+                    encoded = client.encode(reply)
+                    outbox.append(encoded)
+                length = len(encoded)
+                if length >= LONG:
+                    client.has_long_reply = True
+                if length >= observation.large_reply_bytes:
+                    observation.large_reply(client, argv, length)
             ended = clock()
             if ended > tick:
                 observation.slow_step(client, argv, ended - started)
@@ -167,6 +176,7 @@ class Dispatcher:
             client.last_command = row
             if calls:
                 row.stats.count(calls, started - began)
+        return True
 
     def serve_ready(self) -> None:
         """Serve the clients that wait for keys which have changed."""

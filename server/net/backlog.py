@@ -13,9 +13,8 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import groupby, islice
 
-# Chunks of this size and more are sent from where they are; shorter ones are joined, because
-# each chunk has its own cost.
-LONG = 16 * 1024
+from commands.instance.client import LONG
+
 # How much is sent at once, so that a client that reads fast does not hold up the others.
 _MOST_CHUNKS = 64
 _MOST_BYTES = 1 << 20

@@ -16,7 +16,7 @@ from commands.engine.replies import ErrorReply
 from commands.instance.client import Client, Encoder
 from commands.instance.context import Context
 from commands.instance.instance import Instance
-from server.net.backlog import LONG, Backlog
+from server.net.backlog import Backlog
 from server.net.held_input import HeldInput
 from server.net.outboxes import Outboxes
 from server.net.reactor import Reactor
@@ -55,8 +55,9 @@ class Host(Protocol):
     # A request of so many bytes is logged as large.
     large_request: int
 
-    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> None:
-        """Run requests; those that cannot run now are left in the iterator."""
+    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> bool:
+        """Run requests; return False if the client must wait before the others can run, which
+        are left in the iterator."""
 
     def resume_later(self, client: Client) -> None:
         """Call `resume` of the client's connection again in the next turn."""
@@ -175,8 +176,7 @@ class Connection:
             if size >= host.large_request:
                 host.log_large_requests(client, requests)
             self._requests = iter(requests)
-            host.run(self.ctx, self._requests)
-            if client.waiting is not None or self._stopped():
+            if not host.run(self.ctx, self._requests):
                 self._behind = True
                 self._requests_size = size if self._stopped() else 0
                 return
@@ -267,11 +267,11 @@ class Connection:
         if self.closed or self.awaits_disk:
             return
         self._send_outbox()
-        self._close_if_done()
+        if self.client.guards:
+            self._close_if_done()
 
     def _close_if_done(self) -> None:
-        client = self.client
-        if client.guards and client.closing and not self.wants_write and not self.awaits_disk:
+        if self.client.closing and not self.wants_write and not self.awaits_disk:
             self.close()
 
     def keep_back(self, start: int) -> None:
@@ -299,18 +299,14 @@ class Connection:
             self._backlog.add(outbox)
             outbox.clear()
             return
-        count = len(outbox)
-        if count == 1:
-            data = outbox[0]
-        else:
-            # A single reply is the usual case, and its second chunk is the long one.
-            longest = len(outbox[1]) if count == 3 else max(map(len, outbox))
-            if longest >= LONG:
-                self._backlog.add(outbox)
-                outbox.clear()
-                self._send_backlog()
-                return
-            data = b"".join(outbox)
+        if self.client.has_long_reply:
+            # Joining would copy it.
+            self.client.has_long_reply = False
+            self._backlog.add(outbox)
+            outbox.clear()
+            self._send_backlog()
+            return
+        data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
         outbox.clear()
         try:
             sent = self.socket.send(data)

@@ -76,40 +76,49 @@ class Turns:
     def end(self) -> None:
         """Resume unblocked clients, write the log, and send all outboxes."""
         blocking = self._blocking
-        if self._later:
-            blocking.resumed += self._later
-            self._later = []
-        rounds = _MOST_ROUNDS
-        while blocking.resumed and rounds:
-            rounds -= 1
+        if blocking.resumed or self._later:
+            self._resume()
+        if self._log_status.enabled:
+            self._write_log()
+        self._outboxes.send()
+        self._alarm.check(blocking.next_deadline())
+
+    def _resume(self) -> None:
+        blocking = self._blocking
+        blocking.resumed += self._later
+        self._later = []
+        for _ in range(_MOST_ROUNDS):
             resumed, blocking.resumed = blocking.resumed, []
             for client in resumed:
                 client.wire.resume()
-        in_log = not self._log_status.enabled or self._log.append()
-        if self._unlogged_clients:
-            for client in self._unlogged_clients:
-                if not in_log:
-                    client.wire.keep_back(client.unlogged_from)
-                client.unlogged_from = -1
-            self._unlogged_clients.clear()
-        self._outboxes.send()
+            if not blocking.resumed:
+                break
         if blocking.resumed or self._later:
+            # There must be another turn, whatever the sockets do.
             self._alarm.ring()
-        self._alarm.check(blocking.next_deadline())
+
+    def _write_log(self) -> None:
+        in_log = self._log.append()
+        for client in self._unlogged_clients:
+            if not in_log:
+                client.wire.keep_back(client.unlogged_from)
+            client.unlogged_from = -1
+        self._unlogged_clients.clear()
 
     def resume_later(self, client: Client) -> None:
         """Resume a client's requests again in the next turn: others get their turn first."""
         self._later.append(client)
 
-    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> None:
+    def run(self, ctx: Context, requests: Iterator[list[bytes]]) -> bool:
         """Run a client's requests. An internal error ends that client's connection only."""
         try:
-            self._dispatcher.run(ctx, requests)
+            return self._dispatcher.run(ctx, requests)
         except Exception:
             client = ctx.client
             logger.exception("Serving client %d failed; closing its connection", client.id)
             client.outbox.append(client.encode(ErrorReply(b"ERR internal error, see the log")))
             client.close("internal error")
+            return False
 
     def log_large_requests(self, client: Client, requests: list[list[bytes]]) -> None:
         self._observation.large_requests(client, requests, self.large_request)

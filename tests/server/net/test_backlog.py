@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.net.backlog import LONG, Backlog
+from commands.instance.client import LONG
+from server.net.backlog import Backlog
 
 
 class Socket:
