@@ -48,7 +48,11 @@ class Directive:
         return self.words[0].lower()
 
     def error(self, reason: str) -> ConfigError:
-        shown = b" ".join(quoted(_encoded(word)) for word in self.words).decode()
+        setting = Settings.find(self.name)
+        words = self.words
+        if setting is not None and setting.secret:
+            words = (words[0], "(redacted)")
+        shown = b" ".join(quoted(_encoded(word)) for word in words).decode()
         if self.path == COMMAND_LINE:
             return ConfigError(f"--{shown}: {reason}")
         return ConfigError(f"{printable(self.path)}, line {self.line}: {shown}: {reason}")

@@ -60,12 +60,15 @@ class Observation:
             )
 
     def large_requests(self, client: Client, requests: list[list[bytes]], least: int) -> None:
-        """Log the requests that have `least` bytes or more."""
+        """Log the requests that have `least` bytes or more.
+
+        Not those of unknown commands: a mistyped AUTH has a password, too.
+        """
         instance = self._instance
         longest = instance.settings.commandlog_large_request_max_len
         for argv in requests:
             size = sum(map(len, argv))
-            if size >= least:
+            if size >= least and instance.find_command(argv) is not None:
                 now = instance.keyspace.now // 1000
                 instance.large_requests.add(
                     redacted(argv), size, now, client.address, client.name, longest

@@ -97,6 +97,8 @@ def test_commandlog_records_large_requests_and_replies(
     client("RPUSH", "list", *["x" * 100] * 60)
     client("LRANGE", "list", 0, -1)
     client("SET", "small", "x")
+    # A mistyped AUTH, say, whose password must not be shown.
+    client("AUHT", "x" * 6000)
     requests = client("COMMANDLOG", "GET", 10, "large-request")
     replies = client("COMMANDLOG", "GET", -1, "LARGE-REPLY")
     assert [(entry[3][0], entry[2]) for entry in requests] == [(b"RPUSH", 6009)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from commands.settings import config_file
-from commands.settings.config_file import ConfigError
+from commands.settings.config_file import ConfigError, Directive
 from commands.settings.kinds import SettingError
 from commands.settings.settings import BY_NAME, TABLE, Settings
 
@@ -197,3 +197,8 @@ def test_a_rewrite_keeps_the_files_permissions_and_links(tmp_path: Path) -> None
     assert link.is_symlink()
     assert target.read_text() == "timeout 0\n"
     assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_errors_do_not_show_passwords() -> None:
+    error = Directive(("requirepass", "secret", "secret"), "redis.conf", 3).error("too many words")
+    assert str(error) == "redis.conf, line 3: requirepass (redacted): too many words"
