@@ -1,9 +1,9 @@
 """A whole server on a failing system, in random sessions: writes, faults, kills, restarts.
 
 A model knows for each key which value was acknowledged, and which values may be there besides
-because their replies never came. Files and forks fail at random moments, writes are short, the
-clock jumps, and now and then the server is killed: another one starts on a copy of its
-directory, made between two turns, which is what SIGKILL leaves.
+because their replies never came. Files, forks and sockets fail at random moments, writes are
+short, syncs are slow, the clock jumps, and now and then the server is killed: another one starts
+on a copy of its directory, made between two turns, which is what SIGKILL leaves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,7 @@ from server.system.system import System
 from storage.clock import Clock
 from tests.support.disks import NoFork
 from tests.support.faults import Faults, FaultyFiles, FaultyProcesses
+from tests.support.networks import FailingNetwork
 from tests.support.resp import Connection, ConnectionClosed, Error
 from tests.support.servers import Loop, RunningServer
 from tests.support.waiting import wait_until
@@ -37,6 +38,7 @@ from tests.support.waiting import wait_until
 _PATIENCE_SECONDS = 0.1
 _HOUR = 3_600_000
 
+REFUSED = Error("ERR max number of clients reached")
 KEYS = ("string", "list", "pair", "hash", "stream", "job")
 QUICK = settings(
     max_examples=25,
@@ -87,6 +89,16 @@ def requests_of(kind: str, number: int) -> list[tuple[str | int, ...]]:
             return [("JOB.SUBMIT", "pool", "train", "target", "{}")]
 
 
+class SlowFiles(FaultyFiles):
+    """Files whose syncs take a while, if that is asked for."""
+
+    seconds = 0.0
+
+    def sync(self, descriptor: int) -> None:
+        time.sleep(self.seconds)
+        super().sync(descriptor)
+
+
 class ServerMachine(RuleBasedStateMachine):
     """Rules send requests, cause faults, and kill the server."""
 
@@ -101,6 +113,8 @@ class ServerMachine(RuleBasedStateMachine):
         self._known = {key: Known() for key in KEYS}
         self._wall_ahead_ns = 0
         self._faults = Faults()
+        self._files = SlowFiles(self._faults)
+        self._network = FailingNetwork()
         self._clients: list[Connection] = []
 
     @property
@@ -118,7 +132,7 @@ class ServerMachine(RuleBasedStateMachine):
         processes = FaultyProcesses(faults) if self._forks else NoFork()
         self.clock = Clock(lambda: time.time_ns() + self._wall_ahead_ns)
         return self.loop.start_server(
-            System(FaultyFiles(faults), processes),
+            System(self._files, processes, self._network),
             self.clock,
             dir=str(self._directory),
             appendonly="yes",
@@ -128,8 +142,18 @@ class ServerMachine(RuleBasedStateMachine):
 
     def _client(self) -> Connection:
         if not self._clients:
-            self._clients.append(self.server.connect())
+            self._clients.append(self._connect())
         return self._clients[-1]
+
+    def _connect(self) -> Connection:
+        """A connection that was not turned away for want of descriptors."""
+        while True:
+            client = self.server.connect()
+            with suppress(ConnectionClosed):
+                client.send("PING")
+                if client.read() != REFUSED:
+                    return client
+            client.close()
 
     def _drop_client(self) -> None:
         """Its next reply may be an old one."""
@@ -168,7 +192,7 @@ class ServerMachine(RuleBasedStateMachine):
         return number
 
     def _number_of(self, kind: str) -> int:
-        with self.server.connect() as client:
+        with self._connect() as client:
             # A request that another client sent before has run when the second one is answered.
             client("PING")
             client("PING")
@@ -205,12 +229,12 @@ class ServerMachine(RuleBasedStateMachine):
 
     @rule(command=st.sampled_from(["BGSAVE", "BGREWRITEAOF", "SAVE"]))
     def save(self, command: str) -> None:
-        with self.server.connect() as client:
+        with self._connect() as client:
             client(command)
 
     @rule(policy=st.sampled_from(["always", "everysec"]))
     def change_policy(self, policy: str) -> None:
-        with self.server.connect() as client:
+        with self._connect() as client:
             assert client("CONFIG", "SET", "appendfsync", policy) == "OK"
         self._policy = policy
 
@@ -229,6 +253,19 @@ class ServerMachine(RuleBasedStateMachine):
     @rule()
     def repair(self) -> None:
         self._faults.disarm()
+
+    @rule(seconds=st.sampled_from([0.0, 0.02]))
+    def slow_down(self, seconds: float) -> None:
+        self._files.seconds = seconds
+
+    @rule(
+        numbers=st.lists(
+            st.sampled_from([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ECONNABORTED]),
+            max_size=3,
+        )
+    )
+    def refuse_connections(self, numbers: list[int]) -> None:
+        self._network.fail("accept", *numbers)
 
     @rule(by_ms=st.sampled_from([-_HOUR, -1, 1, _HOUR]))
     def set_clock(self, by_ms: int) -> None:
@@ -258,7 +295,8 @@ class ServerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "server"):
             self._faults.disarm()
-            with self.server.connect() as client:
+            self._files.seconds = 0.0
+            with self._connect() as client:
                 wait_until(lambda: client("SET", "end", "1") == "OK", "a working log")
             self.restart(clean=False)
             self.restart(clean=True)
