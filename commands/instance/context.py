@@ -80,8 +80,10 @@ class Context:
             raise
         finally:
             self.atomic = atomic
-            # Keys that a read finds expired are logged by the keyspace itself.
-            if bound.writes and self.keyspace.dirty != dirty:
+            # Keys that a read finds expired are logged by the keyspace itself. Without a
+            # journal nobody would take the entries, and they would gather here.
+            journal = self.keyspace.journal
+            if journal is not None and bound.writes and self.keyspace.dirty != dirty:
                 entries += [argv] if self.log_entries is None else self.log_entries
             self.log_entries = entries
 

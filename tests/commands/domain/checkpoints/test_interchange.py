@@ -109,6 +109,7 @@ def test_a_copy_of_the_keys_is_a_copy_of_the_checkpoints(
 def test_commands_are_logged_as_plain_commands(server: RunningServer) -> None:
     server.freeze(NOW)
     server.connect()("PING")  # so that the time of the turn has been read
+    server.record()
 
     def run(*words: bytes) -> list[list[bytes]]:
         ctx = Context(server.instance, server.instance.internal_client())

@@ -1,0 +1,110 @@
+"""Every command, many times on one connection, with a log and without: memory stays flat.
+
+What a command stores is deleted after each round; whatever is left then was gathered somewhere
+else: in the context, the client, the instance, or a cache. It must not depend on how often the
+command was called.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from commands.engine.registry import Command
+from storage.journal import Journal
+from tests.support import fuzzing
+from tests.support.declarations import our_commands
+from tests.support.offline import Offline
+from tests.test_domain_completeness import EXAMPLES, SETUP
+
+NOW = 1_700_000_000_000
+# By chance: tables grow in steps, statistics get new rows.
+MOST_GROWTH = 24_000
+LEFT_OUT = {
+    # They wait, stop the server, or change what this test relies on.
+    *("shutdown", "debug", "client|reply", "client|kill", "client|pause", "monitor", "quit"),
+    *("multi", "subscribe", "psubscribe", "ssubscribe", "hello", "reset", "config|set"),
+    # It runs what MULTI has queued, and nothing else.
+    "exec",
+    # It takes seconds.
+    "pfselftest",
+    # They read or write files.
+    *("save", "bgsave", "bgrewriteaof", "config|rewrite"),
+}
+
+
+def requests_of(name: str, command: Command, times: int) -> Iterator[list[bytes]]:
+    if name in EXAMPLES:
+        yield from ([word.encode() for word in EXAMPLES[name].words] for _ in range(times))
+        return
+    source = fuzzing.Commands(random.Random(name))
+    yield from (source.of(command) for _ in range(times))
+
+
+def growth(name: str, times: int, *, logged: bool) -> int:
+    """Return how many bytes more are left of a round of many calls than of one of a few."""
+    command = our_commands()[name]
+    session = Offline(NOW)
+    if logged:
+        session.instance.keyspace.journal = Journal()
+    preparation = [[word.encode() for word in request.split(" ")] for request in SETUP]
+    requests = list(requests_of(name, command, times))
+
+    def play(most: int) -> None:
+        session.run(*preparation, *fuzzing.PREPARATION)
+        for request in requests[:most]:
+            session.run(request)
+            if logged:
+                journal = session.instance.keyspace.journal
+                assert journal is not None
+                journal.take()
+        # Not with commands: what a connection gathers must not be cleared by another command.
+        session.context.select(session.database)
+        session.instance.keyspace.flush_all()
+        session.instance.slowlog.clear()
+
+    tracemalloc.start()
+    try:
+        sizes = []
+        for most in (times, times // 4, times):
+            play(most)
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    return sizes[2] - sizes[1]
+
+
+NAMES = sorted(
+    name
+    for name, command in our_commands().items()
+    if name not in LEFT_OUT and not command.subcommands and "blocking" not in command.flags
+)
+
+
+WRITES = [name for name in NAMES if our_commands()[name].writes]
+
+
+@pytest.mark.parametrize("logged", [True, False], ids=["logged", "not logged"])
+@pytest.mark.parametrize("name", WRITES)
+def test_memory_stays_flat(name: str, logged: bool) -> None:
+    assert growth(name, 60, logged=logged) < MOST_GROWTH
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("logged", [True, False], ids=["logged", "not logged"])
+@pytest.mark.parametrize("name", NAMES)
+def test_memory_stays_flat_for_long(name: str, logged: bool) -> None:
+    assert growth(name, 25_000, logged=logged) < MOST_GROWTH
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_without_a_log_no_entries_are_gathered_for_it(name: str) -> None:
+    session = Offline(NOW)
+    for request in (*SETUP, EXAMPLES[name].request):
+        session(*request.split(" "))
+        assert not session.context.log_entries
