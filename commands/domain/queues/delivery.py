@@ -8,6 +8,7 @@ from commands.domain.queues.groups import (
     claim,
     find_entry,
     find_pending,
+    group_names,
     group_states,
     read_entries,
 )
@@ -123,12 +124,7 @@ def _all_have_confirmed(ctx: Context, queue: Queue, group: bytes, message: Messa
     """Whether every group of the queue but this one has read and confirmed a message."""
     states = group_states(ctx, queue.stream(message.level))
     read_up_to = {state.name: state.last_delivered for state in states}
-    names = set(read_up_to)
-    if message.level:
-        # A group that has not read this priority yet exists in the first stream only.
-        first = queue.stream(0)
-        if call_integer(ctx, b"EXISTS", first):
-            names.update(state.name for state in group_states(ctx, first))
+    names = group_names(ctx, queue)
     return all(
         name in read_up_to
         and place_of(read_up_to[name]) >= message.place

@@ -9,7 +9,7 @@ from commands.domain.calls import call_texts, call_values
 from commands.domain.numbers import whole
 from commands.domain.queues.delivery import bury, wake_readers
 from commands.domain.queues.events import announce, text
-from commands.domain.queues.groups import find_pending
+from commands.domain.queues.groups import add_entry, find_pending
 from commands.domain.queues.layout import (
     DUE_PREFIX,
     Queue,
@@ -62,7 +62,7 @@ def _move(ctx: Context, queue: Queue, stored: bytes | None) -> bool:
         count_poison(ctx)
         return True
     try:
-        ctx.call(b"XADD", queue.stream(int(level)), b"*", b"payload", payload)
+        add_entry(ctx, queue, int(level), payload)
     except (WrongType, CommandError):
         count_poison(ctx)
         return False

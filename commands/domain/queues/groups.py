@@ -1,4 +1,9 @@
-"""The consumer groups of a queue's streams, through the stream commands."""
+"""The consumer groups of a queue's streams, through the stream commands.
+
+A queue has a stream for each priority, and a group exists on all of them from the moment it
+exists on any: otherwise a message could be deleted that a group has still to read. A stream that
+a plain XADD creates has no groups at first, so who deletes messages asks all streams.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from commands.domain.calls import call_integer, call_text
 from commands.domain.queues.layout import Queue
 from commands.domain.queues.messages import MessageId
+from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.engine.numbers import INT64_MAX
 from commands.engine.replies import Couples, Reply
 from commands.instance.context import Context
+from storage.errors import WrongType
 from storage.values.streams import Row
 
 _Entries = Sequence[tuple[bytes, Row]]
@@ -69,6 +77,40 @@ def group_states(ctx: Context, stream: bytes) -> list[GroupState]:
     ]
 
 
+def group_names(ctx: Context, queue: Queue) -> set[bytes]:
+    """The groups of a queue: those of all its streams. Keys of another type are passed over."""
+    names: set[bytes] = set()
+    for level in queue.levels(ctx):
+        stream = queue.stream(level)
+        try:
+            if call_integer(ctx, b"EXISTS", stream):
+                names.update(state.name for state in group_states(ctx, stream))
+        except WrongType:
+            count_poison(ctx)
+    return names
+
+
+def add_entry(ctx: Context, queue: Queue, level: int, payload: bytes) -> bytes:
+    """Add a message to the stream of a priority, which is created if needed; return its id."""
+    stream = queue.stream(level)
+    # The first stream exists as soon as there is a group.
+    if level and not call_integer(ctx, b"EXISTS", stream):
+        for name in sorted(group_names(ctx, queue)):
+            _create(ctx, stream, name)
+    entry_id = call_text(ctx, b"XADD", stream, b"*", b"payload", payload)
+    assert entry_id is not None
+    return entry_id
+
+
+def _create(ctx: Context, stream: bytes, group: bytes) -> None:
+    """Create a group that is to read a stream from its beginning, if it does not exist."""
+    try:
+        ctx.call(b"XGROUP", b"CREATE", stream, group, b"0", b"MKSTREAM")
+    except CommandError as error:
+        if error.code != b"BUSYGROUP":
+            raise
+
+
 def find_entry(ctx: Context, queue: Queue, message: MessageId) -> Row | None:
     """The entry of a message; None if it was deleted."""
     stream, entry_id = queue.stream(message.level), message.entry_id
@@ -90,7 +132,8 @@ def read_entries(
     except CommandError as error:
         if error.code != b"NOGROUP":
             raise
-        ctx.call(b"XGROUP", b"CREATE", stream, group, b"0", b"MKSTREAM")
+        for each in sorted({*queue.levels(ctx), level}):
+            _create(ctx, queue.stream(each), group)
         reply = ctx.call(*request)
     if not isinstance(reply, Couples):
         return ()

@@ -9,6 +9,7 @@ from commands.domain.calls import call_integer, call_text
 from commands.domain.events import has_readers
 from commands.domain.queues.delivery import wake_readers
 from commands.domain.queues.events import announce, text
+from commands.domain.queues.groups import add_entry
 from commands.domain.queues.layout import LEVELS, Queue, schedule
 from commands.domain.queues.messages import MessageId
 from commands.engine.grammar import Integer, Key, String
@@ -74,9 +75,7 @@ def queue_push(ctx: Context, request: Push) -> Reply:
 
 
 def _push(ctx: Context, queue: Queue, request: Push) -> bytes:
-    stream = queue.stream(request.priority)
-    entry_id = call_text(ctx, b"XADD", stream, b"*", b"payload", request.payload)
-    assert entry_id is not None
+    entry_id = add_entry(ctx, queue, request.priority, request.payload)
     if not request.priority:
         return entry_id
     wake_readers(ctx, queue)
