@@ -138,7 +138,7 @@ def _measure_size(session: Session, state_size: int) -> Iterator[Row]:
         ("put", work.put, work.plain_put, 0.25, 1.0),
         ("latest", work.latest, work.plain_latest, 0.8, 1.2),
         (f"history of {HISTORY}", work.history, work.plain_history, 2.0, 5.0),
-        ("one of each", work.turn, work.plain_turn, 2.0, 5.0),
+        ("one of each", work.turn, work.plain_turn, 5.0, 10.0),
     ]
     with Connection(session.ours.port) as ours, Connection(session.theirs.port) as theirs:
         for connection in (ours, theirs):

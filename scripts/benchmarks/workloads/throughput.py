@@ -16,10 +16,10 @@ def strings(session: Session) -> Iterator[Row]:
     """GET and SET, with and without pipelining."""
     for test in ("get", "set"):
         label = f"{test.upper()}, 50 clients"
-        yield _row(session, label, test, requests=200_000, hold=0.9, reach=1.0)
+        yield _row(session, label, test, requests=200_000, hold=0.85, reach=1.05)
         yield _row(
             session, f"{label}, pipeline 16", test,
-            requests=1_000_000, pipeline=16, hold=0.5, reach=0.8,
+            requests=1_000_000, pipeline=16, hold=0.4, reach=0.8,
         )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def idle(session: Session) -> Iterator[Row]:
                 stack.enter_context(Connection(server.port))
         for test in ("get", "set"):
             label = f"{test.upper()}, 50 clients, {IDLE_CLIENTS:,} idle ones"
-            yield _row(session, label, test, requests=200_000, hold=0.9, reach=1.0)
+            yield _row(session, label, test, requests=200_000, hold=0.85, reach=1.05)
 
 
 def _row(
