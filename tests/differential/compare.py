@@ -154,6 +154,20 @@ def equal_encodings(ours: Any, theirs: Any) -> bool:
     return equal(ours, theirs) or any((ours, theirs) == pair for pair in _SAME_ENCODINGS)
 
 
+def equal_but_for_nul_bytes(ours: Any, theirs: Any) -> bool:
+    """Replies of SORT. Redis compares texts up to a NUL byte, and leaves the order of equal ones
+    to chance."""
+    if equal(ours, theirs):
+        return True
+    if not (isinstance(ours, list) and isinstance(theirs, list)):
+        return False
+
+    def cut(reply: list[Any]) -> list[Any]:
+        return [i.partition(b"\0")[0] if isinstance(i, bytes) else i for i in reply]
+
+    return equal(cut(ours), cut(theirs)) and equal_in_any_order(ours, theirs)
+
+
 # Tolerances of commands whose replies depend on the clock, on chance or on hash order.
 BY_COMMAND: dict[bytes, Tolerance] = {
     name.encode(): tolerance
@@ -163,6 +177,7 @@ BY_COMMAND: dict[bytes, Tolerance] = {
         (equal_within(1), "TTL EXPIRETIME HTTL HEXPIRETIME"),
         (equal_within(1500), "PTTL PEXPIRETIME HPTTL HPEXPIRETIME"),
         (equal_encodings, "OBJECT"),
+        (equal_but_for_nul_bytes, "SORT SORT_RO"),
         (equal_but_for_the_clock, "XINFO XPENDING"),
         (equal_types, "RANDOMKEY SRANDMEMBER HRANDFIELD ZRANDMEMBER TIME LASTSAVE INFO LOLWUT"),
     )
