@@ -77,6 +77,16 @@ def group_states(ctx: Context, stream: bytes) -> list[GroupState]:
     ]
 
 
+def count_unread(ctx: Context, stream: bytes, state: GroupState, length: int) -> int:
+    """How many entries a group has still to read, of a stream with so many entries."""
+    if state.lag is not None:
+        return state.lag
+    # The stream keeps no count because of its deleted entries. What the group has read and is
+    # not deleted is little: messages that are leased or dead, or that other groups lack.
+    kept = cast(_Entries, ctx.call(b"XRANGE", stream, b"-", state.last_delivered))
+    return length - len(kept)
+
+
 def group_names(ctx: Context, queue: Queue) -> set[bytes]:
     """The groups of a queue: those of all its streams. Keys of another type are passed over."""
     names: set[bytes] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from commands.domain.calls import call_integer
-from commands.domain.queues.groups import group_states
+from commands.domain.queues.groups import count_unread, group_states
 from commands.domain.queues.layout import Queue
 from commands.domain.queues.presence_rows import default_ttl, rows
 from commands.engine.containers import declare_family_help
@@ -29,9 +29,9 @@ def queue_info(ctx: Context, argv: list[bytes]) -> Reply:
     """Returns a map, or nil if there is no such queue.
 
     `messages` counts those that are due and not yet confirmed by all groups, `delayed` those
-    that are not due yet. For each group, `ready` counts what can be read (nil if deleted
-    entries make that unknown), `out` the messages that are leased or wait for the delay of a
-    QUEUE.NACK, `dead` its dead letters and `active` its active consumers.
+    that are not due yet. For each group, `ready` counts what can be read, `out` the messages
+    that are leased or wait for the delay of a QUEUE.NACK, `dead` its dead letters and `active`
+    its active consumers.
 
         > QUEUE.PUSH returns hello
         "1700000000000-0"
@@ -49,18 +49,20 @@ def queue_info(ctx: Context, argv: list[bytes]) -> Reply:
     if not queue.exists(ctx):
         return None
     messages = 0
-    lags: dict[bytes, int | None] = {}
+    unread: dict[bytes, int] = {}
     for level in queue.levels(ctx):
         stream = queue.stream(level)
-        length = call_integer(ctx, b"XLEN", stream)
-        messages += length
         if not call_integer(ctx, b"EXISTS", stream):
             continue
-        seen = {state.name: state.lag for state in group_states(ctx, stream)}
-        for name in lags.keys() | seen.keys():
-            # A group that has not read this priority yet has all of it to read.
-            before, lag = lags.get(name, 0), seen.get(name, length)
-            lags[name] = None if before is None or lag is None else before + lag
+        length = call_integer(ctx, b"XLEN", stream)
+        seen = {
+            state.name: count_unread(ctx, stream, state, length)
+            for state in group_states(ctx, stream)
+        }
+        for name in unread.keys() | seen.keys():
+            # A group that does not exist on a stream made by XADD has all of it to read.
+            unread[name] = unread.get(name, messages) + seen.get(name, length)
+        messages += length
     ttl = default_ttl(ctx)
     active = Counter(row.group for row in rows(ctx, queue) if row.age(ctx.now) <= ttl)
     return {
@@ -68,17 +70,18 @@ def queue_info(ctx: Context, argv: list[bytes]) -> Reply:
         b"messages": messages,
         b"delayed": call_integer(ctx, b"ZCARD", queue.delayed),
         b"groups": [
-            _group_info(ctx, queue, name, lag, active[name]) for name, lag in sorted(lags.items())
+            _group_info(ctx, queue, name, number, active[name])
+            for name, number in sorted(unread.items())
         ],
     }
 
 
-def _group_info(ctx: Context, queue: Queue, name: bytes, lag: int | None, active: int) -> Reply:
+def _group_info(ctx: Context, queue: Queue, name: bytes, unread: int, active: int) -> Reply:
     leases, now = queue.leases(name), b"%d" % ctx.now
     due = call_integer(ctx, b"ZCOUNT", leases, b"-inf", now)
     return {
         b"name": name,
-        b"ready": None if lag is None else min(lag + due, INT64_MAX),
+        b"ready": min(unread + due, INT64_MAX),
         b"out": call_integer(ctx, b"ZCOUNT", leases, b"(" + now, b"+inf"),
         b"dead": call_integer(ctx, b"ZCARD", queue.dead(name)),
         b"active": active,

@@ -26,3 +26,18 @@ def test_info(server: RunningServer, client: Connection, client3: Connection) ->
     assert isinstance(client3("QUEUE.INFO", "q"), Map)
     assert isinstance(client3("QUEUE.READ", "q", "g", "c")[0], Map)
     assert client3("QUEUE.READ", "none", "g", "c") is None
+
+
+def test_ready_counts_exactly_after_deletions(client: Connection) -> None:
+    """The stream itself does not know it when a group is created after entries were deleted."""
+    for number in range(10):
+        client("QUEUE.PUSH", "q", number)
+    for message in read(client, "COUNT", 4):
+        client("QUEUE.ACK", "q", "g", message[b"id"])
+    read(client, group="late")
+    assert info(client)[b"groups"][b"late"][b"ready"] == 5
+    (kept, *_) = read(client, "COUNT", 3)
+    client("QUEUE.ACK", "q", "g", kept[b"id"])
+    client("XDEL", "redkeep:queue:{q}:stream:0", client("QUEUE.PUSH", "q", "gone"))
+    groups = info(client)[b"groups"]
+    assert (groups[b"late"][b"ready"], groups[b"g"][b"ready"]) == (5, 3)
