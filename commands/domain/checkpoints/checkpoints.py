@@ -370,7 +370,7 @@ def cp_history(ctx: Context, request: History) -> Reply:
         ids = call_texts(ctx, b"ZREVRANGE", thread.by_step, b"%d" % start, b"%d" % stop)
         if ids:
             found += _readable(ctx, thread, ids, request.filter)
-        if len(ids) < batch or len(found) == limit:
+        if len(ids) < batch or (limit and len(found) == limit):
             return found
         start += batch
 

@@ -333,3 +333,16 @@ def test_help(client: Connection) -> None:
     lines = client("CP.HELP")
     assert "CP.WRITES GET tenant thread id" in lines
     assert client("CP.WRITES", "HELP")[0].startswith("CP.WRITES <subcommand>")
+
+
+@pytest.mark.parametrize("newest", ["of other metadata", "unreadable"])
+def test_a_history_with_a_filter_reads_to_the_end(client: Connection, newest: str) -> None:
+    put = ("CP.PUT", "acme", "long", "STATE", 1, "STEP")
+    client(*put, 0, "META", '{"kept":1}')
+    client.pipeline([(*put, step, "META", '{"kept":2}') for step in range(1, 1102)])
+    if newest == "unreadable":
+        by_id = next(key for key in client("KEYS", "*") if client("TYPE", key) == "hash")
+        ids = client("HKEYS", by_id)[1:]
+        client.pipeline([("HSET", by_id, each, "{}") for each in ids])
+    (found,) = client("CP.HISTORY", "acme", "long", "FILTER", '{"kept":1}')
+    assert json.loads(found)["body"]["step"] == 0
