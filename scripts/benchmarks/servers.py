@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -49,6 +50,12 @@ REDKEEP = Program("redkeep", lambda: [sys.executable, "-m", "redkeep", "serve"])
 REFERENCE = Program("reference", _reference_command)
 
 
+# A server that may not keep its compiled modules compiles them at every start.
+_ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
+
+
 class Server:
     """A running server. It writes no files unless `options` say so.
 
@@ -71,6 +78,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
+            env=_ENVIRONMENT,
         )
         self.start_seconds = self._first_reply() - started
         pin(self._process.pid, SERVER_CORE)
