@@ -78,7 +78,7 @@ class Turns:
         blocking = self._blocking
         if blocking.resumed or self._later:
             self._resume()
-        if self._log_status.enabled:
+        if self._log_status.enabled or self._unlogged_clients:
             self._write_log()
         self._outboxes.send()
         self._alarm.check(blocking.next_deadline())
@@ -98,7 +98,8 @@ class Turns:
             self._alarm.ring()
 
     def _write_log(self) -> None:
-        in_log = self._log.append()
+        # The log may have been turned off in this turn.
+        in_log = not self._log_status.enabled or self._log.append()
         for client in self._unlogged_clients:
             if not in_log:
                 client.wire.keep_back(client.unlogged_from)
