@@ -16,7 +16,7 @@ Encoder = Callable[[Reply], bytes]
 
 # Replies of this size and more are sent from where they are; shorter ones are joined with
 # others, because each chunk that is sent has its own cost.
-LONG = 16 * 1024
+LONG_REPLY = 16 * 1024
 
 
 class Wire(Protocol):
@@ -274,7 +274,7 @@ class Client:
         chunks = self.outbox if self.deferred is None else self.deferred
         encoded = self.encode(reply)
         chunks.append(encoded)
-        if len(encoded) >= LONG:
+        if len(encoded) >= LONG_REPLY:
             self.has_long_reply = True
         self.wire.flush_soon()
 

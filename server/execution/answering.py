@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commands.engine.replies import Push, Replies, Reply
-from commands.instance.client import LONG, Client
+from commands.instance.client import LONG_REPLY, Client
 
 _MESSAGES = (Push, Replies)
 
@@ -21,6 +21,6 @@ def answer(client: Client, reply: Reply) -> int:
             return 0
     encoded = client.encode(reply)
     client.outbox.append(encoded)
-    if len(encoded) >= LONG:
+    if len(encoded) >= LONG_REPLY:
         client.has_long_reply = True
     return len(encoded)

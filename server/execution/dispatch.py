@@ -17,7 +17,7 @@ from time import perf_counter_ns
 from commands.engine.effects import Effect
 from commands.engine.errors import CommandError
 from commands.engine.replies import OK, ErrorReply
-from commands.instance.client import LONG, Client
+from commands.instance.client import LONG_REPLY, Client
 from commands.instance.context import Context
 from commands.instance.instance import Instance
 from commands.instance.statistics import BoundCommand
@@ -127,7 +127,7 @@ class Dispatcher:
                     outbox += (BULK_HEADERS[length], reply, CRLF)
                 else:
                     outbox += (b"$%d\r\n" % length, reply, CRLF)
-                    if length >= LONG:
+                    if length >= LONG_REPLY:
                         client.has_long_reply = True
                     if length >= observation.large_reply_bytes:
                         observation.large_reply(client, argv, length)
@@ -154,7 +154,7 @@ class Dispatcher:
                     encoded = client.encode(reply)
                     outbox.append(encoded)
                 length = len(encoded)
-                if length >= LONG:
+                if length >= LONG_REPLY:
                     client.has_long_reply = True
                 if length >= observation.large_reply_bytes:
                     observation.large_reply(client, argv, length)

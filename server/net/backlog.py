@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import groupby, islice
 
-from commands.instance.client import LONG
+from commands.instance.client import LONG_REPLY
 
 # How much is sent at once, so that a client that reads fast does not hold up the others.
 _MOST_CHUNKS = 64
@@ -77,4 +77,4 @@ class Backlog:
 
 
 def _is_long(chunk: bytes) -> bool:
-    return len(chunk) >= LONG
+    return len(chunk) >= LONG_REPLY

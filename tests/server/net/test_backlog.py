@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.instance.client import LONG
+from commands.instance.client import LONG_REPLY
 from server.net.backlog import Backlog
 
 
@@ -29,13 +29,14 @@ class Socket:
 
 
 chunks = st.one_of(
-    st.binary(max_size=20), st.integers(LONG - 1, 3 * LONG).map(lambda size: b"x" * size)
+    st.binary(max_size=20),
+    st.integers(LONG_REPLY - 1, 3 * LONG_REPLY).map(lambda size: b"x" * size),
 )
 
 
 @given(
     added=st.lists(st.lists(chunks, min_size=1, max_size=5), min_size=1, max_size=8),
-    takes=st.lists(st.integers(0, 2 * LONG), max_size=20),
+    takes=st.lists(st.integers(0, 2 * LONG_REPLY), max_size=20),
     already_sent=st.integers(0, 10),
 )
 def test_all_bytes_are_sent_in_order(
