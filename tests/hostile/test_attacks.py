@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def is_much_worse(ours: Damage, theirs: Damage) -> bool:
-    waits = ours.worst_wait > 10 * theirs.worst_wait + 0.5
-    memory = ours.memory > 2 * theirs.memory + (100 << 20)
+    waits = ours.worst_wait > 10 * theirs.worst_wait + 0.3
+    memory = ours.memory > 2 * theirs.memory + (64 << 20)
     return waits or memory
 
 

@@ -186,7 +186,7 @@ def test_others_wait_no_longer_than_with_redis(
                 answer_to(target.port, b"".join(e for e in encoded if b"debug" not in e.lower()))
         waits.append(bystander.waits)
     ours, theirs = waits
-    assert ours.worst <= 10 * theirs.worst + 1, waits
+    assert ours.worst <= 10 * theirs.worst + 0.3, waits
 
 
 def test_every_command_survives_random_arguments(process: ServeProcess) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,8 @@ from click.testing import CliRunner
 from redkeep.cli import main
 from tests.support.info import info
 from tests.support.persistence import LOG, digest, fill, rewritten
-from tests.support.processes import CHECKOUT, ROOT
+from tests.support.processes import run
 from tests.support.servers import Loop
-
-
-def run(*words: str | Path, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CHECKOUT, *map(str, words)],
-        cwd=ROOT,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 @pytest.fixture

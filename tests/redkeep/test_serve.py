@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 import redis
 
-from tests.support.processes import CHECKOUT, ROOT, ServeProcess
+from tests.support.processes import ServeProcess, run
 from tests.support.resp import Connection
-
-
-def run(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*CHECKOUT, *words], cwd=cwd, capture_output=True, text=True, timeout=30)
 
 
 def test_the_first_line_names_the_address_and_the_data_directory() -> None:
@@ -120,22 +115,15 @@ def test_a_mistake_in_a_file_is_reported_with_its_line(tmp_path: Path) -> None:
 
 
 def test_settings_can_come_from_standard_input(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*CHECKOUT, "serve", "--port", "0", "-"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=30,
-        input='# mine\nmaxclients "5\\x30"\nbind ""\n',
-    )  # fmt: skip
+    done = run("serve", "--port", "0", "-", cwd=tmp_path, typed='maxclients "5\\x30"\nbind ""\n')
     # The text is read to its end: its last line leaves no address to listen on.
     assert done.returncode == 1
     assert done.stderr == "Error: there is no address to listen on; set 'bind' or 'unixsocket'\n"
 
 
 def test_a_mistake_in_standard_input_is_reported_with_its_line(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*CHECKOUT, "serve", "-", "--port", "0"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=30,
-        input="port 0\nmaxclients \x1b[2J\n",
-    )  # fmt: skip
+    typed = "port 0\nmaxclients \x1b[2J\n"
+    done = run("serve", "-", "--port", "0", cwd=tmp_path, typed=typed)
     assert done.returncode == 1
     assert 'standard input, line 2: maxclients "\\x1b[2J": ' in done.stderr
 
