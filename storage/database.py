@@ -271,7 +271,7 @@ class Database:
             self.keyspace.copying.before_change(self.index, key)
 
     def changed(self, key: bytes, event: str, count: int = 1) -> None:
-        """Must follow every modification of a value. `count` is what Redis adds to dirty."""
+        """Must follow every modification; `count` is what Redis adds to dirty (0 for expiry)."""
         keyspace = self.keyspace
         keyspace.dirty += count
         if self.watched and key in self.watched:
@@ -393,7 +393,7 @@ class Database:
         return False
 
     def expire_now(self, key: bytes) -> None:
-        """Remove a key whose deadline has passed: a write, logged and reported like others."""
+        """Remove a key whose deadline has passed, and log and report that like a write."""
         keyspace = self.keyspace
         if keyspace.expiry_paused:
             return
@@ -401,7 +401,7 @@ class Database:
         keyspace.expired_keys += 1
         if keyspace.journal is not None:
             keyspace.journal.record(self.index, [[b"DEL", key]])
-        self.changed(key, "expired")
+        self.changed(key, "expired", count=0)
 
     def expire_due(self) -> list[bytes]:
         """Remove every expired key of this database and return them."""
@@ -431,10 +431,10 @@ class Database:
             keyspace.journal.record(self.index, [[b"HDEL", key, *expired]])
         if value:
             self.note_field_deadlines(key, value)
-            self.changed(key, "hexpired", len(expired))
+            self.changed(key, "hexpired", count=0)
             return True
         self.discard(key)
-        self.changed(key, "hexpired", len(expired))
+        self.changed(key, "hexpired", count=0)
         self.notify(key, "del")
         return False
 
