@@ -60,11 +60,16 @@ def json_text(what: str) -> Callable[[bytes], str]:
     return convert
 
 
-def check_pool(name: bytes) -> None:
-    """Raise an error unless a pool can have this name.
+def is_pool(name: bytes) -> bool:
+    """Whether a pool can have this name.
 
     Keys have the pool as their hash tag. Without braces in its name the tag is the whole
     name, and no two pools share a key.
     """
-    if not name or b"{" in name or b"}" in name:
+    return bool(name) and b"{" not in name and b"}" not in name
+
+
+def check_pool(name: bytes) -> None:
+    """Raise an error unless a pool can have this name."""
+    if not is_pool(name):
         raise CommandError("ERR the name of a pool must not be empty or contain braces")

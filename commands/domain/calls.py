@@ -14,15 +14,25 @@ from commands.engine.replies import Pairs, SetReply
 from commands.instance.context import Context
 
 
+def write(ctx: Context, *words: bytes) -> None:
+    """Run a command that writes.
+
+    It returns nothing, because a handler reads all that it needs before its first write, and
+    lets no reply to a write decide what it does next. So the same handler can run as an
+    optimistic transaction.
+    """
+    ctx.call(*words)
+
+
 def call_integer(ctx: Context, *words: bytes) -> int:
-    """For DEL, EXISTS, HSET, ZADD, ZCARD, INCR ..."""
+    """For EXISTS, HLEN, SCARD, ZCARD, ZCOUNT ..."""
     reply = ctx.call(*words)
     assert isinstance(reply, int), words[0]
     return reply
 
 
 def call_text(ctx: Context, *words: bytes) -> bytes | None:
-    """For GET, HGET, GETEX ...: a string, or None where there is none."""
+    """For GET, HGET ...: a string, or None where there is none."""
     reply = ctx.call(*words)
     if isinstance(reply, bytearray):
         # A string that was modified in place, and that the keyspace may modify again.
@@ -49,7 +59,7 @@ def call_members(ctx: Context, *words: bytes) -> list[bytes]:
 
 
 def call_scores(ctx: Context, *words: bytes) -> Sequence[tuple[bytes, float]]:
-    """For ZRANGE WITHSCORES, ZPOPMIN ...: members with their scores."""
+    """For ZRANGE WITHSCORES ...: members with their scores."""
     reply = ctx.call(*words)
     if not isinstance(reply, Pairs):
         assert not reply, words[0]

@@ -106,6 +106,7 @@ def test_unreadable_records_do_not_fill_the_log(
 ) -> None:
     server.freeze(1_700_000_000_000)
     for pool in range(20):
+        client("SET", f"redkeep:jobs:due:{pool:020d}:{{{pool}}}", "")
         client("SET", f"redkeep:jobs-due:{{{pool}}}", "a string")
         client("SADD", f"redkeep:queue:due:{pool:020d}:{{q}}", "a set")
         client("ZADD", f"redkeep:queue:{{{pool}}}:delayed", 1, "junk")
@@ -131,5 +132,5 @@ def test_a_pool_with_much_to_do_is_swept_in_batches(session: Offline) -> None:
         return session.run_sweep(database, run)
 
     round_of(Sweeping(session.instance, counted))
-    assert calls == 4
+    assert calls == 3
     assert session("ZCARD", "redkeep:jobs:{p}:ready:train") == 3 * BATCH

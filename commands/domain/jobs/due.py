@@ -6,9 +6,11 @@ that still have to be told of the end of a job.
 
 from __future__ import annotations
 
-from commands.domain.calls import call_texts
-from commands.domain.jobs.rows import CANCEL, DUE_PREFIX, UNBLOCK
+from commands.domain.arguments import is_pool
+from commands.domain.calls import call_scores, call_texts
+from commands.domain.jobs.rows import AGENDA, CANCEL, LATEST, UNBLOCK
 from commands.domain.jobs.table import JobTable
+from commands.domain.numbers import whole
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
@@ -58,10 +60,19 @@ def _run_due(table: JobTable, member: bytes) -> None:
         table.remove(job)
 
 
-@sweep(DUE_PREFIX)
+def _next_due(ctx: Context, pool: bytes) -> int | None:
+    due = JobTable(ctx, pool).keys.due
+    head = call_scores(ctx, b"ZRANGE", due, b"0", b"0", b"WITHSCORES")
+    return whole(head[0][1], 0, LATEST) if head else None
+
+
+@sweep(AGENDA.prefix, until=AGENDA.until)
 def run_due_pool(ctx: Context, key: bytes) -> bool:
-    """Run `run_due_jobs` for the pool of this key; return whether there is more."""
-    pool = key[len(DUE_PREFIX) + 1 : -1]
-    if key != b"%b{%b}" % (DUE_PREFIX, pool):
+    """Do a batch of what is due in the pool of this key; return whether there is more."""
+    pool = AGENDA.tag_in(key)
+    if pool is None or not is_pool(pool):
         return False
-    return run_due_jobs(ctx, pool, BATCH)
+    run_due_jobs(ctx, pool, BATCH)
+    following = _next_due(ctx, pool)
+    AGENDA.entry(ctx, pool, JobTable(ctx, pool).keys.next).replan(ctx, key, following)
+    return following is not None and following <= ctx.now

@@ -19,6 +19,8 @@ computed from its jobs alone: `Keys.index_entries` does.
 | `redkeep:jobs:{pool}:unique` | hash | unique key to the live job that holds it |
 | `redkeep:jobs:{pool}:last` | string | the last id that was generated |
 | `redkeep:jobs-due:{pool}` | sorted set | `start:<id>`, `lease:<id>`, `gone:<id>`, by time |
+| `redkeep:jobs:{pool}:next` | string | when something in the pool is next due |
+| `redkeep:jobs:due:<ms>:{pool}` | string | the same, in the agenda of all pools |
 
 Members with equal scores sort by their bytes. Ids sort by time, and a member of `ready` is the
 time of creation followed by the id. In the set of due jobs, `start` is the end of a delay,
@@ -34,6 +36,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from commands.domain.agenda import Agenda
 from commands.domain.arguments import LONGEST_MS, MOST, check_pool
 from commands.domain.numbers import stored_integer
 from commands.engine.numbers import INT32_MAX, INT32_MIN
@@ -45,6 +48,7 @@ ATTEMPTS = 3
 BACKOFF_MS = 1000
 
 DUE_PREFIX = b"redkeep:jobs-due:"
+AGENDA = Agenda(b"redkeep:jobs:due:")
 # What is to be done to the dependents of a job that has ended.
 UNBLOCK, CANCEL = b"unblock", b"cancel"
 # The scores of a sorted set are doubles, which are exact for integers up to this one.
@@ -139,7 +143,7 @@ def _number(members: dict[str, object], name: str) -> int:
 
 
 # A moment is at most three durations after the time of the clock.
-_LATEST = 4 * LONGEST_MS
+LATEST = 4 * LONGEST_MS
 # The scheduling facts, by the names of their fields, which the attributes of `Job` share, and
 # the range of each. What the commands calculate from facts in range is in range.
 _INTEGERS = {
@@ -147,12 +151,12 @@ _INTEGERS = {
     "attempts": (0, MOST),
     "max_attempts": (0, MOST),
     "backoff": (0, LONGEST_MS),
-    "ready_at": (0, _LATEST),
+    "ready_at": (0, LATEST),
     "delayed": (0, 1),
     "lease": (0, LONGEST_MS),
-    "lease_until": (0, _LATEST),
+    "lease_until": (0, LATEST),
     "ttl": (0, LONGEST_MS),
-    "expires_at": (0, _LATEST),
+    "expires_at": (0, LATEST),
 }
 _TEXTS = ("worker", "unique", "after", "waiting_for", "last_error", "failed_by")
 _FACTS = tuple((name, name.encode(), _INTEGERS.get(name)) for name in (*_INTEGERS, *_TEXTS))
@@ -236,7 +240,7 @@ def decode_job(ident: bytes, values: list[bytes | None], kinds: Collection[str])
 class Keys:
     """The keys of one pool. All have the pool as their hash tag, so they share a slot."""
 
-    __slots__ = ("all", "due", "durations", "index", "job", "last", "unique")
+    __slots__ = ("all", "due", "durations", "index", "job", "last", "next", "unique")
 
     def __init__(self, pool: bytes) -> None:
         check_pool(pool)
@@ -247,6 +251,7 @@ class Keys:
         self.durations = self.index + b"durations"
         self.unique = self.index + b"unique"
         self.last = self.index + b"last"
+        self.next = self.index + b"next"
 
     def ready(self, kind: str) -> bytes:
         return b"%bready:%b" % (self.index, kind.encode())

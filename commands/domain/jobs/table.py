@@ -28,6 +28,7 @@ from commands.domain.errors import failure
 from commands.domain.events import publish
 from commands.domain.ids import time_ordered
 from commands.domain.jobs.rows import (
+    AGENDA,
     CANCEL,
     FIELDS,
     UNBLOCK,
@@ -366,6 +367,8 @@ class JobTable:
         calls: list[_Words] = []
         for opened in self._open.values():
             self._add_differences(calls, opened)
+        due = self._next_due(calls)
+        agenda = None if due is None else AGENDA.entry(self.ctx, self.pool, self.keys.next)
         call = self.ctx.call
         try:
             for words in calls:
@@ -375,6 +378,8 @@ class JobTable:
         except (CommandError, WrongType):
             self._restore()
             raise
+        if agenda is not None and due is not None:
+            agenda.plan(self.ctx, due)
         # DEL cannot fail, and what it removes could not be restored: so it comes last.
         for key in self._deleted_keys:
             call(b"DEL", key)
@@ -405,6 +410,13 @@ class JobTable:
         for entry, score in after.items():
             if before.get(entry) != score:
                 calls.append((b"ZADD", entry[0], b"%d" % score, entry[1]))
+
+    def _next_due(self, calls: list[_Words]) -> int | None:
+        """The first moment that these calls and the links add to what is due in the pool."""
+        key = self.keys.due
+        added = (*calls, *(words for words, _ in self._links))
+        moments = (int(words[2]) for words in added if words[:2] == (b"ZADD", key))
+        return min(moments, default=None)
 
     def _restore(self) -> None:
         """Undo a commit that met a key of another type, however far it got.

@@ -11,13 +11,10 @@ from commands.domain.queues.delivery import bury, wake_readers
 from commands.domain.queues.events import announce, text
 from commands.domain.queues.groups import add_entry, find_pending
 from commands.domain.queues.layout import (
-    DUE_PREFIX,
+    AGENDA,
     Queue,
-    due_until,
     is_due,
     queue_of_due,
-    schedule,
-    unschedule,
     with_scores,
 )
 from commands.domain.queues.messages import read_message_id
@@ -128,13 +125,12 @@ def _work(ctx: Context, queue: Queue) -> Iterator[_Work]:
     yield presence
 
 
-@sweep(DUE_PREFIX, until=due_until)
+@sweep(AGENDA.prefix, until=AGENDA.until)
 def run_due_queue(ctx: Context, key: bytes) -> bool:
     """Do a batch of what is due in a queue; return whether there is more."""
     queue = queue_of_due(key)
     if queue is None:
         return False
-    unschedule(ctx, queue, key)
     moments = []
     for work in _work(ctx, queue):
         try:
@@ -145,7 +141,6 @@ def run_due_queue(ctx: Context, key: bytes) -> bool:
             moment = ctx.now + RETRY_AFTER_MS
         if moment is not None:
             moments.append(moment)
-    if not moments:
-        return False
-    schedule(ctx, queue, min(moments))
-    return min(moments) <= ctx.now
+    following = min(moments, default=None)
+    AGENDA.entry(ctx, queue.tag, queue.next).replan(ctx, key, following)
+    return following is not None and following <= ctx.now

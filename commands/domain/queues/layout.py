@@ -1,4 +1,4 @@
-"""The keys of queues, and the schedule of what becomes due in them.
+"""The keys of queues, and the agenda of what becomes due in them.
 
 `{q}` is the name of the queue in braces, the hash tag that puts its keys in one slot; a `}` or
 a backslash in the name is preceded by a backslash.
@@ -15,11 +15,7 @@ a backslash in the name is preceded by a backslash.
 | `redkeep:queue:{q}:seen` | sorted set | `group:consumer`, by their last heartbeat |
 | `redkeep:queue:{q}:consumers` | hash | `group:consumer` → JSON of its other properties |
 | `redkeep:queue:{q}:next` | string | when something in the queue is next due |
-| `redkeep:queue:due:<ms>:{q}` | string | the same, in the order of time among all queues |
-
-Keys below `redkeep:queue:` are kept in byte order, so the sweep finds the queues that have
-something due by the `due` keys alone. A `due` key may be early, never late: it is replaced only
-when something becomes due sooner.
+| `redkeep:queue:due:<ms>:{q}` | string | the same, in the agenda of all queues |
 """
 
 from __future__ import annotations
@@ -29,18 +25,18 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from commands.domain import OWN_PREFIX
-from commands.domain.calls import call_scores, call_text
+from commands.domain.agenda import Agenda
+from commands.domain.calls import call_scores
 from commands.domain.namespaces import escape, unescape_valid
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
-from storage.errors import WrongType
 
 QUEUE_PREFIX = OWN_PREFIX + b"queue:{"
-DUE_PREFIX = OWN_PREFIX + b"queue:due:"
+AGENDA = Agenda(OWN_PREFIX + b"queue:due:")
 
 _TAGGED = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:").match
 _STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:stream:[0-9]").fullmatch
-_DUE = re.compile(rb"redkeep:queue:due:[0-9]{20}:\{((?:[^}\\]|\\[}\\])++)\}").fullmatch
+_TAG = re.compile(rb"(?:[^}\\]|\\[}\\])++").fullmatch
 
 LEVELS = 10
 _LEVELS = frozenset(b"%d" % level for level in range(LEVELS))
@@ -93,9 +89,6 @@ class Queue:
     @property
     def next(self) -> bytes:
         return self.base + b"next"
-
-    def due(self, moment: int) -> bytes:
-        return b"%b%020d:{%b}" % (DUE_PREFIX, moment, self.tag)
 
     def exists(self, ctx: Context) -> bool:
         return ctx.db.ordered.first(self.base, start=self.base) is not None
@@ -153,43 +146,15 @@ def is_due(ctx: Context, key: bytes) -> bool:
     return bool(head) and head[0][1] <= ctx.now
 
 
-# --- the schedule ------------------------------------------------------------------------------
+# --- the agenda --------------------------------------------------------------------------------
 
 
 def schedule(ctx: Context, queue: Queue, moment: int) -> None:
     """Have the sweep visit the queue no later than at this time."""
-    planned = _planned(ctx, queue)
-    if planned is not None:
-        if ctx.now < planned <= moment:
-            return
-        if planned <= moment:
-            # Overdue. Write the keys again, in case the `due` key was deleted.
-            moment = planned
-        else:
-            ctx.call(b"DEL", queue.due(planned))
-    ctx.call(b"SET", queue.due(moment), b"")
-    ctx.call(b"SET", queue.next, b"%d" % moment)
-
-
-def unschedule(ctx: Context, queue: Queue, key: bytes) -> None:
-    """Remove the schedule of a queue that is being visited because of this `due` key."""
-    ctx.call(b"DEL", key, queue.next)
-
-
-def _planned(ctx: Context, queue: Queue) -> int | None:
-    try:
-        found = call_text(ctx, b"GET", queue.next)
-    except WrongType:
-        return None
-    return int(found) if found is not None and found.isdigit() and len(found) < 20 else None
-
-
-def due_until(now: int) -> bytes:
-    """The least `due` key of a later time than this."""
-    return b"%b%020d" % (DUE_PREFIX, now + 1)
+    AGENDA.entry(ctx, queue.tag, queue.next).plan(ctx, moment)
 
 
 def queue_of_due(key: bytes) -> Queue | None:
-    """The queue that a `due` key is of; None for a key of another form."""
-    found = _DUE(key)
-    return None if found is None else _named(found[1])
+    """The queue that a key of the agenda is of; None for a key of another form."""
+    tag = AGENDA.tag_in(key)
+    return _named(tag) if tag and _TAG(tag) else None

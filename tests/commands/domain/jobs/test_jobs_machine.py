@@ -393,8 +393,21 @@ class Jobs(RuleBasedStateMachine):
         last = indexes.pop(INDEX + b"last", b"")
         assert last >= self.last
         self.last = last
+        self.check_agenda(indexes)
         assert indexes == expected_indexes(jobs)
         self.check_figures([json.loads(fields[b"row"]) for fields in jobs.values()])
+
+    def check_agenda(self, indexes: dict[bytes, Any]) -> None:
+        """The pool is planned no later than the first that is due, in one place."""
+        planned = indexes.pop(INDEX + b"next", None)
+        agenda = {key for key in indexes if key.startswith(b"redkeep:jobs:due:")}
+        for key in agenda:
+            assert indexes.pop(key) == b""
+        expected = {b"redkeep:jobs:due:%020d:{work}" % int(planned)} if planned else set()
+        assert agenda == expected
+        due = indexes.get(DUE)
+        if due:
+            assert planned is not None and int(planned) <= min(due.values())
 
     def check_that_jobs_exist_and_ended_rows_stay(self, jobs: dict[bytes, Any]) -> None:
         assert self.must_exist <= set(jobs)
