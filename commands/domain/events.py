@@ -1,10 +1,14 @@
-"""Events: what the domain families publish when their data changes."""
+"""Events: what the domain families publish when their data changes.
+
+An event is a JSON object. `family`, `event`, `command` and `at` (the time in milliseconds) come
+first, then what the family has to say. `command` is null for what the server does by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 
+from commands.domain.calls import write
 from commands.domain.records import write_json
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
@@ -23,18 +27,35 @@ def has_readers(ctx: Context) -> bool:
     return bool(pubsub.channels or pubsub.patterns or instance.settings.domain_events)
 
 
-def publish(ctx: Context, family: str, collection: bytes, event: Mapping[str, object]) -> None:
+def publish(ctx: Context, family: str, collection: bytes, event: str, **details: object) -> None:
     """Publish an event to `__redkeep__:<family>:<collection>`.
 
     With the setting `domain-events` it is also appended to the stream
-    `redkeep:events:{<collection>}`.
+    `redkeep:events:<family>:{<collection>}`.
     """
     if not has_readers(ctx):
         return
-    message = write_json(event)
+    message = write_json(
+        {
+            "family": family,
+            "event": event,
+            "command": ctx.command or None,
+            "at": ctx.now,
+            **details,
+        }
+    )
     ctx.call(b"PUBLISH", b"__redkeep__:%b:%b" % (family.encode(), collection), message)
     if ctx.instance.settings.domain_events:
-        stream = b"redkeep:events:{%b}" % collection
+        stream = _stream(family, collection)
         # The command has done its work; a stream that cannot be appended to must not fail it.
         with suppress(CommandError, WrongType):
-            ctx.call(b"XADD", stream, b"MAXLEN", b"~", _EVENTS_KEPT, b"*", b"event", message)
+            write(ctx, b"XADD", stream, b"MAXLEN", b"~", _EVENTS_KEPT, b"*", b"event", message)
+
+
+def forget_events(ctx: Context, family: str, collection: bytes) -> None:
+    """Remove the stream of a collection that is gone, after its last event was published."""
+    write(ctx, b"DEL", _stream(family, collection))
+
+
+def _stream(family: str, collection: bytes) -> bytes:
+    return b"redkeep:events:%b:{%b}" % (family.encode(), collection)

@@ -217,9 +217,11 @@ def command(
 
     def declare(handler: H) -> H:
         called: Handler = handler
+        own = group in _own_groups
         if request is not None:
-            parser = ArgumentParser(name, request, arguments, own=group in _own_groups)
-            called = _parsing(handler, parser)
+            called = _parsing(handler, ArgumentParser(name, request, arguments, own=own))
+        if own:
+            called = _named(called, name)
         entry = Command(
             name=name,
             group=group,
@@ -259,6 +261,17 @@ def _parsing(handler: Handler, parser: ArgumentParser[Any]) -> Handler:
     @wraps(handler)
     def called(ctx: object, argv: list[bytes]) -> object:
         return handler(ctx, parse(argv))
+
+    return called
+
+
+def _named(handler: Handler, name: str) -> Handler:
+    """A handler that tells its context which command it runs, for the events of the command."""
+
+    @wraps(handler)
+    def called(ctx: Any, argv: list[bytes]) -> object:
+        ctx.command = name
+        return handler(ctx, argv)
 
     return called
 

@@ -23,13 +23,24 @@ from storage.values.limits import Limits
 class Context:
     """A handler's access to keys, time, randomness, settings, and its client."""
 
-    __slots__ = ("atomic", "client", "db", "instance", "keyspace", "log_entries", "retrying")
+    __slots__ = (
+        "atomic",
+        "client",
+        "command",
+        "db",
+        "instance",
+        "keyspace",
+        "log_entries",
+        "retrying",
+    )
 
     def __init__(self, instance: Instance, client: Client) -> None:
         self.instance = instance
         self.keyspace: Keyspace = instance.keyspace
         self.client = client
         self.db: Database = client.db
+        # The domain command that runs or ran last; empty in sweeps.
+        self.command = ""
         # Inside EXEC or a script: nothing may wait, and time stands still throughout.
         self.atomic = False
         # The command waited (`BlockOn`) and is being run again.

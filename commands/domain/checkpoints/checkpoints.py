@@ -163,10 +163,8 @@ def announce(ctx: Context, thread: Thread, change: str, checkpoint: bytes | None
     """Publish a change of one checkpoint, or of a whole thread (None)."""
     if not has_readers(ctx):
         return
-    event = {"event": change}
-    if checkpoint is not None:
-        event["id"] = checkpoint.decode("utf-8", "replace")
-    publish(ctx, "checkpoint", thread.collection, event)
+    details = {} if checkpoint is None else {"id": checkpoint.decode("utf-8", "replace")}
+    publish(ctx, "checkpoint", thread.collection, change, **details)
 
 
 @dataclass(slots=True)

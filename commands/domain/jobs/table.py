@@ -443,16 +443,10 @@ class JobTable:
         self._events.append((job, event))
 
     def _publish(self, job: Job, event: str) -> None:
-        message = {
-            "event": event,
-            "id": job.id.decode(),
-            "kind": job.row.kind,
-            "target": job.row.target,
-            "at": self.ctx.now,
-        }
+        details = {"id": job.id.decode(), "kind": job.row.kind, "target": job.row.target}
         if job.worker:
-            message["worker"] = job.worker.decode("utf-8", "replace")
-        publish(self.ctx, "job", self.pool, message)
+            details["worker"] = job.worker.decode("utf-8", "replace")
+        publish(self.ctx, "job", self.pool, event, **details)
 
 
 def forget_expired(ctx: Context, pool: bytes, ident: bytes) -> None:

@@ -157,10 +157,10 @@ def model_register(ctx: Context, request: Register) -> Reply:
 def _publish(
     ctx: Context, model: Model, change: str, version: int | None = None, **facts: bool
 ) -> None:
-    event: dict[str, object] = {"event": change, "model": model.name.decode(), **facts}
+    details: dict[str, object] = {"model": model.name.decode(), **facts}
     if version is not None:
-        event["version"] = version
-    publish(ctx, "model", model.name, event)
+        details["version"] = version
+    publish(ctx, "model", model.name, change, **details)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from commands.instance.context import Context
 
 def announce(ctx: Context, queue: Queue, event: str, **details: object) -> None:
     """Publish a change of a queue."""
-    publish(ctx, "queue", queue.name, {"event": event, **details})
+    publish(ctx, "queue", queue.name, event, **details)
 
 
 def text(name: bytes) -> str:

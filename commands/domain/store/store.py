@@ -29,7 +29,7 @@ def _deadline(ctx: Context, ttl: int) -> bytes:
 
 
 def _publish(ctx: Context, space: Namespace, event: str, **details: object) -> None:
-    publish(ctx, "store", space.name, {"event": event, **details})
+    publish(ctx, "store", space.name, event, **details)
 
 
 def _text(key: bytes) -> str:

@@ -95,5 +95,5 @@ def test_ids_of_messages_and_events_increase(client: Recorded, restarts: bool) -
     assert pushed == sorted(pushed)
     assert delayed == sorted(delayed)
     assert len({*pushed, *delayed}) == 2 * len(STEPS)
-    events = [entry for entry, _ in client("XRANGE", "redkeep:events:{q}", "-", "+")]
+    events = [entry for entry, _ in client("XRANGE", "redkeep:events:queue:{q}", "-", "+")]
     assert len(events) >= 2 * len(STEPS)

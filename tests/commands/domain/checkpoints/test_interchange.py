@@ -144,6 +144,7 @@ def test_commands_are_logged_as_plain_commands(server: RunningServer) -> None:
 def test_changes_are_published(
     server: RunningServer, client: Connection, client3: Connection
 ) -> None:
+    server.freeze(1_700_000_000_000)
     client3("PSUBSCRIBE", "__redkeep__:checkpoint:*")
     client("CONFIG", "SET", "domain-events", "yes")
     put(client, A, 0)
@@ -151,9 +152,10 @@ def test_changes_are_published(
         b"pmessage",
         b"__redkeep__:checkpoint:*",
         b"__redkeep__:checkpoint:acme:t",
-        b'{"event":"put","id":"%b"}' % A.encode(),
+        b'{"family":"checkpoint","event":"put","command":"CP.PUT","at":1700000000000,'
+        b'"id":"%b"}' % A.encode(),
     ]
-    assert client("XLEN", "redkeep:events:{acme:t}") == 1
+    assert client("XLEN", "redkeep:events:checkpoint:{acme:t}") == 1
 
 
 def test_hash_tags(loop: Loop) -> None:

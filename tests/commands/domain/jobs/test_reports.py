@@ -98,14 +98,18 @@ def test_events_are_published_and_kept(server: RunningServer, client: Connection
     submit(client)
     client("JOB.CLAIM", "p", "w")
     client("JOB.COMPLETE", "p", A)
-    kept = [json.loads(entry[1][1]) for entry in client("XRANGE", "redkeep:events:{p}", "-", "+")]
+    kept = [
+        json.loads(entry[1][1]) for entry in client("XRANGE", "redkeep:events:job:{p}", "-", "+")
+    ]
     assert [event["event"] for event in kept] == ["queued", "running", "completed"]
     assert kept[1] == {
+        "family": "job",
         "event": "running",
+        "command": "JOB.CLAIM",
+        "at": NOW,
         "id": A,
         "kind": "train",
         "target": "spam",
-        "at": NOW,
         "worker": "w",
     }
     for event in kept:

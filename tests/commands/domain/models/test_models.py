@@ -262,11 +262,17 @@ def test_a_copy_of_the_keys_is_a_copy_of_the_registry(
         second.close()
 
 
-def test_changes_are_published(client: Connection, client3: Connection) -> None:
+def test_changes_are_published(
+    server: RunningServer, client: Connection, client3: Connection
+) -> None:
+    server.freeze(1_700_000_000_000)
     client3("SUBSCRIBE", "__redkeep__:model:m")
     client("MODEL.REGISTER", "m")
     assert json.loads(client3.read_push().items[2]) == {
+        "family": "model",
         "event": "register",
+        "command": "MODEL.REGISTER",
+        "at": 1_700_000_000_000,
         "model": "m",
         "active": True,
         "version": 1,

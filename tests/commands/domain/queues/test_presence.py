@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -254,7 +255,14 @@ def test_the_sweep_prunes(server: RunningServer, client: Connection) -> None:
     client("QUEUE.HEARTBEAT", "q", "g", "here")
     server.advance(2 * TTL)
     told = [listener.read_push().items[2] for _ in range(3)]
-    assert told[2] == b'{"event":"expired","group":"g","consumer":"gone"}'
+    assert json.loads(told[2]) == {
+        "family": "queue",
+        "event": "expired",
+        "command": None,
+        "at": NOW + 4 * TTL,
+        "group": "g",
+        "consumer": "gone",
+    }
     assert states(client) == {b"here": b"stale"}
 
 

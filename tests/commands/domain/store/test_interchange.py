@@ -113,4 +113,4 @@ def test_changes_are_published(server: RunningServer, client: Connection) -> Non
     told = [json.loads(listener.read_push().items[3]) for _ in range(4)]
     assert [event["event"] for event in told] == ["put", "mput", "del", "clear"]
     assert told[0]["key"] == "k\\xff"
-    assert client("XLEN", "redkeep:events:{acme:a}") == 4
+    assert client("XLEN", "redkeep:events:store:{acme:a}") == 4
