@@ -69,6 +69,7 @@ class Timers:
             await self._alarm.sleep(seconds, armed_for=soonest)
             self._turns.begin()
             blocking.time_out()
+            self._dispatcher.repeat_waiting()
             blocking.serve_disk()
             if self._jumped or trio.current_time() >= next_tick:
                 self._jumped = False

@@ -31,6 +31,9 @@ class BlockOn:
     timed_out: Reply = NULL_ARRAY
     # Also run again when a key is gone or of another type (XREADGROUP reports that).
     on_loss: bool = False
+    # Also run again after every so many ms, though no key changed: a consumer of a queue that
+    # waits is there, and says so.
+    every: int | None = None
     # In place of the command's own argv: XREAD's `$` is replaced when it starts to wait.
     argv: list[bytes] | None = None
 

@@ -104,7 +104,7 @@ class Transaction:
 class Waiting:
     """Why and until when a client is blocked."""
 
-    __slots__ = ("argv", "db", "deadline", "effect")
+    __slots__ = ("argv", "db", "deadline", "effect", "repeat_at")
 
     def __init__(
         self, effect: BlockOn | WaitUntil, argv: list[bytes], db: Database, deadline: int | None
@@ -112,8 +112,9 @@ class Waiting:
         self.effect = effect
         self.argv = argv
         self.db = db
-        # By the monotonic clock, in ms.
+        # Both by the monotonic clock, in ms.
         self.deadline = deadline
+        self.repeat_at: int | None = None
 
 
 class Client:

@@ -18,7 +18,7 @@ from commands.engine.numbers import INT64_MAX, parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import NULL_ARRAY, Couples, Reply
 from commands.instance.context import Context
-from commands.instance.group_reads import observe_group_read
+from commands.instance.group_reads import group_read_interval, observe_group_read
 from commands.streams.groups import claim_request, find_or_add_consumer, group_id_request
 from commands.streams.ids import format_id, parse_id
 from commands.streams.streams import entries_reply
@@ -214,14 +214,14 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Outcome:
             continue
         consumer.seen_time = ctx.now
     ctx.log_as(*logged)
-    if found or not ctx.retrying:
-        for key in request.keys:
-            observe_group_read(ctx, key, request.group, request.consumer)
+    for key in request.keys:
+        observe_group_read(ctx, key, request.group, request.consumer, received=bool(found))
     if found:
         return Couples(found)
     if not request.blocking:
         return NULL_ARRAY
-    return effects.BlockOn(request.keys, request.deadline, Stream, on_loss=True)
+    every = group_read_interval(ctx, request.keys)
+    return effects.BlockOn(request.keys, request.deadline, Stream, on_loss=True, every=every)
 
 
 def _history(

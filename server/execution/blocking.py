@@ -51,6 +51,8 @@ class Blocking:
         # The contexts in which the commands of parked clients run again.
         self._contexts: dict[Client, Context] = {}
         self._deadlines = SortedList()
+        # When commands run again though no key changed (`BlockOn.every`).
+        self._repeats = SortedList()
         # Clients that wait for the log to be on disk.
         self._disk_waiters: dict[Client, None] = {}
         # Clients whose requests are held back by CLIENT PAUSE.
@@ -61,7 +63,14 @@ class Blocking:
 
     def parked(self) -> int:
         """How many entries are kept for waiting clients: zero when nobody waits."""
-        kept = (self._queues, self._contexts, self._deadlines, self._disk_waiters, self._paused)
+        kept = (
+            self._queues,
+            self._contexts,
+            self._deadlines,
+            self._repeats,
+            self._disk_waiters,
+            self._paused,
+        )
         return sum(map(len, kept)) + len(self.resumed)
 
     # --- parking ----------------------------------------------------------------------
@@ -85,7 +94,9 @@ class Blocking:
             deadline = self._instance.clock.monotonic_ms() + in_ms
             self._deadlines.add((deadline, client.id))
         self._contexts[client] = ctx
-        client.block(Waiting(effect, argv, database, deadline))
+        waiting = Waiting(effect, argv, database, deadline)
+        client.block(waiting)
+        self._plan_repeat(client, waiting)
 
     def _unpark(self, client: Client) -> None:
         waiting = client.waiting
@@ -104,6 +115,8 @@ class Blocking:
             self._disk_waiters.pop(client, None)
         if waiting.deadline is not None:
             self._deadlines.discard((waiting.deadline, client.id))
+        if waiting.repeat_at is not None:
+            self._repeats.discard((waiting.repeat_at, client.id))
         del self._contexts[client]
         client.unblock()
 
@@ -197,12 +210,31 @@ class Blocking:
     # --- time -----------------------------------------------------------------------------
 
     def next_deadline(self) -> int | None:
-        """When the next wait ends, by the monotonic clock in ms."""
-        soonest: int | None = self._deadlines[0][0] if self._deadlines else None
+        """When the next wait ends or command runs again, by the monotonic clock in ms."""
+        moments = [moments[0][0] for moments in (self._deadlines, self._repeats) if moments]
         paused_until = self._instance.paused_until_ms
-        if paused_until and (soonest is None or paused_until < soonest):
-            return paused_until
-        return soonest
+        if paused_until:
+            moments.append(paused_until)
+        return min(moments, default=None)
+
+    def repeat(self, retry: Retry) -> None:
+        """Run the commands again whose time for it has come."""
+        repeats, now = self._repeats, self._instance.clock.monotonic_ms()
+        while repeats and repeats[0][0] <= now:
+            _, client_id = repeats.pop(0)
+            client = self._instance.clients[client_id]
+            waiting = client.waiting
+            assert waiting is not None
+            self._plan_repeat(client, waiting)
+            # It may write, which a pause forbids.
+            if not self._instance.paused_until_ms:
+                self._retry(client, waiting, retry)
+
+    def _plan_repeat(self, client: Client, waiting: Waiting) -> None:
+        effect = waiting.effect
+        if isinstance(effect, BlockOn) and effect.every is not None:
+            waiting.repeat_at = self._instance.clock.monotonic_ms() + effect.every
+            self._repeats.add((waiting.repeat_at, client.id))
 
     def time_out(self) -> None:
         """Answer every client whose deadline has passed."""

@@ -182,6 +182,12 @@ class Dispatcher:
         """Serve the clients that wait for keys which have changed."""
         self._blocking.serve(self._calls.retry)
 
+    def repeat_waiting(self) -> None:
+        """Run the commands of waiting clients again that ask for it from time to time."""
+        self._blocking.repeat(self._calls.retry)
+        if self._instance.keyspace.ready:
+            self.serve_ready()
+
     def run_sweep(self, database: Database, run: Callable[[Context], bool]) -> bool:
         """Run a piece of regular work on a database; return whether there is more."""
         try:

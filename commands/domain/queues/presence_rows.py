@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from commands.domain.calls import call_integer, call_text, call_texts, call_values
+from commands.domain.calls import call_integer, call_score, call_text, call_texts, call_values
 from commands.domain.namespaces import escape, unescape_valid
 from commands.domain.numbers import stored_integer, whole
 from commands.domain.queues.events import announce, text
@@ -36,6 +36,7 @@ _MEMBER = re.compile(rb"((?:[^:\\]|\\[:\\])*+):((?:[^:\\]|\\[:\\])*+)").fullmatc
 # The sweep prunes a queue when its oldest row is this many TTLs old, so that expired
 # consumers can be seen for a while.
 _TTLS_UNTIL_PRUNED = 4
+_SHORTEST_INTERVAL_MS = 100
 
 
 @dataclass(slots=True)
@@ -89,16 +90,31 @@ def heartbeat(
         _write_facts(ctx, queue, member, facts[0], leases)
 
 
-@group_read_observer(QUEUE_PREFIX)
-def note_reader(ctx: Context, stream: bytes, group: bytes, consumer: bytes) -> None:
-    """Record a heartbeat of a consumer that reads a stream, if the stream is of a queue."""
+def waiting_interval(ctx: Context) -> int:
+    """How often a consumer that waits for messages sends a heartbeat, in milliseconds."""
+    return max(_SHORTEST_INTERVAL_MS, default_ttl(ctx) // 3)
+
+
+@group_read_observer(QUEUE_PREFIX, waiting_interval)
+def note_reader(ctx: Context, stream: bytes, group: bytes, consumer: bytes, received: bool) -> None:
+    """Record a heartbeat of a consumer that reads a stream, if the stream is of a queue.
+
+    A read that waits runs again when a message comes, too, even if others get it. Most
+    consumers may be waiting, so that is a heartbeat only if the last one is not recent.
+    """
     queue = queue_of_stream(stream)
     if queue is not None:
         try:
-            heartbeat(ctx, queue, group, consumer)
+            if received or not ctx.retrying or not _is_recent(ctx, queue, group, consumer):
+                heartbeat(ctx, queue, group, consumer)
         except WrongType:
             # A key of presence was overwritten; that must not prevent reading.
             count_poison(ctx)
+
+
+def _is_recent(ctx: Context, queue: Queue, group: bytes, consumer: bytes) -> bool:
+    seen = call_score(ctx, b"ZSCORE", queue.seen, _member(group, consumer))
+    return seen is not None and ctx.now - seen < waiting_interval(ctx) // 2
 
 
 def _write_facts(

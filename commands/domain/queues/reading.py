@@ -28,7 +28,7 @@ from commands.domain.queues.events import announce, text
 from commands.domain.queues.groups import check_streams, find_pending
 from commands.domain.queues.layout import Queue, schedule
 from commands.domain.queues.messages import Delivery, MessageId, parse_message_id
-from commands.domain.queues.presence_rows import note_reader
+from commands.domain.queues.presence_rows import note_reader, waiting_interval
 from commands.engine.effects import BlockOn, Outcome
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.registry import command
@@ -75,8 +75,8 @@ def queue_read(ctx: Context, request: Read) -> Outcome:
     Within that time QUEUE.ACK confirms it or QUEUE.NACK returns it; otherwise it is delivered
     again, to the next reader. `BLOCK` waits that many ms if there is no message, 0 means forever.
 
-    Every read is a heartbeat of the consumer, whether or not it gets a message. A blocked read
-    is one when it begins and when it gets a message: block for less than the TTL of presence.
+    Every read is a heartbeat of the consumer, whether or not it gets a message, and a consumer
+    that waits in a blocked read sends heartbeats for as long as it waits.
 
         > QUEUE.PUSH letters hello
         "1700000000000-0"
@@ -99,7 +99,8 @@ def queue_read(ctx: Context, request: Read) -> Outcome:
             return NULL_ARRAY
         deadline = ctx.now + request.block if request.block else None
         # `wake_readers` wakes those who wait for the first stream, whatever can be read.
-        return BlockOn([queue.stream(0)], deadline, Stream, on_loss=True)
+        every = waiting_interval(ctx)
+        return BlockOn([queue.stream(0)], deadline, Stream, on_loss=True, every=every)
     until = ctx.now + request.lease
     score = b"%d" % until
     ids = [delivery.id.text for delivery in delivered]
@@ -143,8 +144,8 @@ def _deliver(ctx: Context, queue: Queue, request: Read) -> list[Delivery]:
             delivered += read_new(ctx, queue, group, consumer, level, count - len(delivered))
             # XREADGROUP is a heartbeat by itself.
             has_heartbeat = True
-    if not has_heartbeat and (delivered or not ctx.retrying):
-        note_reader(ctx, queue.stream(0), group, consumer)
+    if not has_heartbeat:
+        note_reader(ctx, queue.stream(0), group, consumer, bool(delivered))
     return delivered
 
 

@@ -23,6 +23,7 @@ from tests.support.jobs import (
 )
 from tests.support.resp import Connection, Error
 from tests.support.servers import Loop, RunningServer
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from tests.support.servers import Loop, RunningServer
 from tests.support.waiting import wait_until
 
 TTL = 30_000
+STREAM = "redkeep:queue:{q}:stream:0"
 NS = 1_000_000
 
 
@@ -212,6 +213,56 @@ def test_xreadgroup_on_a_queue_is_a_heartbeat(server: RunningServer, client: Con
     client("XREADGROUP", "GROUP", "g", "within", "STREAMS", "redkeep:queue:{q}:stream:0", ">")
     client("EXEC")
     assert set(states(client)) == {b"seven", b"w", b"within"}
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        ("QUEUE.READ", "q", "g", "w", "BLOCK", 0),
+        ("QUEUE.READ", "q", "g", "w", "BLOCK", 10**9),
+        ("XREADGROUP", "GROUP", "g", "w", "BLOCK", 0, "STREAMS", STREAM, ">"),
+    ],
+)
+def test_a_consumer_that_waits_stays_active(
+    server: RunningServer, client: Connection, read: tuple[str | int, ...]
+) -> None:
+    client("XGROUP", "CREATE", STREAM, "g", 0, "MKSTREAM")
+    waiting = server.connect()
+    server.block(waiting, *read)
+    for _ in range(30):
+        server.advance(TTL // 3)
+        wait_until(lambda: presence(client)[0][b"last_seen_age_ms"] == 0, "a heartbeat")
+    assert states(client) == {b"w": b"active"}
+    waiting.close()
+    server.wait_for_blocked(0)
+    server.advance(TTL + 1)
+    assert states(client) == {b"w": b"stale"}
+    assert server.entries_for_blocked() == 0
+
+
+def test_others_that_wait_do_not_all_write_when_a_message_comes(
+    server: RunningServer, client: Connection
+) -> None:
+    waiting = [server.connect() for _ in range(5)]
+    for number, one in enumerate(waiting):
+        server.block(one, "QUEUE.READ", "q", "g", f"w{number}", "BLOCK", 0)
+    server.advance(TTL // 10)
+    client("QUEUE.PUSH", "q", "x")
+    ages = {row[b"consumer"]: row[b"last_seen_age_ms"] for row in presence(client)}
+    assert ages == {b"w0": 0} | {b"w%d" % number: TTL // 10 for number in range(1, 5)}
+
+
+def test_a_waiting_consumer_sends_no_heartbeat_during_a_pause(
+    server: RunningServer, client: Connection
+) -> None:
+    waiting = server.connect()
+    server.block(waiting, "QUEUE.READ", "q", "g", "w", "BLOCK", 0)
+    client("CLIENT", "PAUSE", 10 * TTL, "WRITE")
+    server.advance(TTL)
+    assert presence(client)[0][b"last_seen_age_ms"] == TTL
+    client("CLIENT", "UNPAUSE")
+    server.advance(TTL // 3)
+    wait_until(lambda: presence(client)[0][b"last_seen_age_ms"] == 0, "a heartbeat")
 
 
 def test_an_overwritten_presence_key_does_not_prevent_reading(client: Connection) -> None:
