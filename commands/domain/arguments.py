@@ -12,9 +12,6 @@ from commands.engine.grammar import Argument, Integer
 # Any moment of the clock plus this stays below 2**53, up to which a score is exact.
 LONGEST_MS = 2**52
 MOST = 2**31 - 1
-# How many items one request gets at most, whatever its COUNT: so that other clients need not
-# wait long. There is a cursor or another request for the following ones.
-LARGEST_PAGE = 1000
 
 
 def Milliseconds(  # noqa: N802 - it reads as a type in declarations

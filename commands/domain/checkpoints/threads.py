@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_texts, call_values
 from commands.domain.checkpoints.checkpoints import add, announce, load, require_hash, score
 from commands.domain.checkpoints.envelopes import canonical_id, members, read, rehome
 from commands.domain.checkpoints.keys import Thread, tenant_prefix
 from commands.domain.namespaces import escape, segment_at, unescape
+from commands.domain.pages import END, LARGEST_PAGE, NAME, PAGE, PAGE_SIZE, name_cursor
 from commands.domain.records import count_poison
 from commands.engine.containers import declare_family_help
-from commands.engine.errors import INVALID_CURSOR, SAME_OBJECT, CommandError
+from commands.engine.errors import SAME_OBJECT, CommandError
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.numbers import INT64_MAX
 from commands.engine.registry import command
@@ -22,7 +22,6 @@ from storage.key_index import after_prefix
 
 # How many checkpoints are copied by one ZADD and one HSET.
 _BATCH = 1000
-_THREADS_LISTED = 100
 
 
 @dataclass(slots=True)
@@ -232,21 +231,12 @@ def _remove(ctx: Context, thread: Thread, ids: list[bytes]) -> bool:
     return removed > 0
 
 
-def _cursor(word: bytes) -> bytes | None:
-    """The last thread of the page before, escaped; None to start with the first."""
-    if word == b"0":
-        return None
-    if word[:1] != b">":
-        raise CommandError(INVALID_CURSOR)
-    return word[1:]
-
-
 @dataclass(slots=True)
 class Threads:
     tenant: bytes
     prefix: bytes = b""
     cursor: bytes | None = None
-    count: int = _THREADS_LISTED
+    count: int = PAGE_SIZE
 
 
 @command(
@@ -259,8 +249,8 @@ class Threads:
     arguments=[
         Key("tenant", "RO access"),
         String("prefix", "PREFIX", optional=True),
-        String("cursor", "CURSOR", optional=True, convert=_cursor),
-        Integer("count", "COUNT", optional=True, low=1),
+        NAME,
+        PAGE,
     ],
     request=Threads,
 )
@@ -291,13 +281,13 @@ def cp_threads(ctx: Context, request: Threads) -> Reply:
             start = key + b"\0"
             continue
         if len(threads) == count:
-            return [b">" + last, threads]
+            return [name_cursor(last), threads]
         group = b"%b%b:" % (owned, rendered)
         if call_integer(ctx, b"EXISTS", group + b"bystep"):
             threads.append(unescape(rendered))
             last = rendered
         start = after_prefix(group)
-    return [b"0", threads]
+    return [END, threads]
 
 
 declare_family_help("CP", group="checkpoint", since="0.1.0")

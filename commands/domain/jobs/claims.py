@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.arguments import LARGEST_PAGE, MOST, Count, Milliseconds, json_text, utf8_text
+from commands.domain.arguments import MOST, Count, Milliseconds, json_text, utf8_text
 from commands.domain.calls import call_integer, call_scores
 from commands.domain.errors import failure
 from commands.domain.jobs.arguments import POOL, WORKER, checked_kind, worker_name
 from commands.domain.jobs.due import run_due_jobs
 from commands.domain.jobs.rows import Job, ready_id, ready_member
 from commands.domain.jobs.table import JobTable
+from commands.domain.pages import LARGEST_PAGE
 from commands.engine.effects import BlockOn, Outcome
 from commands.engine.grammar import ArgumentGroup, Integer, String, Token
 from commands.engine.registry import command

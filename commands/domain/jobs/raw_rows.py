@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from commands.domain.errors import failure
 from commands.domain.jobs.arguments import job_id
-from commands.domain.jobs.listing import JobFilter, list_jobs, read_cursor
+from commands.domain.jobs.listing import JobFilter, list_jobs
 from commands.domain.jobs.rows import Job, decode_row, is_job_id
 from commands.domain.jobs.table import JobTable, forget_expired
+from commands.domain.pages import read_place
 from commands.domain.raw_rows import RowPage
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
@@ -70,7 +71,7 @@ class JobRows:
         return True
 
     def list(self, ctx: Context, pool: bytes, cursor: bytes, count: int) -> RowPage:
-        wanted = JobFilter(pool, cursor=read_cursor(cursor), count=count)
+        wanted = JobFilter(pool, cursor=read_place(cursor), count=count)
         following, jobs = list_jobs(JobTable(ctx, pool), wanted)
         return following, [(job.id, job.row.encode()) for job in jobs]
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from commands.domain.arguments import LONGEST_MS, Count, Milliseconds, utf8_text
+from commands.domain.arguments import LONGEST_MS, Milliseconds, utf8_text
 from commands.domain.calls import call_integer, call_scores, call_texts
 from commands.domain.errors import failure
 from commands.domain.jobs.arguments import POOL_READ, WORKER, checked_kind, job_status
-from commands.domain.jobs.listing import JobFilter, list_jobs, read_cursor
+from commands.domain.jobs.listing import JobFilter, list_jobs
 from commands.domain.jobs.rows import STATUSES, TERMINAL
 from commands.domain.jobs.table import JobTable
 from commands.domain.numbers import whole
+from commands.domain.pages import PAGE, PLACE
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, Integer, Key, String, Token
@@ -50,8 +51,8 @@ def _moment(name: str, token: str) -> Argument:
         _moment("since", "SINCE"),
         _moment("until", "UNTIL"),
         Token("DESC", optional=True),
-        String("cursor", "CURSOR", optional=True, convert=read_cursor),
-        Count("count", "COUNT"),
+        PLACE,
+        PAGE,
     ],
     request=JobFilter,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.domain.arguments import Count, check_pool
+from commands.domain.pages import PAGE_SIZE
 from commands.domain.raw_rows import RawRows, find_namespace
 from commands.engine.containers import declare_family_help
 from commands.engine.grammar import Key, String
@@ -17,7 +18,6 @@ from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply
 from commands.instance.context import Context
 
-_PAGE_SIZE = 100
 _NAMESPACE = String("namespace", convert=find_namespace)
 _KEY = String("key")
 
@@ -111,7 +111,7 @@ class List:
     pool: bytes
     namespace: RawRows
     cursor: bytes = b"0"
-    count: int = _PAGE_SIZE
+    count: int = PAGE_SIZE
 
 
 @command(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commands.domain.arguments import LARGEST_PAGE
 from commands.domain.calls import call_integer, call_text
 from commands.domain.errors import failure
 from commands.domain.models.rows import (
@@ -24,6 +23,7 @@ from commands.domain.models.rows import (
     versions_of,
     write_row,
 )
+from commands.domain.pages import END, LARGEST_PAGE, invalid_cursor, name_cursor, read_name
 from commands.domain.raw_rows import RowPage, check_object, check_stored
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
@@ -31,7 +31,6 @@ from commands.instance.context import Context
 from storage.errors import WrongType
 
 # In front of the last key of a page, so that no cursor but the last is 0.
-_AFTER = b"+"
 
 
 class ModelRows:
@@ -53,7 +52,7 @@ class ModelRows:
         return call_integer(ctx, b"DEL", model.row) == 1
 
     def list(self, ctx: Context, pool: bytes, cursor: bytes, count: int) -> RowPage:
-        return _page(self._rows(ctx, _read_cursor(cursor)), count)
+        return _page(self._rows(ctx, read_name(cursor)), count)
 
     def _rows(self, ctx: Context, after: bytes | None) -> Iterator[tuple[bytes, bytes]]:
         """Yield names and rows, from behind one name on."""
@@ -108,10 +107,10 @@ class VersionRows:
         return True
 
     def list(self, ctx: Context, pool: bytes, cursor: bytes, count: int) -> RowPage:
-        after = _read_cursor(cursor)
+        after = read_name(cursor)
         last = None if after is None else parse_version_key(after)
         if after is not None and last is None:
-            raise _invalid_cursor(cursor)
+            raise invalid_cursor(cursor)
         return _page(self._rows(ctx, last), count)
 
     def _rows(self, ctx: Context, last: tuple[bytes, int] | None) -> Iterator[tuple[bytes, bytes]]:
@@ -185,23 +184,10 @@ def parse_version_key(key: bytes) -> tuple[bytes, int] | None:
     return name, version
 
 
-def _read_cursor(cursor: bytes) -> bytes | None:
-    """Return the last key of the page before; None before the first page."""
-    if cursor == b"0":
-        return None
-    if not cursor.startswith(_AFTER):
-        raise _invalid_cursor(cursor)
-    return cursor[len(_AFTER) :]
-
-
-def _invalid_cursor(cursor: bytes) -> CommandError:
-    return failure("ERR", "invalid cursor '{}'", cursor)
-
-
 def _page(rows: Iterator[tuple[bytes, bytes]], count: int) -> RowPage:
     items: list[tuple[bytes, bytes]] = []
     for item in rows:
         if len(items) == min(count, LARGEST_PAGE):
-            return _AFTER + items[-1][0], items
+            return name_cursor(items[-1][0]), items
         items.append(item)
-    return b"0", items
+    return END, items

@@ -4,42 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.arguments import LARGEST_PAGE
-from commands.domain.calls import call_integer, call_rank, call_scores_of, call_texts
+from commands.domain.calls import call_scores_of, call_texts
 from commands.domain.numbers import whole
+from commands.domain.pages import LARGEST_PAGE, PAGE, PAGE_SIZE, PLACE, Place, SortedPage
 from commands.domain.queues.delivery import look_up, wake_readers
 from commands.domain.queues.events import announce, text
 from commands.domain.queues.groups import check_streams, find_pending, reset_deliveries
-from commands.domain.queues.layout import Queue, with_scores
+from commands.domain.queues.layout import Queue
 from commands.domain.queues.messages import MessageId, parse_message_id, read_message_id
 from commands.domain.records import count_poison
-from commands.engine.errors import INVALID_CURSOR
 from commands.engine.grammar import Integer, Key, String
-from commands.engine.numbers import INT64_MAX, format_float, parse_float
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
-
-_PAGE = 100
-
-# When the last dead letter of a page died, as the text of its score, and its id.
-_Cursor = tuple[bytes, bytes]
-
-
-def _cursor(word: bytes) -> _Cursor | None:
-    if word == b"0":
-        return None
-    died_at, _, message = word.partition(b":")
-    parse_float(died_at, INVALID_CURSOR)
-    return died_at, message
 
 
 @dataclass(slots=True)
 class Dead:
     queue: bytes
     group: bytes
-    cursor: _Cursor | None = None
-    count: int = _PAGE
+    cursor: Place = None
+    count: int = PAGE_SIZE
 
 
 @command(
@@ -52,8 +37,8 @@ class Dead:
     arguments=[
         Key("queue", "RO access"),
         String("group"),
-        String("cursor", "CURSOR", optional=True, convert=_cursor),
-        Integer("count", "COUNT", optional=True, low=1),
+        PLACE,
+        PAGE,
     ],
     request=Dead,
 )
@@ -71,11 +56,11 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     """
     queue, group = Queue(request.queue), request.group
     key = queue.dead(group)
-    first = 0 if request.cursor is None else _rank_after(ctx, key, request.cursor)
-    last = min(first + min(request.count, LARGEST_PAGE) - 1, INT64_MAX)
-    letters = with_scores(ctx, key, b"%d" % first, b"%d" % last)
+    page = SortedPage(ctx, key, request.cursor)
+    letters = page.take(min(request.count, LARGEST_PAGE))
+    scores = call_scores_of(ctx, key, *letters) if letters else []
     shown: list[Reply] = []
-    for message, died_at in letters:
+    for message, died_at in zip(letters, scores, strict=True):
         found = look_up(ctx, queue, group, message)
         if found is not None:
             shown.append(
@@ -84,22 +69,10 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
                     b"payload": found.payload,
                     b"priority": found.id.level,
                     b"deliveries": found.deliveries,
-                    b"died_at": whole(died_at),
+                    b"died_at": whole(died_at or 0),
                 }
             )
-    if first + len(letters) >= call_integer(ctx, b"ZCARD", key):
-        return [b"0", shown]
-    message, died_at = letters[-1]
-    return [b"%b:%b" % (format_float(died_at), message), shown]
-
-
-def _rank_after(ctx: Context, key: bytes, cursor: _Cursor) -> int:
-    """Where the next page begins. If the letter in the cursor is gone, by when it died."""
-    died_at, message = cursor
-    rank = call_rank(ctx, b"ZRANK", key, message)
-    if rank is not None:
-        return rank + 1
-    return call_integer(ctx, b"ZCOUNT", key, b"-inf", b"(" + died_at)
+    return [page.cursor(), shown]
 
 
 @dataclass(slots=True)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.arguments import LARGEST_PAGE, Milliseconds
+from commands.domain.arguments import Milliseconds
 from commands.domain.calls import call_score
 from commands.domain.events import has_readers
+from commands.domain.pages import LARGEST_PAGE
 from commands.domain.queues.delivery import (
     bury,
     confirm,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from commands.domain.arguments import LARGEST_PAGE
+from commands.domain.pages import LARGEST_PAGE
 from commands.families import load
 from tests.support.jobs import NOW
 from tests.support.offline import Recorded

@@ -91,7 +91,7 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
         ("NACK q g 1-1@0", "ERR '1-1@0' is not the id of a message"),
         ("NACK q g 1-1 DELAY", "ERR DELAY is incomplete, expected: DELAY milliseconds"),
         ("DEAD q g COUNT 0", "ERR COUNT must be an integer of at least 1, not '0'"),
-        ("DEAD q g CURSOR x", "ERR invalid cursor"),
+        ("DEAD q g CURSOR x", "ERR invalid cursor 'x'"),
         ("REPLAY q g COUNT 0", "ERR COUNT must be an integer of at least 1, not '0'"),
         ("REPLAY q g COUNT 1 1-1", "ERR unknown option '1-1'"),
         ("REPLAY q g nonsense", "ERR 'nonsense' is not the id of a message"),
