@@ -17,6 +17,7 @@ from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
 from server.net.connections import Connections
 from server.net.turns import Turns
+from server.patrolling import Patrolling
 from server.persistence.keeper import Keeper
 from server.sweeping import Sweeping
 
@@ -49,6 +50,7 @@ class Timers:
         self._connections = connections
         self._keeper = keeper
         self._sweeping = Sweeping(instance, dispatcher.run_sweep)
+        self._patrolling = Patrolling(instance, dispatcher.run_sweep)
         # The clock was moved: do the background work at once.
         self._jumped = False
         instance.clock.on_jump(self._clock_jumped)
@@ -91,6 +93,7 @@ class Timers:
         if self._instance.active_expire and not self._instance.keyspace.expiry_paused:
             await self._expire()
         await self._sweeping.tick(self._let_others_run)
+        self._patrolling.tick()
 
     async def _expire(self) -> None:
         """Remove expired keys, a slice at a time, within the share of this round."""

@@ -270,7 +270,7 @@ def _named(handler: Handler, name: str) -> Handler:
 
     @wraps(handler)
     def called(ctx: Any, argv: list[bytes]) -> object:
-        ctx.command = name
+        ctx.begin(name)
         return handler(ctx, argv)
 
     return called

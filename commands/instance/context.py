@@ -39,7 +39,7 @@ class Context:
         self.keyspace: Keyspace = instance.keyspace
         self.client = client
         self.db: Database = client.db
-        # The domain command that runs or ran last; empty in sweeps.
+        # The domain command that runs or ran last; empty for what the server does by itself.
         self.command = ""
         # Inside EXEC or a script: nothing may wait, and time stands still throughout.
         self.atomic = False
@@ -65,6 +65,10 @@ class Context:
     def select(self, database: Database) -> None:
         """Work on this database from now on, as SELECT does."""
         self.db = self.client.db = database
+
+    def begin(self, command: str) -> None:
+        """Note that a domain command begins, or an independent step of a sweep (empty)."""
+        self.command = command
 
     def call(self, *words: bytes) -> Reply:
         """Run an ordinary command as part of this one and return its reply.

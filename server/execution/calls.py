@@ -102,6 +102,7 @@ class Calls:
         """Run a piece of regular work on a database; return whether there is more."""
         keyspace, ctx = self._instance.keyspace, self._own_context
         ctx.db = database
+        ctx.begin("")
         ctx.log_entries = []
         dirty = keyspace.dirty
         try:
