@@ -27,7 +27,7 @@ bound = weighted(
 )
 name = weighted(one("-", "+", "[a", "(a", "[b", "(c", "["), one("a", "", "(", "+x"))
 # With a negative offset Redis returns nothing, and Valkey members if the set is a skip list.
-limit = opt("LIMIT", count, index)
+limit = opt("LIMIT", weighted(one(0, 1, 2, 10), one(2**63, "x", "")), index)
 add_options = shuffled(one("NX", "XX"), one("GT", "LT"), "CH", "INCR")
 combine = seq(
     counted(key),
