@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gc
 import random
+import socket
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import pytest
 
@@ -18,7 +20,10 @@ from commands.engine.registry import Command
 from storage.journal import Journal
 from tests.support import fuzzing
 from tests.support.declarations import our_commands
+from tests.support.memory import resident
 from tests.support.offline import Offline
+from tests.support.processes import ServeProcess
+from tests.support.resp import Connection, Word, request
 from tests.test_domain_completeness import EXAMPLES, SETUP
 
 NOW = 1_700_000_000_000
@@ -51,13 +56,13 @@ def growth(name: str, times: int, *, logged: bool) -> int:
     session = Offline(NOW)
     if logged:
         session.instance.keyspace.journal = Journal()
-    preparation = [[word.encode() for word in request.split(" ")] for request in SETUP]
+    preparation = [[word.encode() for word in each.split(" ")] for each in SETUP]
     requests = list(requests_of(name, command, times))
 
     def play(most: int) -> None:
         session.run(*preparation, *fuzzing.PREPARATION)
-        for request in requests[:most]:
-            session.run(request)
+        for each in requests[:most]:
+            session.run(each)
             if logged:
                 journal = session.instance.keyspace.journal
                 assert journal is not None
@@ -105,6 +110,61 @@ def test_memory_stays_flat_for_long(name: str, logged: bool) -> None:
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_without_a_log_no_entries_are_gathered_for_it(name: str) -> None:
     session = Offline(NOW)
-    for request in (*SETUP, EXAMPLES[name].request):
-        session(*request.split(" "))
+    for each in (*SETUP, EXAMPLES[name].request):
+        session(*each.split(" "))
         assert not session.context.log_entries
+
+
+# --- the same through a socket, with files -----------------------------------------------------
+
+MODES = {
+    "no files": ("--save", "", "--appendonly", "no"),
+    "snapshots": ("--save", "60 1", "--appendonly", "no"),
+    "log, no": ("--save", "", "--appendonly", "yes", "--appendfsync", "no"),
+    "log, everysec": ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"),
+    "log, always": ("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+}
+CALLS = 100_000
+_PIPELINED = 500
+# The allocator of a process keeps some memory, more or less by chance.
+MOST_RESIDENT_GROWTH = 16 * 2**20
+
+
+def send(client: socket.socket, requests: Sequence[Sequence[Word]]) -> None:
+    """Send requests and read what comes, up to the reply to a last one.
+
+    Some commands have several replies, so they are not counted.
+    """
+    mark = b"the last reply to %d requests" % len(requests)
+    client.sendall(b"".join(request(words) for words in [*requests, ("ECHO", mark)]))
+    data = b""
+    while not data.endswith(mark + b"\r\n"):
+        received = client.recv(1 << 20)
+        assert received, "the server has closed the connection"
+        data = data[-100:] + received
+
+
+def play(client: socket.socket, name: str, times: int) -> None:
+    """Send a command so many times over one connection, and delete what it stored."""
+    send(client, [each.split(" ") for each in SETUP])
+    send(client, fuzzing.PREPARATION)
+    requests = requests_of(name, our_commands()[name], times)
+    while batch := list(islice(requests, _PIPELINED)):
+        send(client, batch)
+    send(client, [("SELECT", 0), ("FLUSHALL",), ("SLOWLOG", "RESET")])
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mode", MODES)
+def test_the_memory_of_a_server_stays_flat(mode: str) -> None:
+    with ServeProcess(*MODES[mode]) as server:
+        client = socket.create_connection(("127.0.0.1", server.port))
+        sizes = []
+        for times in (CALLS // 10, CALLS):
+            for name in NAMES:
+                play(client, name, times)
+            sizes.append(resident(server.pid))
+        client.close()
+        with Connection(server.port) as other:
+            assert other("DBSIZE") == 0
+        assert sizes[1] - sizes[0] < MOST_RESIDENT_GROWTH

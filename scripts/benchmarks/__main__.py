@@ -17,11 +17,13 @@ from scripts.benchmarks.workloads import (
     checkpoints,
     expiry,
     jobs,
+    memory,
     million,
     persistence,
     startup,
     store,
     throughput,
+    waits,
 )
 
 GROUPS: dict[str, Callable[[Session], Iterator[Row]]] = {
@@ -33,6 +35,8 @@ GROUPS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "checkpoints": checkpoints.measure,
     "jobs": jobs.measure,
     "store": store.measure,
+    "waits": waits.measure,
+    "memory": memory.measure,
     "persistence": persistence.measure,
     "start": startup.measure,
 }

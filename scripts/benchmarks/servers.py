@@ -99,6 +99,10 @@ class Server:
         self._process.kill()
         raise click.ClickException(f"{self.name} gave no reply within {_START_LIMIT_SECONDS} s")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def close(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(20)
@@ -123,10 +127,15 @@ class Server:
 
     def memory(self) -> int:
         """Resident bytes of the process."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         assert found
         return int(found[1]) * 1024
+
+    def processor_seconds(self) -> float:
+        """The processor time that the process has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def load_keys(self, count: int) -> None:
         """Set `count` small keys, with the names that redis-benchmark uses for random keys."""

@@ -1,10 +1,12 @@
-"""How much memory Python objects take, counted by tracemalloc."""
+"""How much memory Python objects take, counted by tracemalloc, and a process as a whole."""
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class Memory:
@@ -27,3 +29,10 @@ def peak_memory() -> Iterator[Memory]:
         memory.bytes, memory.kept = peak - before, after - before
     finally:
         tracemalloc.stop()
+
+
+def resident(pid: int) -> int:
+    """The resident bytes of a process."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
