@@ -214,6 +214,11 @@ def _syntax_error_here(ours: Any, theirs: Any) -> bool:
     return equal(ours, theirs) or ours == Error("ERR syntax error")
 
 
+def _number_error_here(ours: Any, theirs: Any) -> bool:
+    """Replies to BITCOUNT with a unit: Valkey checks the unit before the numbers."""
+    return equal(ours, theirs) or (theirs == Error("ERR syntax error") and isinstance(ours, Error))
+
+
 def _missing_key_first(ours: Any, theirs: Any) -> bool:
     """Replies to GETEX: only Valkey checks the time also if there is no key."""
     return equal(ours, theirs) or (ours is None and isinstance(theirs, Error))
@@ -230,6 +235,8 @@ def tolerance_of(words: Sequence[Word], encoding_of: Callable[[Word], Any]) -> T
     name = word(words[0]).upper()
     if name == b"BITCOUNT" and len(words) == 3:
         return _syntax_error_here
+    if name == b"BITCOUNT" and len(words) == 5:
+        return _number_error_here
     if name == b"GETEX":
         return _missing_key_first
     hashed = UNORDERED_WHEN_HASHED.get(name)
