@@ -216,6 +216,7 @@ FILLED_AT_IMPORT = frozenset(
         ("commands/engine/key_layouts.py", "_declared"),
         ("commands/instance/group_reads.py", "_declared"),
         ("commands/operator/debugging.py", "_SUBCOMMANDS"),
+        ("commands/instance/patrols.py", "_declared"),
         ("commands/instance/sweeps.py", "_declared"),
     }
 )
