@@ -130,13 +130,20 @@ EXAMPLES = {
     "store.count": example("STORE.COUNT acme:a", "acme:a", gives=int),
     "store.del": example("STORE.DEL acme:a k", "acme:a", gives=int),
     "store.evict": example("STORE.EVICT", gives=int),
+    "store.expire": example("STORE.EXPIRE acme:a k 5", "acme:a", gives=int),
     "store.get": example("STORE.GET acme:a k", "acme:a", gives=bytes),
+    "store.index": example("STORE.INDEX acme:a FIELDS 1 a", "acme:a", gives=str),
+    "store.indexes": example("STORE.INDEXES acme", "acme", gives=list),
+    "store.info": example("STORE.INFO acme:a k", "acme:a", gives=list, in_resp3=Map),
     "store.list": example("STORE.LIST acme:a WITHVALUES", "acme:a", gives=list, in_resp3=Map),
     "store.mget": example("STORE.MGET acme:a k none", "acme:a", gives=list),
     "store.mput": example("STORE.MPUT acme:a x 1 y 2", "acme:a", gives=str),
     "store.namespaces": example("STORE.NAMESPACES acme", "acme", gives=list),
+    "store.near": example("STORE.NEAR acme VECTOR abcd", "acme", gives=list),
     "store.put": example("STORE.PUT acme:a k v", "acme:a", gives=str),
     "store.search": example("STORE.SEARCH acme", "acme", gives=list),
+    "store.ttl": example("STORE.TTL acme:a k", "acme:a", gives=int),
+    "store.unindex": example("STORE.UNINDEX acme", "acme", gives=int),
 }
 
 each_command = pytest.mark.parametrize("name", RUNNABLE)

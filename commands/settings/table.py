@@ -284,6 +284,15 @@ class WorkingSettings:
     queue_max_deliveries = Setting(
         COUNT, "5", "Number of deliveries after which a message becomes a dead letter."
     )
+    store_times = Setting(
+        YES_NO, "yes", "Keep when each entry was created and updated, for STORE.INFO."
+    )
+    store_near_numbers = Setting(
+        Integer(1),
+        "250000",
+        "Numbers of vectors that one STORE.NEAR compares at most: the more, the longer other "
+        "clients wait for it.",
+    )
     domain_events = Setting(
         YES_NO, "no", "Also append the events of Redkeep's own commands to streams."
     )

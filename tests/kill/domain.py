@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.resp import Connection, Error, Word
+from tests.support.waiting import pages
 
 FAMILIES = ("jobs", "checkpoints", "store", "pushes", "models")
 STATES = ("queued", "running", "completed", "failed", "cancelled")
@@ -142,7 +143,9 @@ class DomainCheck:
         return len(steps)
 
     def _store(self) -> int:
-        keys = sorted(map(int, self._ask("STORE.LIST", self._name, "LIMIT", _ALL)))
+        request = ("STORE.LIST", self._name, "COUNT", 1000, "CURSOR")
+        listed = pages(lambda cursor: self._ask(*request, cursor))
+        keys = sorted(int(key) for page in listed for key in page)
         self._expect(keys == list(range(1, len(keys) + 1)), "the store has a gap")
         return len(keys)
 

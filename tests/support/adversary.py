@@ -39,6 +39,8 @@ PREPARATION: list[list[str]] = [
     ["CP.WRITES", "PUT", "acme", "t", CHECKPOINT, "task", "0", "channel", "value"],
     ["STORE.PUT", "acme:a", "k", '{"a":1}'],
     ["STORE.PUT", "acme:a:b", "k", "v"],
+    ["STORE.PUT", "acme:a", "near", '{"a":2}', "VECTOR", "abcd"],
+    ["STORE.INDEX", "acme", "FIELDS", "1", "a"],
     ["QUEUE.PUSH", "q", "x"],
     ["QUEUE.PUSH", "q", "y", "PRIORITY", "3", "ID", "chosen"],
     ["QUEUE.PUSH", "q", "z", "DELAY", "1000"],
@@ -56,7 +58,7 @@ OTHERS: list[list[str]] = [
     ["QUEUE.PUSH", "r", "x"],
     ["XGROUP", "CREATE", "redkeep:queue:{r}:stream:0", "g", "0"],
 ]
-_MARKS = (b"{gpu}", b"{spam}", b":acme", b"{acme", b"{q}")
+_MARKS = (b"{gpu}", b"{spam}", b":acme", b"{acme", b"{q}", b"store:indexes")
 
 _TEXTS: list[bytes] = [
     *(b"", b"{}", b"%s", b"{0}", b"{x}%d\r\n", b"\xff\xfe", b"\0", b"null", b"true", b"[]"),
