@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 from commands.domain.calls import write
-from commands.domain.errors import failure
 from commands.domain.events import forget_events
 from commands.domain.pages import END as NO_MORE
 from commands.domain.pages import LARGEST_PAGE, PAGE, name_cursor
@@ -173,11 +172,10 @@ class Clear:
     request=Clear,
 )
 def store_clear(ctx: Context, request: Clear) -> Reply:
-    """Returns how many entries were removed.
+    """Returns how many entries were removed, at most 1,000: repeat it until the reply is 0.
 
     Entries of namespaces within this one are removed only with `SUBTREE`. `LIMIT` is the most
-    entries to remove, up to 1,000 in one request: repeat it until the reply is 0. Without it all
-    entries are removed, or none, and the reply is an error, if there are more than 1,000.
+    entries to remove, if fewer than 1,000 are wanted.
 
         > STORE.MPUT acme:scratch one 1 two 2
         OK
@@ -192,11 +190,6 @@ def store_clear(ctx: Context, request: Clear) -> Reply:
     span = space.span(subtree=request.subtree)
     stored = _live(ctx, space, span)
     limit = min(request.limit or LARGEST_PAGE, LARGEST_PAGE)
-    if not request.limit and stored > limit:
-        raise failure(
-            "ERR", "STORE.CLEAR would remove {} entries of '{}': give LIMIT, and repeat it",
-            str(stored), space.name,
-        )  # fmt: skip
     places: list[bytes] = []
     entries: list[bytes] = []
     # Expired entries, which only wait for their removal, must not use up the limit.
