@@ -343,7 +343,7 @@ def _new_ttl(word: bytes) -> int | None:
     ttl = read_integer(word)
     if ttl is None or not 1 <= ttl <= LONGEST_MS:
         raise failure(
-            "ERR", "ttl must be PERSIST or an integer from 1 to {} (milliseconds), not '{}'",
+            "ERR", "TTL must be PERSIST or an integer from 1 to {} (milliseconds), not '{}'",
             str(LONGEST_MS), word,
         )  # fmt: skip
     return ttl
@@ -353,7 +353,7 @@ def _new_ttl(word: bytes) -> int | None:
 class Expire:
     namespace: bytes
     key: bytes
-    ttl: int | None
+    milliseconds: int | None
 
 
 @command(
@@ -362,7 +362,11 @@ class Expire:
     since="0.1.0",
     flags="write fast",
     summary="Changes the TTL of an entry without its value.",
-    arguments=[Key("namespace", "RW update"), String("key"), String("ttl", convert=_new_ttl)],
+    arguments=[
+        Key("namespace", "RW update"),
+        String("key"),
+        String("milliseconds", convert=_new_ttl),
+    ],
     request=Expire,
 )
 def store_expire(ctx: Context, request: Expire) -> Reply:
@@ -386,7 +390,7 @@ def store_expire(ctx: Context, request: Expire) -> Reply:
     entry = space.key(request.key)
     if not call_integer(ctx, b"EXISTS", entry):
         return 0
-    expire_at(ctx, entry, _deadline(ctx, request.ttl))
+    expire_at(ctx, entry, _deadline(ctx, request.milliseconds))
     tell_of_key(ctx, space, "expire", request.key)
     return 1
 
