@@ -18,7 +18,7 @@ from sortedcontainers import SortedList
 
 from commands.domain.json_filters import Condition, follow, kind_of, split_path
 from commands.domain.records import read_json
-from commands.domain.store.layout import Namespace, Places
+from commands.domain.store.layout import Namespace, Places, weight
 from storage.database import Database
 
 # The order of kinds among the values of a path, and a value with its kind.
@@ -36,6 +36,12 @@ def stored_string(database: Database, key: bytes) -> bytes | bytearray | None:
     """The value of an entry; None if there is none. Not a use of the entry: nothing counts it."""
     value = database.peek(key)
     return value if isinstance(value, (bytes, bytearray)) else None
+
+
+def cost_of(database: Database, key: bytes) -> int:
+    """What reading an entry costs, in short entries."""
+    value = database.data.get(key)
+    return 1 + (weight(value) if isinstance(value, (bytes, bytearray)) else 0)
 
 
 def _scalar(value: Any) -> Scalar | None:
@@ -73,15 +79,17 @@ class Fields:
         return len(self._values)
 
     def read(self, database: Database, limit: int) -> int:
-        """Read the next entries that existed before the index; return how many."""
-        span = self._space.span(subtree=True)
-        places = list(islice(database.ordered.between(*span, after=self._read_to), limit))
-        for place in places:
-            self.put(place, stored_string(database, self._space.key_at(place)))
-        if places:
-            self._read_to = places[-1]
-        self.is_complete = len(places) < limit
-        return len(places)
+        """Read the next of the entries that existed before the index; return what that cost."""
+        span, spent = self._space.span(subtree=True), 0
+        for place in list(islice(database.ordered.between(*span, after=self._read_to), limit)):
+            key = self._space.key_at(place)
+            self.put(place, stored_string(database, key))
+            self._read_to = place
+            spent += cost_of(database, key)
+            if spent >= limit:
+                return spent
+        self.is_complete = True
+        return spent
 
     def put(self, place: bytes, text: bytes | bytearray | None) -> None:
         """Note the value of an entry; None if there is no such entry."""

@@ -5,7 +5,8 @@ as a JSON array. That is all that is stored. The content is derived from the ent
 database has it in `Database.derived`, from where it goes when the keys are flushed or loaded,
 and with the keys when databases are swapped. An observer of the keyspace notes the entries that
 any client changes; they are read again before the next search, or by the sweep. The observer is
-registered only while a database has an index.
+registered only while a database has an index. Only so many entries may wait to be read; beyond
+that, whoever changes an entry pays for the reading of one.
 
 A sweep reads the existing entries after a declaration or a restart, a bounded number at a time.
 Until it is done, searches read the entries themselves.
@@ -20,7 +21,7 @@ from itertools import islice
 from commands.domain.calls import call_fields
 from commands.domain.json_filters import Filter
 from commands.domain.records import count_poison, read_json
-from commands.domain.store.fields import Candidates, Fields, stored_string
+from commands.domain.store.fields import Candidates, Fields, cost_of, stored_string
 from commands.domain.store.layout import CHILD, END, STORE_PREFIX, Namespace
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
@@ -30,8 +31,9 @@ from storage.errors import WrongType
 
 INDEXES_KEY = b"redkeep:store:indexes"
 MOST_INDEXES, MOST_PATHS = 1000, 16
-# How many entries a step of the sweep reads, and a search of those that have changed.
-_BATCH, _MOST_CHANGED = 100, 300
+# How many entries a step of the sweep reads, and how many changed ones may wait to be read: a
+# search reads them first, in a few milliseconds. A long value counts as several entries.
+_BATCH, _MOST_CHANGED = 100, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ class Indexes:
     def __init__(self) -> None:
         # Whether the declarations are to be read again.
         self.is_outdated = True
-        # Keys of entries that have changed since they were read.
-        self.changed: dict[bytes, None] = {}
+        # Keys of entries that have changed since they were read, with what reading them costs.
+        self._changed: dict[bytes, int] = {}
+        self._cost = 0
         # By the start of the places in their namespace.
         self._by_head: dict[bytes, Fields] = {}
         # Those that have not read all entries yet.
@@ -64,26 +67,37 @@ class Indexes:
             self._by_head[one.space.place] = fields
         self._unfinished = [one for one in self._by_head.values() if not one.is_complete]
 
-    def work(self, database: Database, limit: int) -> bool:
-        """Read about `limit` entries; return whether there are more to read."""
-        left = self.catch_up(database, limit)
+    def note(self, database: Database, key: bytes) -> None:
+        """Read an entry that has changed, later or, if very many have changed, now."""
+        cost = cost_of(database, key)
+        self._cost += cost - self._changed.get(key, 0)
+        self._changed[key] = cost
+        while self._cost > _MOST_CHANGED:
+            self._read_changed(database)
+
+    def catch_up(self, database: Database) -> None:
+        """Read all entries that have changed."""
+        while self._changed:
+            self._read_changed(database)
+
+    def _read_changed(self, database: Database) -> None:
+        key, cost = self._changed.popitem()
+        self._cost -= cost
+        place = database.ordered.place_of(key)
+        if place is not None:
+            text = stored_string(database, key)
+            for fields in self._above(place):
+                fields.put(place, text)
+
+    def read_more(self, database: Database) -> bool:
+        """Read what has changed and some more entries; return whether there are more."""
+        self.catch_up(database)
+        left = _BATCH
         while self._unfinished and left > 0:
             left -= self._unfinished[-1].read(database, left)
             if self._unfinished[-1].is_complete:
                 self._unfinished.pop()
-        return bool(self.changed or self._unfinished)
-
-    def catch_up(self, database: Database, limit: int) -> int:
-        """Read up to `limit` entries that have changed; return how many more are allowed."""
-        while self.changed and limit > 0:
-            key, _ = self.changed.popitem()
-            place = database.ordered.place_of(key)
-            if place is None:
-                continue
-            limit -= 1
-            for fields in self._above(place):
-                fields.put(place, stored_string(database, key))
-        return limit
+        return bool(self._unfinished)
 
     def _above(self, place: bytes) -> Iterator[Fields]:
         """The indexes that an entry belongs to."""
@@ -95,8 +109,6 @@ class Indexes:
 
     def candidates(self, space: Namespace, wanted: Filter) -> Candidates | None:
         """The fewest entries at and below a namespace that can match; None if no index helps."""
-        if self.changed:
-            return None
         found = [
             fields.candidates(wanted.conditions, space.span(subtree=True))
             for fields in self._above(space.own)
@@ -172,7 +184,7 @@ def candidates_for(ctx: Context, space: Namespace, wanted: Filter | None) -> Can
     indexes = indexes_of(ctx)
     if indexes is None:
         return None
-    indexes.catch_up(ctx.db, _MOST_CHANGED)
+    indexes.catch_up(ctx.db)
     found = indexes.candidates(space, wanted)
     if found is None or found.number >= ctx.db.ordered.count_between(*space.span(subtree=True)):
         return None
@@ -186,7 +198,7 @@ def _note_change(database: Database, key: bytes, event: str, modified: bool) -> 
     if not isinstance(indexes, Indexes):
         return
     if key.startswith(STORE_PREFIX):
-        indexes.changed[key] = None
+        indexes.note(database, key)
     elif key == INDEXES_KEY:
         indexes.is_outdated = True
         if key not in database.data:
@@ -199,4 +211,4 @@ def read_entries(ctx: Context, key: bytes) -> bool:
     if key != INDEXES_KEY:
         return False
     indexes = indexes_of(ctx)
-    return indexes is not None and indexes.work(ctx.db, _BATCH)
+    return indexes is not None and indexes.read_more(ctx.db)

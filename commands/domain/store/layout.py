@@ -43,6 +43,7 @@ END, CHILD, BEYOND = b"\0\0", b"\0\1", b"\0\2"
 # Yields places in order: all of them, or those behind one.
 Places = Callable[[bytes | None], Iterator[bytes]]
 
+_BYTES_OF_ENTRY = 2048
 _START = len(STORE_PREFIX)
 _SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*+")
 
@@ -134,6 +135,11 @@ class Namespace:
         """The Redis key of the entry at a place of this tenant."""
         name, key = named_at(place)
         return b"%b%b:%b" % (self.tenant_prefix, name, escape(key))
+
+
+def weight(value: bytes | bytearray) -> int:
+    """As how many more entries a long value counts when it is parsed."""
+    return len(value) // _BYTES_OF_ENTRY
 
 
 def times_key(entry: bytes) -> bytes:

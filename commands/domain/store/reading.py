@@ -15,7 +15,7 @@ from commands.domain.errors import failure
 from commands.domain.namespaces import escape, split, unescape_valid
 from commands.domain.pages import LARGEST_PAGE, PAGE_SIZE, invalid_cursor, read_name
 from commands.domain.records import count_poison
-from commands.domain.store.layout import Namespace, Places, named_at
+from commands.domain.store.layout import Namespace, Places, named_at, weight
 from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, String
 from commands.instance.context import Context
@@ -29,9 +29,10 @@ _FIRST_BLOCK, _LARGEST_BLOCK = 16, 256
 class Walk:
     """Entries in the order of their places, as values with their places.
 
-    It stops after `most` places that were examined; `last` is the place that was examined last.
-    Keys that do not hold a string are skipped and counted as bad records. `block` is how many
-    entries the caller is going to use, if it knows.
+    It stops after `most` places that were examined, where a long value counts as several if the
+    caller parses it; `last` is the place that was examined last. Keys that do not hold a string
+    are skipped and counted as bad records. `block` is how many entries the caller is going to
+    use, if it knows.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Walk:
         after: bytes | None = None,
         most: int = MOST_EXAMINED,
         block: int = 0,
+        parsed: bool = False,
     ) -> None:
         self._ctx = ctx
         self._space = space
         self._places = places
         self._most = most
         self._block = min(block or _FIRST_BLOCK, _LARGEST_BLOCK)
+        self._parsed = parsed
         self.last = after
         self.examined = 0
 
@@ -67,6 +70,10 @@ class Walk:
                 self.examined += 1
                 if value is not None:
                     yield place, value
+                    if self._parsed:
+                        self.examined += weight(value)
+                        if self.examined >= self._most:
+                            return
                 elif call_integer(ctx, b"EXISTS", key):
                     count_poison(ctx)
             block = min(block * 4, _LARGEST_BLOCK)
@@ -138,7 +145,4 @@ def place_of_cursor(space: Namespace, cursor: bytes) -> bytes:
 
 def too_many(command: str, name: bytes, instead: str) -> CommandError:
     """The error for a request that would have to examine more than is allowed in one."""
-    return failure(
-        "ERR", "{} would examine more than {} entries of '{}': {}",
-        command, str(MOST_EXAMINED), name, instead,
-    )  # fmt: skip
+    return failure("ERR", "{} would examine too many entries of '{}': {}", command, name, instead)

@@ -44,7 +44,7 @@ class Matches:
         candidates = candidates_for(ctx, space, wanted)
         places = within(ctx, space.span(subtree=True)) if candidates is None else candidates.places
         after = None if cursor is None else place_of_cursor(space, cursor)
-        self._walk = Walk(ctx, space, places, after=after, block=block)
+        self._walk = Walk(ctx, space, places, after=after, block=block, parsed=wanted is not None)
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield places and values, until as many entries were examined as one request may."""
@@ -107,8 +107,9 @@ def store_search(ctx: Context, request: Search) -> Reply:
 
     With `CURSOR` or `COUNT` the reply is a cursor and a page of at most 1,000 entries; begin with
     `CURSOR 0`, and go on until the cursor is `0`. A page may have fewer entries than `COUNT`, even
-    none: one request examines at most 2,000 entries. Without them the reply is complete, or an
-    error if more would have to be examined. An index (`STORE.INDEX`) has fewer entries examined.
+    none: one request examines at most 2,000 entries, and reads about 4 MB of values to compare
+    them with a filter. Without them the reply is complete, or an error if more would have to be
+    examined. An index (`STORE.INDEX`) has fewer entries examined.
 
         > STORE.PUT initech:agent-a:conv-1 first '{"role":"user","turn":{"n":1}}'
         OK

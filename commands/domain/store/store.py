@@ -343,7 +343,7 @@ def _new_ttl(word: bytes) -> int | None:
     ttl = read_integer(word)
     if ttl is None or not 1 <= ttl <= LONGEST_MS:
         raise failure(
-            "ERR", "TTL must be PERSIST or an integer from 1 to {} (milliseconds), not '{}'",
+            "ERR", "milliseconds must be an integer from 1 to {} or PERSIST, not '{}'",
             str(LONGEST_MS), word,
         )  # fmt: skip
     return ttl

@@ -64,8 +64,7 @@ _A_DURATION = "an integer from 1 to 4503599627370496 (milliseconds)"
         ("MPUT acme TTL 0 ENTRIES k v", f"ERR TTL must be {_A_DURATION}, not '0'"),
         (
             "EXPIRE acme k 0",
-            "ERR the TTL must be PERSIST or an integer from 1 to 4503599627370496 (milliseconds), "
-            "not '0'",
+            "ERR milliseconds must be an integer from 1 to 4503599627370496 or PERSIST, not '0'",
         ),
         ("PUT acme k v VECTOR abc", f"ERR VECTOR must be {_FLOATS}, not 3 bytes"),
         ("NEAR acme VECTOR abc", f"ERR VECTOR must be {_FLOATS}, not 3 bytes"),

@@ -101,7 +101,14 @@ def test_hash_tags_put_a_tenant_into_one_slot(loop: Loop) -> None:
         client("SET", "entelix:store:acme:acme:a:other-layout", "x")
         assert client("STORE.LIST", "acme:a") == [b"k", b"l"]
         assert client("STORE.NAMESPACES", "acme") == [b"acme:a"]
+        client("STORE.INDEX", "acme", "FIELDS", 1, "n")
+        client("STORE.PUT", "acme:a", "k", '{"n":1}', "VECTOR", "abcd")
+        found = [[b"namespace", b"acme:a", b"key", b"k", b"value", b'{"n":1}']]
+        assert client("STORE.SEARCH", "acme", "FILTER", '{"n":1}') == found
+        near = [row[:6] for row in client("STORE.NEAR", "acme", "VECTOR", "abcd")]
+        assert near == found
         assert client("STORE.CLEAR", "acme:a") == 2
+        assert client("KEYS", "redkeep:store:*") == [b"redkeep:store:indexes"]
     finally:
         server.close()
 
