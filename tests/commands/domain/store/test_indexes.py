@@ -395,7 +395,7 @@ class Program:
         assert rows == found, request
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=30, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_search_with_an_index_finds_what_one_without_finds(rng: random.Random) -> None:
     program = Program(rng)

@@ -380,7 +380,7 @@ class Program:
         assert len(self.server("KEYS", "redkeep:store:vector:*")) == len(self.vectors)
 
 
-@settings(max_examples=80, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_store_does_what_its_model_does(rng: random.Random) -> None:
     Program(rng).run(60)
