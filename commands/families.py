@@ -68,6 +68,7 @@ FAMILIES = (
     "domain.checkpoints.threads",
     "domain.checkpoints.writes",
     "domain.store.store",
+    "domain.store.facts",
     "domain.store.listing",
     "domain.store.namespaces",
     "domain.store.search",

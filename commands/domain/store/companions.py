@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.calls import call_integer, call_text, call_values, write
+from commands.domain.calls import call_integer, call_values, write
 from commands.domain.numbers import stored_integer
 from commands.domain.records import count_poison
 from commands.domain.store.layout import (
@@ -20,6 +20,11 @@ from commands.instance.patrols import patrol
 
 # What PEXPIRETIME answers for a key without TTL and for none.
 NEVER, ABSENT = -1, -2
+
+
+def deadline_after(ctx: Context, ttl: int | None) -> int:
+    """The time at which a TTL ends, in epoch milliseconds."""
+    return NEVER if ttl is None else ctx.now + ttl
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,3 @@ def remove_lost_vectors(ctx: Context, key: bytes, position: bytes) -> None:
 def _remove_lost(ctx: Context, key: bytes, entry: bytes) -> None:
     if not call_integer(ctx, b"EXISTS", entry):
         write(ctx, b"DEL", key)
-
-
-def stored_vector(ctx: Context, entry: bytes) -> bytes | None:
-    return call_text(ctx, b"GET", vector_key(entry))

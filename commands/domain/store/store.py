@@ -1,4 +1,4 @@
-"""STORE.*: single entries: storing, reading and removing them, their TTLs and facts.
+"""STORE.*: single entries: storing, reading and removing them.
 
 `layout` describes the keys of entries, and `companions` what is kept beside them. These commands
 and a plain SET, GET or DEL of an entry's key see each other's changes.
@@ -14,8 +14,8 @@ from commands.domain.errors import failure
 from commands.domain.store.companions import (
     ABSENT,
     NEVER,
+    deadline_after,
     expire_at,
-    read_times,
     times_after_put,
     times_after_puts,
     with_companions,
@@ -23,7 +23,7 @@ from commands.domain.store.companions import (
 )
 from commands.domain.store.layout import Namespace, times_key, vector_key
 from commands.domain.store.telling import forget, stored_in, tell_of_key, tell_of_keys
-from commands.domain.store.vectors import checked_vector, size_of
+from commands.domain.store.vectors import checked_vector
 from commands.engine.containers import declare_family_help
 from commands.engine.errors import CommandError
 from commands.engine.grammar import ArgumentGroup, Key, OneOf, String, Token
@@ -34,11 +34,6 @@ from commands.instance.context import Context
 
 # How many entries one request stores, reads or removes by name at most.
 MOST_NAMED = 1000
-
-
-def _deadline(ctx: Context, ttl: int | None) -> int:
-    """The time at which a TTL ends, in epoch milliseconds."""
-    return NEVER if ttl is None else ctx.now + ttl
 
 
 def _check_number(what: str, number: int) -> None:
@@ -111,7 +106,7 @@ def store_put(ctx: Context, request: Put) -> Reply:
     if request.ifeq is not None and call_text(ctx, b"GET", entry) != request.ifeq:
         return None
     if not request.keepttl:
-        deadline = _deadline(ctx, request.ttl)
+        deadline = deadline_after(ctx, request.ttl)
     elif not exists:
         deadline = NEVER
     times = times_after_put(ctx, entry, exists=exists)
@@ -164,7 +159,7 @@ def store_mput(ctx: Context, argv: list[bytes]) -> Reply:
     data = dict(zip(words[::2], words[1::2], strict=True))
     _check_number("entries", len(data))
     entries = space.keys(list(data))
-    deadline = _deadline(ctx, ttl)
+    deadline = deadline_after(ctx, ttl)
     times = times_after_puts(ctx, entries)
     stored = list(zip(entries, data.values(), strict=True))
     outdated = list(map(vector_key, entries))
@@ -238,7 +233,7 @@ def store_get(ctx: Context, request: Get) -> Reply:
     entry = Namespace(ctx, request.namespace).key(request.key)
     value = call_text(ctx, b"GET", entry)
     if value is not None and request.refresh is not None:
-        expire_at(ctx, entry, _deadline(ctx, request.refresh))
+        expire_at(ctx, entry, deadline_after(ctx, request.refresh))
     return value
 
 
@@ -263,136 +258,6 @@ def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
     """
     _check_number("keys", len(argv) - 2)
     return call_values(ctx, b"MGET", *Namespace(ctx, argv[1]).keys(argv[2:]))
-
-
-@command(
-    "STORE.INFO",
-    group="store",
-    since="0.1.0",
-    flags="readonly fast",
-    summary="Returns facts about an entry without its value.",
-    arguments=[Key("namespace", "RO"), String("key")],
-)
-def store_info(ctx: Context, argv: list[bytes]) -> Reply:
-    """Returns a map, or nil if there is no entry.
-
-    `created` and `updated` are epoch milliseconds: when STORE commands first and last put the
-    value. They are nil while the entry was only written by plain commands, which do not change
-    them, or with the setting `store-times no`. `size` is the length of the value in bytes, `ttl`
-    what is left in milliseconds, nil if the entry does not expire, and `vector` how many numbers
-    its vector has, nil without one.
-
-        > STORE.PUT acme:agent-a colour green TTL 60000
-        OK
-        > STORE.INFO acme:agent-a colour
-         1) "created"
-         2) (integer) ...
-         3) "updated"
-         4) (integer) ...
-         5) "size"
-         6) (integer) 5
-         7) "ttl"
-         8) (integer) 60000
-         9) "vector"
-        10) (nil)
-    """
-    entry = Namespace(ctx, argv[1]).key(argv[2])
-    ttl = call_integer(ctx, b"PTTL", entry)
-    if ttl == ABSENT:
-        return None
-    size = call_integer(ctx, b"STRLEN", entry)
-    stored, vector = call_values(ctx, b"MGET", times_key(entry), vector_key(entry))
-    times = read_times(ctx, stored)
-    return {
-        b"created": None if times is None else times.created,
-        b"updated": None if times is None else times.updated,
-        b"size": size,
-        b"ttl": None if ttl == NEVER else ttl,
-        b"vector": None if vector is None else size_of(vector),
-    }
-
-
-# --- TTLs ----------------------------------------------------------------------------------
-
-
-@command(
-    "STORE.TTL",
-    group="store",
-    since="0.1.0",
-    flags="readonly fast",
-    summary="Returns how long an entry will live.",
-    arguments=[Key("namespace", "RO"), String("key")],
-)
-def store_ttl(ctx: Context, argv: list[bytes]) -> Reply:
-    """Returns milliseconds as PTTL does: -1 if the entry does not expire, -2 if there is none.
-
-    > STORE.PUT acme:agent-a colour green TTL 60000
-    OK
-    > STORE.TTL acme:agent-a colour
-    (integer) 60000
-    > STORE.TTL acme:agent-a weight
-    (integer) -2
-    """
-    return call_integer(ctx, b"PTTL", Namespace(ctx, argv[1]).key(argv[2]))
-
-
-def _new_ttl(word: bytes) -> int | None:
-    """Milliseconds, or None for PERSIST."""
-    if word.upper() == b"PERSIST":
-        return None
-    ttl = read_integer(word)
-    if ttl is None or not 1 <= ttl <= LONGEST_MS:
-        raise failure(
-            "ERR", "milliseconds must be an integer from 1 to {} or PERSIST, not '{}'",
-            str(LONGEST_MS), word,
-        )  # fmt: skip
-    return ttl
-
-
-@dataclass(slots=True)
-class Expire:
-    namespace: bytes
-    key: bytes
-    milliseconds: int | None
-
-
-@command(
-    "STORE.EXPIRE",
-    group="store",
-    since="0.1.0",
-    flags="write fast",
-    summary="Changes the TTL of an entry without its value.",
-    arguments=[
-        Key("namespace", "RW update"),
-        String("key"),
-        String("milliseconds", convert=_new_ttl),
-    ],
-    request=Expire,
-)
-def store_expire(ctx: Context, request: Expire) -> Reply:
-    """Returns 1, or 0 if there is no such entry.
-
-    The TTL is in milliseconds, counted from now; `PERSIST` in its place removes it. The value,
-    its times and its vector stay as they are.
-
-        > STORE.PUT acme:agent-a colour green
-        OK
-        > STORE.EXPIRE acme:agent-a colour 60000
-        (integer) 1
-        > STORE.TTL acme:agent-a colour
-        (integer) 60000
-        > STORE.EXPIRE acme:agent-a colour PERSIST
-        (integer) 1
-        > STORE.TTL acme:agent-a colour
-        (integer) -1
-    """
-    space = Namespace(ctx, request.namespace)
-    entry = space.key(request.key)
-    if not call_integer(ctx, b"EXISTS", entry):
-        return 0
-    expire_at(ctx, entry, _deadline(ctx, request.milliseconds))
-    tell_of_key(ctx, space, "expire", request.key)
-    return 1
 
 
 # --- removing ------------------------------------------------------------------------------
