@@ -224,6 +224,10 @@ def memories(client: Client, rng: random.Random) -> None:
     call("STORE.LIST", namespace, "LIMIT", 20)
     call("STORE.NAMESPACES", "tenant")
     call("STORE.SEARCH", "tenant", "LIMIT", 5)
+    call("STORE.INDEX", "tenant", "FIELDS", 1, "n")
+    call("STORE.SEARCH", "tenant", "FILTER", '{"n":3}', "COUNT", 5)
+    call("STORE.PUT", namespace, "near", "{}", "TTL", 5000, "VECTOR", "abcdefgh")
+    call("STORE.NEAR", namespace, "VECTOR", "abcdefgh", "K", 1)
 
 
 @step
