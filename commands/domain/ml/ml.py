@@ -7,25 +7,58 @@ JSON.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from commands.domain.arguments import Count, check_pool
-from commands.domain.pages import PAGE_SIZE
-from commands.domain.raw_rows import RawRows, find_namespace
+from commands.domain.arguments import check_pool
+from commands.domain.pages import PAGE, PAGE_SIZE
+from commands.domain.raw_rows import Namespace, find_namespace
 from commands.engine.containers import declare_family_help
-from commands.engine.grammar import Key, String
+from commands.engine.errors import CommandError
+from commands.engine.grammar import String
+from commands.engine.key_specs import KeySpec
 from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply
 from commands.instance.context import Context
 
+_POOL = String("pool")
 _NAMESPACE = String("namespace", convert=find_namespace)
 _KEY = String("key")
+
+
+def _find_key(argv: Sequence[bytes]) -> list[int]:
+    """The place of the word that names the collection: the pool, or the key of the row."""
+    namespace = _namespace_in(argv)
+    if namespace is None or len(argv) < 4:
+        return []
+    return [1 if namespace.collection is None else 3]
+
+
+def _find_pool(argv: Sequence[bytes]) -> list[int]:
+    """The place of the pool, where the listed rows belong to it."""
+    namespace = _namespace_in(argv)
+    return [1] if namespace is not None and namespace.collection is None else []
+
+
+def _name_key(argv: Sequence[bytes], place: int) -> bytes:
+    """The collection in the word at a place: the model in the key of a version."""
+    namespace = _namespace_in(argv)
+    if place == 1 or namespace is None or namespace.collection is None:
+        return argv[place]
+    return namespace.collection(argv[place])
+
+
+def _namespace_in(argv: Sequence[bytes]) -> Namespace | None:
+    try:
+        return find_namespace(argv[2])
+    except CommandError:
+        return None
 
 
 @dataclass(slots=True)
 class Put:
     pool: bytes
-    namespace: RawRows
+    namespace: Namespace
     key: bytes
     json: bytes
 
@@ -37,7 +70,10 @@ class Put:
     flags="write denyoom",
     complexity="O(log(N)) with N jobs in the pool.",
     summary="Stores the row of a model, of a model version, or of a job.",
-    arguments=[Key("pool", "RW access update"), _NAMESPACE, _KEY, String("json")],
+    arguments=[_POOL, _NAMESPACE, _KEY, String("json")],
+    keys=[KeySpec("RW access update", unknown=True)],
+    key_finder=_find_key,
+    key_name=_name_key,
     categories="model",
     request=Put,
 )
@@ -50,7 +86,7 @@ def ml_put(ctx: Context, request: Put) -> Reply:
         OK
     """
     check_pool(request.pool)
-    request.namespace.put(ctx, request.pool, request.key, request.json)
+    request.namespace.rows.put(ctx, request.pool, request.key, request.json)
     return OK
 
 
@@ -59,7 +95,7 @@ class Row:
     """One row: the request of ML.GET and ML.DEL."""
 
     pool: bytes
-    namespace: RawRows
+    namespace: Namespace
     key: bytes
 
 
@@ -69,7 +105,10 @@ class Row:
     since="0.1.0",
     flags="readonly fast",
     summary="Returns the row of a model, of a model version, or of a job.",
-    arguments=[Key("pool", "RO access"), _NAMESPACE, _KEY],
+    arguments=[_POOL, _NAMESPACE, _KEY],
+    keys=[KeySpec("RO access", unknown=True)],
+    key_finder=_find_key,
+    key_name=_name_key,
     categories="model",
     request=Row,
 )
@@ -81,7 +120,7 @@ def ml_get(ctx: Context, request: Row) -> Reply:
         "{\\"data_hash\\": \\"9f2c\\"}"
     """
     check_pool(request.pool)
-    return request.namespace.get(ctx, request.pool, request.key)
+    return request.namespace.rows.get(ctx, request.pool, request.key)
 
 
 @command(
@@ -91,7 +130,10 @@ def ml_get(ctx: Context, request: Row) -> Reply:
     flags="write",
     complexity="O(log(N)) with N jobs in the pool.",
     summary="Removes the row of a model, of a model version, or of a job.",
-    arguments=[Key("pool", "RW access delete"), _NAMESPACE, _KEY],
+    arguments=[_POOL, _NAMESPACE, _KEY],
+    keys=[KeySpec("RW access delete", unknown=True)],
+    key_finder=_find_key,
+    key_name=_name_key,
     categories="model",
     request=Row,
 )
@@ -103,13 +145,13 @@ def ml_del(ctx: Context, request: Row) -> Reply:
         (integer) 0
     """
     check_pool(request.pool)
-    return int(request.namespace.delete(ctx, request.pool, request.key))
+    return int(request.namespace.rows.delete(ctx, request.pool, request.key))
 
 
 @dataclass(slots=True)
 class List:
     pool: bytes
-    namespace: RawRows
+    namespace: Namespace
     cursor: bytes = b"0"
     count: int = PAGE_SIZE
 
@@ -118,15 +160,17 @@ class List:
     "ML.LIST",
     group="job",
     since="0.1.0",
-    flags="readonly",
+    flags="readonly no_mandatory_keys",
     complexity="O(log(N)+M) for M returned rows out of N.",
     summary="Lists the rows of a namespace with their keys, a page at a time.",
     arguments=[
-        Key("pool", "RO access"),
+        _POOL,
         _NAMESPACE,
         String("cursor", "CURSOR", optional=True),
-        Count("count", "COUNT"),
+        PAGE,
     ],
+    keys=[KeySpec("RO access", unknown=True)],
+    key_finder=_find_pool,
     categories="model",
     request=List,
 )
@@ -142,7 +186,7 @@ def ml_list(ctx: Context, request: List) -> Reply:
            2) "{...}"
     """
     check_pool(request.pool)
-    cursor, rows = request.namespace.list(ctx, request.pool, request.cursor, request.count)
+    cursor, rows = request.namespace.rows.list(ctx, request.pool, request.cursor, request.count)
     return [cursor, MapReply(rows)]
 
 
