@@ -36,6 +36,7 @@ from commands.engine.numbers import INT64_MAX
 from commands.engine.registry import command
 from commands.engine.replies import OK, ErrorReply, Reply
 from commands.instance.context import Context
+from storage.values.hashes import Hash
 
 # How much one run of MODEL.SEAL computes the checksum of: about 4 ms of work.
 _HASHED_AT_ONCE = 1 << 22
@@ -119,11 +120,10 @@ class _Digest(Protocol):
 
 
 @dataclass(slots=True)
-class _Hashing(BlockOn):
-    """The client waits while the checksum is computed, a part at a time.
+class _Hashing:
+    """The checksum of the weights so far: what MODEL.SEAL goes on with when it runs again.
 
-    What was computed so far is kept here, as part of the waiting client. Pieces are only ever
-    added, so it stays right.
+    Pieces are only ever added, so it stays right.
     """
 
     digest: _Digest = field(default_factory=sha256)
@@ -163,10 +163,13 @@ def model_seal(ctx: Context, request: Seal) -> Reply | Effect:
     found = _require_open(ctx, model, version)
     row = load_row(ctx, model) or new_row(model)
     word = b"%d" % version
-    hashing = _hashing(ctx, model, found)
+    hashing = _hashing(ctx)
     _hash_part(ctx, model.weights(word), hashing)
     if hashing.done < found.size:
-        return hashing
+        refused = ErrorReply(_TOO_LARGE)
+        return BlockOn(
+            [model.open], None, Hash, otherwise=refused, timed_out=None, every=1, progress=hashing
+        )
     checksum = hashing.digest.hexdigest()
     if checksum != request.sha256:
         raise failure(
@@ -191,14 +194,14 @@ def _is_sealed_with(ctx: Context, model: Model, version: int, checksum: str) -> 
     return row is not None and row.get("checksum") == checksum
 
 
-def _hashing(ctx: Context, model: Model, found: OpenVersion) -> _Hashing:
+def _hashing(ctx: Context) -> _Hashing:
     """What this client has computed so far."""
-    waiting = ctx.client.waiting
-    if ctx.retrying and waiting is not None and isinstance(waiting.effect, _Hashing):
-        return waiting.effect
-    return _Hashing(
-        [model.open], None, bytearray, otherwise=ErrorReply(_TOO_LARGE), timed_out=None, every=1
-    )
+    waiting = ctx.client.waiting if ctx.retrying else None
+    if waiting is not None and isinstance(waiting.effect, BlockOn):
+        progress = waiting.effect.progress
+        if isinstance(progress, _Hashing):
+            return progress
+    return _Hashing()
 
 
 def _hash_part(ctx: Context, key: bytes, hashing: _Hashing) -> None:

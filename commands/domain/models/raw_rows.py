@@ -182,7 +182,7 @@ class VersionRows:
             found = _versions_above(ctx, name, above, left + 1)
             rows += _rows_of(ctx, name, found[:left])
             if len(found) > left:
-                return name_cursor(version_key(name, whole(found[left - 1][1]))), rows
+                return name_cursor(version_key(name, _place(found[left - 1], above))), rows
             # A model without versions counts, too: finding that out took as long.
             left -= max(len(found), 1)
             last = (name, HIGHEST_VERSION)
@@ -209,6 +209,16 @@ def _versions_above(
     except WrongType:
         count_poison(ctx)
         return []
+
+
+def _place(last: tuple[bytes, float], above: int) -> int:
+    """Where the next page begins after this member of the order.
+
+    A member that is no version may have the score of one, which is then still to be returned.
+    """
+    member, score = last
+    version = whole(score)
+    return version if read_version(member) == score or version - 1 <= above else version - 1
 
 
 def _rows_of(
