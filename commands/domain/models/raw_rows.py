@@ -38,6 +38,9 @@ from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from storage.errors import WrongType
 
+# Of how many models a page has versions at most: each takes several reads.
+_MOST_MODELS = 500
+
 
 class ModelRows:
     """The rows of models, by name."""
@@ -175,16 +178,15 @@ class VersionRows:
             raise invalid_cursor(cursor)
         left = min(count, LARGEST_PAGE)
         rows: list[tuple[bytes, bytes]] = []
-        for name, above in _models_from(ctx, last):
-            if not left:
+        for looked_at, (name, above) in enumerate(_models_from(ctx, last)):
+            if not left or looked_at == _MOST_MODELS:
                 assert last is not None
                 return name_cursor(version_key(*last)), rows
             found = _versions_above(ctx, name, above, left + 1)
             rows += _rows_of(ctx, name, found[:left])
             if len(found) > left:
                 return name_cursor(version_key(name, _place(found[left - 1], above))), rows
-            # A model without versions counts, too: finding that out took as long.
-            left -= max(len(found), 1)
+            left -= len(found)
             last = (name, HIGHEST_VERSION)
         return END, rows
 
