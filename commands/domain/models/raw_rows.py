@@ -25,6 +25,7 @@ from commands.domain.models.rows import (
     model_names,
     new_row,
     note_given,
+    parse_row,
     read_version,
     readable_row,
     stored_version,
@@ -52,7 +53,8 @@ class ModelRows:
         stored = call_text(ctx, b"GET", model.row)
         if stored == row:
             return
-        given = highest_given(ctx, model, readable_row(ctx, model))
+        before, after = readable_row(ctx, model), parse_row(row)
+        given = max(highest_given(ctx, model, before), highest_given(ctx, model, after))
         write(ctx, b"SET", model.row, row, b"KEEPTTL")
         if given:
             note_given(ctx, model, given)
@@ -109,17 +111,17 @@ class VersionRows:
             raise failure("ERR", "a key of model_versions must be <model>@v<n>, not '{}'", key)
         name, version = parsed
         model, word = checked_model(name), b"%d" % version
-        if call_text(ctx, b"HGET", model.versions, word) == row:
-            return
-        is_new = not has_version(ctx, model, word)
-        is_open = is_new and call_integer(ctx, b"HEXISTS", model.open, word) == 1
+        stored = call_text(ctx, b"HGET", model.versions, word)
+        is_open = stored is None and call_integer(ctx, b"HEXISTS", model.open, word) == 1
         has_row = call_integer(ctx, b"EXISTS", model.row) == 1
+        if stored == row and has_row:
+            return
         model_row = readable_row(ctx, model)
         given = highest_given(ctx, model, model_row)
         if not has_row:
             model_row = new_row(model)
         add_version(ctx, model, version, row)
-        if is_new:
+        if stored is None:
             # What an earlier version of this number left, or had sent of its weights.
             write(ctx, b"DEL", model.weights(word))
         if is_open:

@@ -178,6 +178,14 @@ def has_version(ctx: Context, model: Model, word: bytes) -> bool:
     return call_integer(ctx, b"HEXISTS", model.versions, word) == 1
 
 
+def is_open(ctx: Context, model: Model, word: bytes) -> bool:
+    """Whether the weights of a version are still being sent: as long as their key is there."""
+    return bool(
+        call_integer(ctx, b"HEXISTS", model.open, word)
+        and call_integer(ctx, b"EXISTS", model.weights(word))
+    )
+
+
 def is_archived(ctx: Context, model: Model, word: bytes) -> bool:
     return call_integer(ctx, b"SISMEMBER", model.archive, word) == 1
 
@@ -239,7 +247,7 @@ def require(ctx: Context, model: Model, version: int) -> bytes:
     """Return the version as a word; NOTFOUND if the model does not have it."""
     word = b"%d" % version
     if not has_version(ctx, model, word):
-        if call_integer(ctx, b"HEXISTS", model.open, word):
+        if is_open(ctx, model, word):
             raise failure(
                 "ERR", "version {} of model '{}' is open, MODEL.SEAL completes it", word, model.name
             )
