@@ -78,9 +78,8 @@ class Put:
     request=Put,
 )
 def ml_put(ctx: Context, request: Put) -> Reply:
-    """Replaces any row under the key. The value is a JSON object; in the namespace `jobs` it
-    is the row of a job, as in `JOB.PUT`. A key that does not have the form of its namespace
-    is an error.
+    """Replaces any row under the key. The value may be any JSON, also what `MODEL.*` and `JOB.*`
+    cannot read. A key that does not have the form of its namespace is an error.
 
         > ML.PUT main model_versions spam@v3 '{"data_hash": "9f2c"}'
         OK
@@ -113,11 +112,10 @@ class Row:
     request=Row,
 )
 def ml_get(ctx: Context, request: Row) -> Reply:
-    """Returns nil if there is no such row. A stored row that cannot be read is a `BADRECORD`
-    error.
+    """Returns nil if there is no such row. A stored text that is not JSON is a `BADRECORD` error.
 
-        > ML.GET main model_versions spam@v3
-        "{\\"data_hash\\": \\"9f2c\\"}"
+    > ML.GET main model_versions spam@v3
+    "{\\"data_hash\\": \\"9f2c\\"}"
     """
     check_pool(request.pool)
     return request.namespace.rows.get(ctx, request.pool, request.key)
@@ -139,7 +137,7 @@ def ml_get(ctx: Context, request: Row) -> Reply:
 )
 def ml_del(ctx: Context, request: Row) -> Reply:
     """Returns 1, or 0 if there is no such row. If the row of a model is removed, its versions
-    stay.
+    stay. With a version go its weights and what was said about it.
 
         > ML.DEL main models nothing
         (integer) 0
@@ -178,7 +176,7 @@ def ml_list(ctx: Context, request: List) -> Reply:
     """Returns a cursor and a map of keys to rows. Pass the cursor to the next call until it
     is 0. Jobs are in the order of their creation, models in that of their names, versions in
     that of model and number. A page has at most `COUNT` rows (default 100, never more than
-    1000). Rows that cannot be read are skipped.
+    1,000). Rows that cannot be read are skipped.
 
         > ML.LIST main model_versions COUNT 10
         1) "0"

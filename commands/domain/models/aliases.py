@@ -6,15 +6,13 @@ deleted.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
-from typing import cast
 
 from commands.domain.calls import call_integer, call_text, write
 from commands.domain.errors import failure
 from commands.domain.models.arguments import MODEL, check_alias, version_argument
 from commands.domain.models.events import announce
-from commands.domain.models.rows import Model, checked_model, is_archived, read_version, require
+from commands.domain.models.rows import checked_model, is_archived, read_version, require
 from commands.engine.grammar import String
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
@@ -23,24 +21,6 @@ from commands.instance.context import Context
 MOST_ALIASES = 100
 
 _ALIAS = String("alias", convert=check_alias)
-
-
-def read_aliases(ctx: Context, model: Model) -> dict[bytes, bytes]:
-    """Return the aliases of a model with their versions."""
-    return cast(dict[bytes, bytes], ctx.call(b"HGETALL", model.aliases))
-
-
-def aliases_of(ctx: Context, model: Model, word: bytes) -> list[bytes]:
-    """Return the aliases of one version."""
-    return [alias for alias, version in read_aliases(ctx, model).items() if version == word]
-
-
-def by_version(aliases: dict[bytes, bytes]) -> dict[bytes, list[Reply]]:
-    """Return the aliases of each version that has any, sorted."""
-    found: defaultdict[bytes, list[Reply]] = defaultdict(list)
-    for alias in sorted(aliases):
-        found[aliases[alias]].append(alias)
-    return found
 
 
 @dataclass(slots=True)

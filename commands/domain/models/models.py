@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from commands.domain.arguments import utf8_text
 from commands.domain.calls import write
 from commands.domain.errors import failure
-from commands.domain.models.aliases import aliases_of
+from commands.domain.models.alias_table import aliases_of
 from commands.domain.models.arguments import (
     MODEL,
     Version,

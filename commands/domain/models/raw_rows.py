@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from commands.domain.calls import call_integer, call_scores, call_text, call_values, write
 from commands.domain.errors import failure
-from commands.domain.models.aliases import aliases_of
+from commands.domain.models.alias_table import aliases_of
 from commands.domain.models.events import announce
 from commands.domain.models.removal import remove
 from commands.domain.models.rows import (

@@ -10,7 +10,7 @@ from commands.domain.calls import (
     call_values,
 )
 from commands.domain.errors import failure
-from commands.domain.models.aliases import aliases_of, by_version, read_aliases
+from commands.domain.models.alias_table import aliases_of, by_version, read_aliases
 from commands.domain.models.arguments import (
     MODEL_READ,
     Selector,
