@@ -71,7 +71,7 @@ class Append:
     arguments=[
         MODEL,
         version_argument(),
-        Integer("offset", low=0, high=INT64_MAX, unit="bytes"),
+        Integer("offset", low=0, high=INT64_MAX),
         String("piece"),
     ],
     request=Append,

@@ -38,7 +38,7 @@ from typing import TypeAlias
 from commands.domain.calls import call_integer, call_text, call_texts, write
 from commands.domain.errors import failure
 from commands.domain.numbers import stored_integer
-from commands.domain.records import read_json, write_json
+from commands.domain.records import members_as_written, read_json, write_json
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 
@@ -49,6 +49,8 @@ ARCHIVE = b"redkeep:model_archive:{"
 NOTES = b"redkeep:model_notes:{"
 DROPPED = b"redkeep:model_dropped:{"
 HIGHEST_VERSION = 2**32 - 1
+# The members of a model's row that are known here.
+_MEMBERS = frozenset(("name", "active", "latest"))
 # How many numbers are tried if other clients stored versions that are not in the order yet.
 _MOST_TRIED = 1000
 
@@ -135,14 +137,16 @@ def model_names(
 
 
 def load_row(ctx: Context, model: Model) -> Row | None:
-    """Return the row of a model, or None; BADRECORD if it cannot be read."""
+    """Return the row of a model, or None; BADRECORD if it cannot be read.
+
+    Members that are not known here can be written again, and nothing else.
+    """
     text = call_text(ctx, b"GET", model.row)
     if text is None:
         return None
-    row = parse_row(text)
-    if row is None:
+    if parse_row(text) is None:
         raise failure("BADRECORD", "the row of model '{}' cannot be read", model.name)
-    return row
+    return members_as_written(text, _MEMBERS)
 
 
 def readable_row(ctx: Context, model: Model) -> Row | None:

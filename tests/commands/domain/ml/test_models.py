@@ -61,6 +61,21 @@ def test_unknown_members_survive(client: Connection) -> None:
     assert client("ML.GET", "p", "model_versions", "m@v1") == b'{"own":[1]}'
 
 
+def test_unknown_members_survive_as_they_were_written(client: Connection) -> None:
+    long = "9" * 300
+    client(
+        *("ML.PUT", "p", "models", "m"),
+        f' {{ "big" : {long} , "price":1.50, "latest" :3,"e":1e300,\t"x\\"y":{{"z":[0.10]}} }} ',
+    )
+    assert client("MODEL.REGISTER", "m") == 4
+    assert (
+        client("ML.GET", "p", "models", "m")
+        == (
+            f'{{"big":{long},"price":1.50,"latest":4,"e":1e300,"x\\"y":{{"z":[0.10]}},"active":4}}'
+        ).encode()
+    )
+
+
 def test_keys_of_no_model_name_no_rows(client: Connection) -> None:
     for key in ("", "}x", b"\xff"):
         assert client("ML.GET", "p", "models", key) is None

@@ -434,8 +434,10 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.turn)
     @rule()
     def restart_from_the_log(self) -> None:
-        copy = Recorded(self.now)
+        # Time stands at zero while a log is loaded.
+        copy = Recorded(0)
         copy.replay(self.server.take_log())
+        copy.advance(self.now)
         self.server = copy
         self.server("CONFIG", "SET", "domain-events", "yes")
 
