@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import settings
@@ -20,6 +19,7 @@ from hypothesis.stateful import (
 from server.offline import OfflineSession
 from tests.support.models import NOW, all_pages, checksum, get, pairs
 from tests.support.offline import Recorded
+from tests.support.plain_models import Model, Open, Version
 from tests.support.resp import Error, Word, parse_all, word
 
 DAY_MS, YEAR_MS = 86_400_000, 365 * 86_400_000
@@ -27,69 +27,6 @@ NAMES = ("m", "weird@name")
 # What ML.PUT stores as the row of a model.
 ROWS = ("{}", "[]", "7", '{"active":2,"own":[1]}', '{"latest":40,"active":"x"}', '{"latest":1}')
 ALIASES = ("champion", "other")
-
-
-@dataclass
-class Version:
-    """A version as it should be shown."""
-
-    # None for a row that is no object.
-    facts: dict[str, Any] | None
-    weights: bytes | None = None
-    archived: bool = False
-    tags: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    description: str | None = None
-
-    @property
-    def has_note(self) -> bool:
-        return bool(self.tags or self.metrics or self.description)
-
-
-@dataclass
-class Open:
-    facts: dict[str, Any]
-    active: bool
-    until: int
-    data: bytes = b""
-
-
-@dataclass
-class Model:
-    # The row as a JSON value; an empty string stands for no row.
-    row: Any = ""
-    versions: dict[int, Version] = field(default_factory=dict)
-    open: dict[int, Open] = field(default_factory=dict)
-    aliases: dict[str, int] = field(default_factory=dict)
-    description: str | None = None
-    given: int = 0
-    # Until when the highest number is remembered.
-    given_until: int | None = None
-    # Every number that was given since it was last forgotten.
-    numbers: set[int] = field(default_factory=set)
-
-    @property
-    def readable(self) -> bool:
-        return isinstance(self.row, dict) or self.row == ""
-
-    def highest(self) -> int:
-        named = self.row.get("latest") if isinstance(self.row, dict) else None
-        return max(self.given, named if isinstance(named, int) else 0, *self.versions, 0)
-
-    def serves(self, version: object) -> bool:
-        one = self.versions.get(version) if isinstance(version, int) else None
-        return one is not None and not one.archived
-
-    @property
-    def active(self) -> int | None:
-        version = self.row.get("active") if isinstance(self.row, dict) else None
-        return version if self.serves(version) else None
-
-    def remember(self, version: int = 0) -> None:
-        self.given, self.given_until = max(self.highest(), version), None
-
-    def change_row(self, **members: Any) -> None:
-        self.row = ({} if self.row == "" else self.row) | members
 
 
 def encoded(text: str | None) -> bytes | None:
