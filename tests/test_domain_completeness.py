@@ -45,11 +45,14 @@ NEW_ROW = (
     f'{{"id":"{NEW_JOB}","kind":"train","target":"spam","status":"queued","progress":0,'
     '"created_at":1,"started_at":0,"finished_at":0,"error":null,"spec":"{}","metrics":null}'
 )
+# The SHA-256 of nothing.
+NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 CHECKPOINT = "01890a5d-ac96-774b-bcce-00000000000a"
 SETUP = [
     f"JOB.SUBMIT gpu train spam {{}} ID {JOB}",
     "JOB.CLAIM gpu w1",
-    "MODEL.REGISTER spam",
+    "MODEL.REGISTER spam WEIGHTS w",
+    "MODEL.REGISTER big PIECES",
     f"CP.PUT acme t STEP 0 STATE 1 ID {CHECKPOINT}",
     'STORE.PUT acme:a k {"a":1}',
     "QUEUE.PUSH q x",
@@ -102,18 +105,28 @@ EXAMPLES = {
     "job.stats": example("JOB.STATS gpu", "gpu", gives=list, in_resp3=Map),
     "job.submit": example("JOB.SUBMIT gpu train spam {}", "gpu", gives=bytes),
     "job.wait": example(f"JOB.WAIT gpu {NEW_JOB} 1", "gpu", gives=type(None)),
-    "ml.del": example("ML.DEL p models spam", "p", gives=int),
-    "ml.get": example("ML.GET p models spam", "p", gives=bytes),
-    "ml.list": example("ML.LIST p models", "p", gives=list),
-    "ml.put": example("ML.PUT p models m {}", "p", gives=str),
+    "ml.del": example("ML.DEL p models spam", "spam", gives=int),
+    "ml.get": example("ML.GET p model_versions spam@v1", "spam", gives=bytes),
+    "ml.list": example("ML.LIST p jobs", "p", gives=list),
+    "ml.put": example("ML.PUT p model_versions weird@name@v7 {}", "weird@name", gives=str),
     "model.activate": example("MODEL.ACTIVATE spam 1", "spam", gives=str),
+    "model.alias": example("MODEL.ALIAS spam champion 1", "spam", gives=str),
+    "model.append": example("MODEL.APPEND big 1 0 abc", "big", gives=int),
     "model.archive": example("MODEL.ARCHIVE spam 1", "spam", gives=str),
     "model.del": example("MODEL.DEL spam", "spam", gives=int),
+    "model.describe": example("MODEL.DESCRIBE spam 1 text", "spam", gives=str),
+    "model.drop": example("MODEL.DROP big 1", "big", gives=int),
     "model.get": example("MODEL.GET spam", "spam", gives=list, in_resp3=Map),
     "model.list": example("MODEL.LIST", gives=list),
+    "model.metrics": example('MODEL.METRICS spam 1 {"auc":1}', "spam", gives=bytes),
     "model.register": example("MODEL.REGISTER spam", "spam", gives=int),
+    "model.seal": example(f"MODEL.SEAL big 1 {NOTHING}", "big", gives=str),
+    "model.tag": example("MODEL.TAG spam 1 a b", "spam", gives=list, in_resp3=Map),
+    "model.unalias": example("MODEL.UNALIAS spam champion", "spam", gives=int),
     "model.unarchive": example("MODEL.UNARCHIVE spam 1", "spam", gives=str),
+    "model.untag": example("MODEL.UNTAG spam 1 a", "spam", gives=int),
     "model.versions": example("MODEL.VERSIONS spam", "spam", gives=list),
+    "model.weights": example("MODEL.WEIGHTS spam 1", "spam", gives=bytes),
     "queue.ack": example("QUEUE.ACK q g 1-1", "q", gives=int),
     "queue.active": example("QUEUE.ACTIVE q", "q", gives=list),
     "queue.dead": example("QUEUE.DEAD q g", "q", gives=list),

@@ -36,6 +36,8 @@ class BlockOn:
     every: int | None = None
     # In place of the command's own argv: XREAD's `$` is replaced when it starts to wait.
     argv: list[bytes] | None = None
+    # What the command has computed so far, which it finds in `client.waiting` when it runs again.
+    progress: object = None
 
 
 @dataclass(slots=True)

@@ -293,6 +293,17 @@ class WorkingSettings:
         "Numbers of vectors that one STORE.NEAR compares at most: the more, the longer other "
         "clients wait for it.",
     )
+    model_open_ms = Setting(
+        Integer(1, 2**52),
+        "86400000",
+        "Milliseconds after the last piece of weights until an open version is dropped.",
+    )
+    model_number_keep_ms = Setting(
+        Integer(0, 2**52),
+        "31536000000",
+        "Milliseconds for which the highest version of a deleted model is remembered, so that no "
+        "number is given twice; 0 is for ever.",
+    )
     domain_events = Setting(
         YES_NO, "no", "Also append the events of Redkeep's own commands to streams."
     )

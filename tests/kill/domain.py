@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.support.resp import Connection, Error, Word
@@ -150,7 +151,11 @@ class DomainCheck:
         return len(keys)
 
     def _models(self) -> int:
-        versions = [_fields(reply) for reply in self._ask("MODEL.VERSIONS", self._name)]
+        versions = [
+            _fields(reply)
+            for page in pages(partial(self._ask, "MODEL.VERSIONS", self._name, "CURSOR"))
+            for reply in page
+        ]
         numbers = sorted(version[b"version"] for version in versions)
         self._expect(numbers == list(range(1, len(numbers) + 1)), "models have a gap")
         active = [version[b"version"] for version in versions if version[b"active"]]
