@@ -134,6 +134,10 @@ class Facts(NamedTuple):
 class _Invalid(Exception):
     """An envelope is invalid: the code and text of the error."""
 
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code, text)
+        self.code, self.text = code, text
+
 
 def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> Facts:
     """The facts of a stored envelope; SCHEMA or BADRECORD if it is invalid.
@@ -144,7 +148,7 @@ def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> Facts:
     try:
         facts = _facts(envelope) if len(envelope) <= _LARGEST_REMEMBERED else _facts_anew(envelope)
     except _Invalid as invalid:
-        raise thread.failure(*invalid.args, checkpoint) from None
+        raise thread.failure(invalid.code, invalid.text, checkpoint) from None
     if (
         facts.thread == thread.name
         and facts.tenant == thread.tenant

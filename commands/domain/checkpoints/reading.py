@@ -304,17 +304,25 @@ def cp_info(ctx: Context, request: Info) -> Reply:
     if call_integer(ctx, b"HLEN", thread.states):
         size += sum(call_integer(ctx, b"HSTRLEN", thread.states, each) for each in ids)
     deadline = call_integer(ctx, b"PEXPIRETIME", thread.by_step)
-    reply: dict[Reply, Reply] = {b"count": count}
-    for name, checkpoint in ((b"first", first), (b"last", ids[0])):
-        raw = call_text(ctx, b"HGET", thread.by_id, checkpoint)
-        facts = facts_of(raw, checkpoint, thread)
-        reply[name] = checkpoint
-        reply[name + b"_step"] = None if facts is None else _number(facts.step)
-        reply[name + b"_at"] = None if facts is None else facts.timestamp.encode()
-    reply[b"bytes"] = size * count // len(ids)
-    reply[b"measured"] = len(ids)
-    reply[b"expires_at"] = deadline if deadline > 0 else None
-    return reply
+    return {
+        b"count": count,
+        **_end(ctx, thread, b"first", first),
+        **_end(ctx, thread, b"last", ids[0]),
+        b"bytes": size * count // len(ids),
+        b"measured": len(ids),
+        b"expires_at": deadline if deadline > 0 else None,
+    }
+
+
+def _end(ctx: Context, thread: Thread, name: bytes, checkpoint: bytes) -> dict[bytes, Reply]:
+    """The facts about the first or last checkpoint."""
+    raw = call_text(ctx, b"HGET", thread.by_id, checkpoint)
+    facts = facts_of(raw, checkpoint, thread)
+    return {
+        name: checkpoint,
+        name + b"_step": None if facts is None else _number(facts.step),
+        name + b"_at": None if facts is None else facts.timestamp.encode(),
+    }
 
 
 def _number(step: int) -> int | bytes:
