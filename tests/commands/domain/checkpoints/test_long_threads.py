@@ -27,8 +27,8 @@ def client() -> Recorded:
 
 
 def fill(client: Recorded, step: int, *options: str) -> None:
-    words = ("STEP", step, "STATE", step, "ID", identifier(step), "META", '{"a":1}', *options)
-    client("CP.PUT", "acme", "t", *words)
+    words = ("STEP", str(step), "STATE", "1", "ID", identifier(step), "META", '{"a":1}')
+    client("CP.PUT", "acme", "t", *words, *options)
 
 
 def identifier(step: int) -> str:

@@ -236,7 +236,7 @@ def test_an_envelope_of_another_namespace_is_never_returned(client: Recorded) ->
 # --- events --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("removal", [("DEL",), ("DEL", A), ("PRUNE", "KEEP", 0)])
+@pytest.mark.parametrize("removal", [("CP.DEL",), ("CP.DEL", A), ("CP.PRUNE", "KEEP", 0)])
 def test_the_events_of_a_thread_go_with_the_thread(
     client: Recorded, removal: tuple[Word, ...]
 ) -> None:
@@ -245,10 +245,9 @@ def test_the_events_of_a_thread_go_with_the_thread(
     put(client, A, 0)
     put(client, B, 1, "NS", "n")
     assert client("XLEN", stream) == 2
-    name, *words = removal
     client("CP.DEL", "acme", "t", "NS", "n")
     assert client("EXISTS", stream) == 1
-    client(f"CP.{name}", "acme", "t", *words)
+    client(removal[0], "acme", "t", *removal[1:])
     assert client("KEYS", "*") == []
 
 
