@@ -18,6 +18,7 @@ of its own. They are part of the JSON of each checkpoint and so must be UTF-8.
 
 from __future__ import annotations
 
+from commands.domain.calls import call_integer
 from commands.domain.errors import failure
 from commands.domain.namespaces import escape, segment_at, tenant_part, unescape
 from commands.domain.records import write_json
@@ -153,7 +154,8 @@ def following_path(ctx: Context, thread: Thread) -> bytes | None:
             # Not the key of a namespace, or another of its keys.
             start = key + b"\0"
             continue
-        if path:
+        # Keys that have expired may still be listed.
+        if path and call_integer(ctx, b"EXISTS", key):
             return unescape(path)
         start = key + b"\0"
     return None

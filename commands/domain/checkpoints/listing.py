@@ -8,6 +8,7 @@ from commands.domain.calls import call_integer
 from commands.domain.checkpoints.keys import Thread, following_path, tenant_prefix
 from commands.domain.namespaces import escape, segment_at, unescape
 from commands.domain.pages import END, LARGEST_PAGE, NAME, PAGE, PAGE_SIZE, name_cursor
+from commands.engine.errors import CommandError
 from commands.engine.grammar import Key, String
 from commands.engine.registry import command
 from commands.engine.replies import Reply
@@ -67,20 +68,23 @@ def cp_threads(ctx: Context, request: Threads) -> Reply:
             continue
         if len(threads) == count or examined == LARGEST_PAGE:
             return [name_cursor(last), threads]
-        group = b"%b%b:" % (owned, rendered)
-        last, start = rendered, after_prefix(group)
+        last, start = rendered, after_prefix(b"%b%b:" % (owned, rendered))
         examined += 1
-        if _has_checkpoints(ctx, group):
-            threads.append(unescape(rendered))
+        name = unescape(rendered)
+        if name and _has_checkpoints(ctx, request.tenant, name):
+            threads.append(name)
     return [END, threads]
 
 
-def _has_checkpoints(ctx: Context, group: bytes) -> bool:
-    if call_integer(ctx, b"EXISTS", group + b"bystep"):
-        return True
-    namespaces = group + b"ns:"
-    key = ctx.db.ordered.first(namespaces, start=namespaces)
-    return key is not None and key.endswith((b":byid", b":bystep"))
+def _has_checkpoints(ctx: Context, tenant: bytes, name: bytes) -> bool:
+    try:
+        thread = Thread(ctx, tenant, name)
+    except CommandError:
+        # Another client's key: names are UTF-8.
+        return False
+    return call_integer(ctx, b"EXISTS", thread.by_step) > 0 or (
+        following_path(ctx, thread) is not None
+    )
 
 
 @dataclass(slots=True)

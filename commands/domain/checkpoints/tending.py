@@ -2,7 +2,7 @@
 
 - Checkpoints that other clients stored get their rows in the index of META.
 - Rows whose checkpoint is gone or has another META are removed.
-- Binary states and pending writes whose checkpoint is gone are removed.
+- Binary states and pending writes whose checkpoint is gone, or has none, are removed.
 - The stream of events of a thread that is gone is removed.
 """
 
@@ -84,10 +84,20 @@ def _remove_orphans(ctx: Context, thread: Thread, key: bytes, position: bytes) -
     assert isinstance(following, bytes) and isinstance(fields, list)
     names = [name for name in fields if isinstance(name, bytes)]
     envelopes = _envelopes(ctx, thread, [name[:_ID_LENGTH] for name in names])
-    gone = [name for name, raw in zip(names, envelopes, strict=True) if raw is None]
+    gone = [
+        name
+        for name, raw in zip(names, envelopes, strict=True)
+        if raw is None or (key == thread.states and not _has_blob(thread, name, raw))
+    ]
     if gone:
         write(ctx, b"HDEL", key, *gone)
     return None if following == END else following
+
+
+def _has_blob(thread: Thread, checkpoint: bytes, raw: bytes) -> bool:
+    """Whether an envelope names a binary state; it may if it cannot be read."""
+    facts = facts_of(raw, checkpoint, thread)
+    return facts is None or facts.blob_size is not None
 
 
 def _envelopes(ctx: Context, thread: Thread, ids: Iterable[bytes]) -> list[bytes | None]:
