@@ -138,6 +138,11 @@ class Checkpoints(RuleBasedStateMachine):
         self.server = Recorded(NOW)
         self.now = NOW
         self.spaces: dict[Place, Space] = {}
+        # What the last step may have changed.
+        self.touched: set[Place] = set()
+        # Whether no key has expired since the patrols: then the index is exact.
+        self.is_exact = True
+        self.last_put: tuple[Place, Checkpoint, str | None] | None = None
 
     # --- helpers ------------------------------------------------------------------------
 
@@ -145,14 +150,24 @@ class Checkpoints(RuleBasedStateMachine):
         return self.spaces.get(place, Space())
 
     def make(self, place: Place) -> Space:
+        self.touched.add(place)
         return self.spaces.setdefault(place, Space())
 
     def tidy(self) -> None:
         for place, space in list(self.spaces.items()):
-            if not space.checkpoints or (space.deadline is not None and self.now > space.deadline):
+            has_expired = space.deadline is not None and self.now > space.deadline
+            if not space.checkpoints or has_expired:
                 del self.spaces[place]
+                self.is_exact = self.is_exact and not has_expired
+
+    def pick(self, number: int) -> tuple[Place, str]:
+        """One of the checkpoints that exist, or of those that do not."""
+        found = [(place, ident) for place in self.spaces for ident in self.space(place).checkpoints]
+        found.append((PLACES[0], IDS[0]))
+        return sorted(found)[number % len(found)]
 
     def call(self, name: str, place: Place, *words: Word | None) -> Any:
+        self.touched.add(place)
         tenant, thread, path = place
         given = [word for word in words if word is not None]
         # Without a namespace the option may be left out.
@@ -208,6 +223,7 @@ class Checkpoints(RuleBasedStateMachine):
     )
     def put(self, place: Place, one: Checkpoint, ttl: int | None, latest: str | None) -> None:
         one = replace(one, at=self.now)
+        self.last_put = place, one, latest
         words = self.options(
             *(("STATE", None if one.state == "null" and one.blob is not None else one.state),),
             *(("BSTATE", one.blob), ("NEXT", one.node), ("META", one.meta)),
@@ -223,6 +239,13 @@ class Checkpoints(RuleBasedStateMachine):
             return
         assert reply == one.id.encode()
         self.store(place, one, ttl)
+
+    @rule()
+    def put_again(self) -> None:
+        """Send the last put again, as a client does that has lost the reply."""
+        if self.last_put is not None:
+            place, one, latest = self.last_put
+            self.put(place, one, None, latest)
 
     @rule(place=places, ident=ids, parent=ids, state=states, node=nodes, meta=metas, ttl=ttls)
     def update(
@@ -251,8 +274,9 @@ class Checkpoints(RuleBasedStateMachine):
             one = Checkpoint(ident, parent, step, state, node or before.node, meta, None, self.now)
             self.store(place, one, ttl)
 
-    @rule(place=places, source=ids, thread=st.sampled_from(THREADS), ident=ids)
-    def fork(self, place: Place, source: str, thread: str, ident: str) -> None:
+    @rule(pick=st.integers(0, 30), thread=st.sampled_from(THREADS), ident=ids)
+    def fork(self, pick: int, thread: str, ident: str) -> None:
+        place, source = self.pick(pick)
         reply = self.call("CP.FORK", place, source, thread, "ID", ident)
         target = (place[0], thread, place[2])
         if ident in self.space(target).checkpoints:
@@ -311,16 +335,14 @@ class Checkpoints(RuleBasedStateMachine):
         self.tidy()
 
     @rule(
-        place=places,
-        ident=ids,
+        pick=st.integers(0, 30),
         task=st.sampled_from(["x", "x:1"]),
         idx=st.integers(-1, 1),
         channel=st.sampled_from(["c", "c:\\"]),
         value=st.sampled_from([b"", b"\x00:"]),
     )
-    def write(
-        self, place: Place, ident: str, task: str, idx: int, channel: str, value: bytes
-    ) -> None:
+    def write(self, pick: int, task: str, idx: int, channel: str, value: bytes) -> None:
+        place, ident = self.pick(pick)
         tenant, thread, path = place
         space = ("NS", path) if path else ()
         reply = self.server(
@@ -330,7 +352,7 @@ class Checkpoints(RuleBasedStateMachine):
             assert reply.code == "NOTFOUND"
         else:
             assert reply == 1
-            self.space(place).checkpoints[ident].writes[task, idx] = channel, value
+            self.make(place).checkpoints[ident].writes[task, idx] = channel, value
 
     # --- other clients, time and restarts -----------------------------------------------
 
@@ -384,12 +406,30 @@ class Checkpoints(RuleBasedStateMachine):
 
     # --- reading ------------------------------------------------------------------------
 
-    @rule(place=places, wanted=st.sampled_from(FILTERS), size=st.integers(1, 4))
-    def read(self, place: Place, wanted: dict[str, Any], size: int) -> None:
+    @invariant()
+    def what_was_touched_is_right(self) -> None:
+        touched, self.touched = self.touched, set()
+        for place in sorted(touched):
+            self.check(place)
+        self.touched = set()
+
+    def check(self, place: Place) -> None:
         newest = self.space(place).newest()
         latest = self.call("CP.LATEST", place)
         self.same(place, [] if latest is None else [latest], newest[:1])
         self.same(place, self.call("CP.HISTORY", place), newest)
+        for one in newest:
+            state = one.state.strip().encode() if one.blob is None else one.blob
+            assert self.call("CP.STATE", place, one.id) == state
+            writes = self.server("CP.WRITES", "GET", *place[:2], one.id, "NS", place[2])
+            assert writes == sorted(
+                [task.encode(), idx, channel.encode(), value]
+                for (task, idx), (channel, value) in one.writes.items()
+            )
+
+    @rule(place=places, wanted=st.sampled_from(FILTERS), size=st.integers(1, 4))
+    def read(self, place: Place, wanted: dict[str, Any], size: int) -> None:
+        newest = self.space(place).newest()
         found = [one for one in newest if matches(one.value, wanted)]
         words = ("FILTER", json.dumps(wanted))
         self.same(place, self.call("CP.HISTORY", place, *words, "LIMIT", size), found[:size])
@@ -401,17 +441,9 @@ class Checkpoints(RuleBasedStateMachine):
             one = self.space(place).checkpoints.get(ident)
             raw = self.call("CP.GET", place, ident)
             self.same(place, [] if raw is None else [raw], [] if one is None else [one])
-            writes = self.server("CP.WRITES", "GET", *place[:2], ident, "NS", place[2])
             if one is None:
                 assert self.call("CP.STATE", place, ident) is None
-                assert writes == []
-                continue
-            state = one.state.strip().encode() if one.blob is None else one.blob
-            assert self.call("CP.STATE", place, ident) == state
-            assert writes == sorted(
-                [task.encode(), idx, channel.encode(), value]
-                for (task, idx), (channel, value) in one.writes.items()
-            )
+                assert self.server("CP.WRITES", "GET", *place[:2], ident, "NS", place[2]) == []
         info = self.call("CP.INFO", place)
         assert (info is None) == (not newest)
         if newest:
@@ -450,8 +482,16 @@ class Checkpoints(RuleBasedStateMachine):
 
     @rule()
     def look_after(self) -> None:
-        """After the patrols the keys are those of the checkpoints, and the index is exact."""
+        """The keys are those of the checkpoints, and the index is exact. Patrols change nothing
+        unless something has expired."""
+        if not self.is_exact:
+            look_after(self.server)
+            self.is_exact = True
+        self.keys_are_right()
         look_after(self.server)
+        self.keys_are_right()
+
+    def keys_are_right(self) -> None:
         expected = set()
         for place, space in self.spaces.items():
             thread = self.thread(place)
@@ -461,6 +501,8 @@ class Checkpoints(RuleBasedStateMachine):
             assert sorted(self.server("HVALS", thread.states)) == sorted(blobs)
             writes = [1 + len(one.writes) for one in space.checkpoints.values() if one.writes]
             assert self.server("HLEN", thread.writes) == sum(writes)
+            for key in set(thread.keys) & set(self.server("KEYS", "entelix:*")):
+                assert self.server("PEXPIRETIME", key) == (space.deadline or -1)
             for one in space.checkpoints.values():
                 expected |= {
                     (thread.meta(name), row)
