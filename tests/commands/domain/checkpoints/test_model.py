@@ -253,7 +253,7 @@ class Checkpoints(RuleBasedStateMachine):
         place: Place,
         ident: str,
         parent: str,
-        state: str | None,
+        state: str,
         node: str | None,
         meta: str | None,
         ttl: int | None,
