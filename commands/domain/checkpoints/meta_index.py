@@ -13,7 +13,7 @@ does not make a command fail that writes checkpoints.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -98,7 +98,7 @@ def read_row(row: bytes) -> tuple[bytes, bytes, bytes] | None:
 
 def is_row_of(row: bytes, name: str, meta: Any) -> bool:
     """Whether a checkpoint with this META has this row for a member."""
-    if not isinstance(meta, Mapping) or name not in meta:
+    if not isinstance(meta, dict) or name not in meta:
         return False
     return row.partition(b"\0")[0] == encode(meta[name])
 

@@ -13,7 +13,7 @@ from commands.domain.numbers import stored_integer
 from commands.instance.context import Context
 
 # How many checkpoints are handled at once, and after how many bytes of envelopes they are fewer.
-BATCH = 500
+BATCH = 200
 _PIECE = 50
 _LARGEST_BATCH_BYTES = 1024 * 1024
 # What a pending write adds to the size of a batch: about the work of so many bytes.

@@ -35,7 +35,9 @@ from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.errors import WrongType
 
-# A page ends early after it has read so many bytes.
+# A page ends early after it has looked at so many checkpoints, or read so many bytes: looking one
+# up in the index costs more than reading it in a thread.
+_MOST_LOOKS = 500
 _LARGEST_PAGE_BYTES = 4 * 1024 * 1024
 _PIECE = 100
 # A cursor in the index: `>` and the last row. In the threads: `@`, the length of the name of
@@ -114,7 +116,7 @@ class _Page:
     def __init__(self, ctx: Context, request: SearchRequest) -> None:
         self.ctx, self.request = ctx, request
         self.found: list[bytes] = []
-        self._left = LARGEST_PAGE
+        self._left = _MOST_LOOKS
         self._bytes = 0
         self._count = min(request.count, LARGEST_PAGE)
 

@@ -96,7 +96,7 @@ class CopyRequest:
     group="checkpoint",
     since="0.1.0",
     flags="write denyoom",
-    complexity="O(N*log(N)) with N the number of checkpoints, of which up to 500 at once",
+    complexity="O(N*log(N)) with N the number of checkpoints, of which up to 200 at once",
     summary="Copies all checkpoints of a thread and their pending writes to another.",
     arguments=[
         Key("tenant", "RW access update"),
@@ -114,7 +114,7 @@ def cp_copy(ctx: Context, request: CopyRequest) -> Reply:
     does. Checkpoints that cannot be read are not copied. The namespaces of the thread are
     copied too; with `NS`, that namespace alone is.
 
-    Of a thread with more than 500 checkpoints the newest are copied at once, and the server
+    Of a thread with more than 200 checkpoints the newest are copied at once, and the server
     copies the others in the background. The reply is then how many the thread has.
 
         > CP.COPY acme thread-1 thread-3
@@ -153,7 +153,7 @@ class PruneRequest:
     since="0.1.0",
     flags="write",
     complexity="O(M*log(N)) with N the number of checkpoints and M of those removed, of which "
-    "up to 500 at once",
+    "up to 200 at once",
     summary="Removes all but the newest checkpoints of a thread.",
     arguments=[
         Key("tenant", "RW access delete"),
@@ -166,7 +166,7 @@ class PruneRequest:
 def cp_prune(ctx: Context, request: PruneRequest) -> Reply:
     """Returns how many checkpoints are removed. Their states and pending writes go with them.
 
-    If they are more than 500, the oldest 500 are removed at once, and the server removes the
+    If they are more than 200, the oldest 200 are removed at once, and the server removes the
     others in the background. Namespaces of the thread are left alone; with `NS`, the
     checkpoints of that namespace are pruned.
 
