@@ -222,7 +222,7 @@ class Checkpoints(RuleBasedStateMachine):
         latest=st.sampled_from([None, None, None, "-", *IDS]),
     )
     def put(self, place: Place, one: Checkpoint, ttl: int | None, latest: str | None) -> None:
-        one = replace(one, at=self.now)
+        one = replace(one, at=self.now, writes={})
         self.last_put = place, one, latest
         words = self.options(
             *(("STATE", None if one.state == "null" and one.blob is not None else one.state),),
