@@ -31,9 +31,10 @@ token, or after the argument where it has none; defaults of options are those of
 | group with token | a tuple |
 
 Options may come in any order. Where a list that takes all words is optional, options may
-stand in its place: `QUEUE.REPLAY queue group [COUNT count] [id ...]`. Commands of our own name
-the word that is wrong; commands of Redis answer as Redis does (`ERR syntax error`), and allow
-an option to be repeated.
+stand in its place: `QUEUE.REPLAY queue group [COUNT count] [id ...]`; where it is required,
+they stand before it: `CP.WRITES PUT tenant thread id task [NS path] idx channel value ...`.
+Commands of our own name the word that is wrong; commands of Redis answer as Redis does (`ERR
+syntax error`), and allow an option to be repeated.
 """
 
 from __future__ import annotations
@@ -394,6 +395,8 @@ class ArgumentParser(Generic[R]):
                 break
             values[field], at = take(argv, at)
         if self._rest is not None:
+            if not self._rest_or_options:
+                at = self._parse_leading(argv, at, values)
             field, take = self._rest
             if self._rest_or_options and at < len(argv) and argv[at].upper() in self._options:
                 values[field] = []
@@ -414,6 +417,14 @@ class ArgumentParser(Generic[R]):
             if required.field not in values:
                 raise self._errors.missing(required.argument)
         return self._request(**values)
+
+    def _parse_leading(self, argv: list[bytes], at: int, values: dict[str, object]) -> int:
+        """Parse the options that stand before a list that takes all words up to the end."""
+        while at < len(argv) and (option := self._options.get(argv[at].upper())) is not None:
+            if option.field in values:
+                raise self._errors.repeated(option.argument)
+            values[option.field], at = option.take(argv, at + 1)
+        return at
 
     def _parse_options(self, argv: list[bytes], at: int, values: dict[str, object]) -> None:
         errors = self._errors

@@ -111,6 +111,8 @@ class Requests(Commands):
         "id": (JOB, LEASED, DELAYED, WAITING, CHECKPOINT, "1700000000000-0", "5-5"),
         "after-id": (JOB, LEASED, WAITING),
         "parent": (CHECKPOINT,),
+        "from": (CHECKPOINT,),
+        "path": ("n", "m"),
         "json": ("{}", '{"active":1,"latest":2}'),
         "filter": ('{"a":1}', '{"a":{"$gt":0}}'),
         "state": ("{}", "[1]"),
