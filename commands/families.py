@@ -86,9 +86,13 @@ FAMILIES = (
     "domain.store.near",
     "domain.queues.pushing",
     "domain.queues.reading",
+    "domain.queues.reports",
     "domain.queues.dead_letters",
     "domain.queues.info",
+    "domain.queues.config",
+    "domain.queues.queues",
     "domain.queues.presence",
+    "domain.queues.patrol",
 )
 
 

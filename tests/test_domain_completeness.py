@@ -48,6 +48,7 @@ NEW_ROW = (
 # The SHA-256 of nothing.
 NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 CHECKPOINT = "01890a5d-ac96-774b-bcce-00000000000a"
+TOKEN = "1700000000000-0/0123456789abcdef"
 SETUP = [
     f"JOB.SUBMIT gpu train spam {{}} ID {JOB}",
     "JOB.CLAIM gpu w1",
@@ -58,6 +59,7 @@ SETUP = [
     "QUEUE.PUSH q x",
     "QUEUE.PUSH q y",
     "QUEUE.READ q g c",
+    f"HSET redkeep:queue:{{q}}:tokens:g {TOKEN.replace('/', ' ')}",
 ]
 
 
@@ -133,13 +135,21 @@ EXAMPLES = {
     "model.weights": example("MODEL.WEIGHTS spam 1", "spam", gives=bytes),
     "queue.ack": example("QUEUE.ACK q g 1-1", "q", gives=int),
     "queue.active": example("QUEUE.ACTIVE q", "q", gives=list),
+    "queue.cancel": example("QUEUE.CANCEL q d0000000000000001", "q", gives=int),
+    "queue.config": example("QUEUE.CONFIG q", "q", gives=list, in_resp3=Map),
     "queue.dead": example("QUEUE.DEAD q g", "q", gives=list),
     "queue.deregister": example("QUEUE.DEREGISTER q g c", "q", gives=int),
+    "queue.drop": example("QUEUE.DROP q", "q", gives=int),
+    "queue.extend": example(f"QUEUE.EXTEND q g {TOKEN} 1000", "q", gives=int),
     "queue.heartbeat": example("QUEUE.HEARTBEAT q g c", "q", gives=str),
     "queue.info": example("QUEUE.INFO q", "q", gives=list, in_resp3=Map),
+    "queue.list": example("QUEUE.LIST", gives=list),
+    "queue.mpush": example("QUEUE.MPUSH q MESSAGES 2 a b", "q", gives=list),
     "queue.nack": example("QUEUE.NACK q g 1-1", "q", gives=int),
+    "queue.pending": example("QUEUE.PENDING q g", "q", gives=list),
     "queue.presence": example("QUEUE.PRESENCE q g", "q", gives=list),
     "queue.prune": example("QUEUE.PRUNE", gives=int),
+    "queue.purge": example("QUEUE.PURGE q", "q", gives=int),
     "queue.push": example("QUEUE.PUSH q z", "q", gives=bytes),
     "queue.read": example("QUEUE.READ q g c", "q", gives=list),
     "queue.replay": example("QUEUE.REPLAY q g", "q", gives=int),

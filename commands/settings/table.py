@@ -281,6 +281,11 @@ class WorkingSettings:
     presence_ttl_ms = Setting(
         Integer(1), "30000", "Milliseconds after which a consumer that was not seen is stale."
     )
+    presence_keep_ms = Setting(
+        Integer(1, 2**52),
+        "86400000",
+        "Milliseconds for which a consumer is listed that sends no heartbeats.",
+    )
     queue_max_deliveries = Setting(
         COUNT, "5", "Number of deliveries after which a message becomes a dead letter."
     )
@@ -303,6 +308,16 @@ class WorkingSettings:
         "31536000000",
         "Milliseconds for which the highest version of a deleted model is remembered, so that no "
         "number is given twice; 0 is for ever.",
+    )
+    queue_max_dead_letters = Setting(
+        COUNT,
+        "10000",
+        "Number of dead letters that a group keeps, the newest; 0 is no limit.",
+    )
+    queue_idle_group_ms = Setting(
+        Integer(0, 2**52),
+        "604800000",
+        "Milliseconds after which a group that is not read is dropped; 0 is never.",
     )
     domain_events = Setting(
         YES_NO, "no", "Also append the events of Redkeep's own commands to streams."

@@ -62,6 +62,13 @@ PREPARATION: list[list[str]] = [
     ["QUEUE.READ", "q", "g", "c", "COUNT", "2", "LEASE", "1000"],
     ["ZADD", "redkeep:queue:{q}:dead:g", "5", "5-5"],
     ["QUEUE.HEARTBEAT", "q", "g", "d", "LEASES", "2"],
+    ["QUEUE.MPUSH", "q", "MESSAGES", "2", "o1", "o2", "PRIORITY", "5", "ORDER", "k"],
+    ["QUEUE.READ", "q", "g", "c", "COUNT", "2", "LEASE", "1000"],
+    ["ZADD", "redkeep:queue:{q}:returned:g", "5", "5-5"],
+    ["ZADD", "redkeep:queue:{q}:idle", "5", "h"],
+    ["SET", "redkeep:queue:{q}:clean", "0 0-0"],
+    ["ZADD", "redkeep:queue:gone:{q}:1", "1", "x"],
+    ["QUEUE.CONFIG", "q", "MAXLEN", "50"],
 ]
 # The same of other collections. Nothing in them becomes due.
 OTHERS: list[list[str]] = [

@@ -58,7 +58,7 @@ class Machine(RuleBasedStateMachine):
             assert payload in ready
             del self.waiting[payload]
             self.deliveries[payload] = self.deliveries.get(payload, 0) + 1
-            assert row[b"deliveries"] == self.deliveries[payload]
+            assert row[b"attempt"] == self.deliveries[payload]
             self.out[payload] = (row[b"id"], now + lease)
 
     def end_leases(self) -> None:
