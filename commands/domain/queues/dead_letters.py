@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from commands.domain.calls import call_integer, call_scores_of, call_texts, write
 from commands.domain.numbers import whole
-from commands.domain.pages import LARGEST_PAGE, PAGE, PAGE_SIZE, PLACE, Place, SortedPage
+from commands.domain.pages import PAGE, PAGE_SIZE, PLACE, Place, SortedPage
 from commands.domain.queues.confirming import Settling, wake_readers
 from commands.domain.queues.events import announce, text
 from commands.domain.queues.groups import find_entry, find_pending
@@ -56,7 +56,7 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     when its lease expires, or it is returned, after as many deliveries as MAXDELIVERIES of
     QUEUE.CONFIG allows. A group keeps the newest ones, as many as the setting
     `queue-max-dead-letters` allows. Pass the cursor to get the next page; it is 0 after the
-    last one. A page has up to `COUNT` (100, at most 1000) dead letters.
+    last one. A page has up to `COUNT` (100, at most 400) dead letters.
 
         > QUEUE.DEAD orders workers
         1) "0"
@@ -65,7 +65,7 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     queue, group = Queue(request.queue), request.group
     key = queue.dead(group)
     page = SortedPage(ctx, key, request.cursor)
-    letters = page.take(min(request.count, LARGEST_PAGE))
+    letters = page.take(min(request.count, MOST_MESSAGES))
     scores = call_scores_of(ctx, key, *letters) if letters else []
     shown: list[Reply] = []
     for member, died_at in zip(letters, scores, strict=True):
@@ -114,7 +114,7 @@ class Replay:
 def queue_replay(ctx: Context, request: Replay) -> Reply:
     """Returns how many dead letters can be read again, with deliveries counted from zero.
 
-    They are those with the given ids, or the `COUNT` oldest ones, 500 at most and by default.
+    They are those with the given ids, or the `COUNT` oldest ones, 400 at most and by default.
     To replay all, repeat the command until it returns 0.
 
         > QUEUE.REPLAY orders workers

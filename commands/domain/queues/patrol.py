@@ -132,6 +132,8 @@ def _look_at_stream(ctx: Context, queue: Queue, level: bytes, position: bytes) -
             if read is None and left is None:
                 write(ctx, b"ZADD", queue.groups, b"%d" % ctx.now, name)
         ctx.begin("")
+        _enter_in_agenda(ctx, queue)
+        ctx.begin("")
     return remove_confirmed(ctx, queue, int(level), position or b"0-0", PATROL_BATCH) or None
 
 

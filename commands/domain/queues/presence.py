@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from commands.domain.arguments import Milliseconds
-from commands.domain.errors import failure
 from commands.domain.namespaces import unescape_valid
 from commands.domain.pages import END, LARGEST_PAGE, PAGE, invalid_cursor, name_cursor, read_name
 from commands.domain.queues.layout import Queue, every_queue
@@ -25,6 +24,7 @@ from commands.domain.queues.presence_rows import (
     state,
 )
 from commands.domain.records import count_poison
+from commands.engine.errors import CommandError
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String
 from commands.engine.key_specs import KeySpec
 from commands.engine.options import ArgumentParser
@@ -101,6 +101,9 @@ def queue_deregister(ctx: Context, argv: list[bytes]) -> Reply:
 
 # --- pages over queues and their consumers ------------------------------------------------------
 
+# How many queues one request looks at, beside the 1000 consumers that it may return.
+_MOST_QUEUES = 500
+
 # Where a page ended: the tag of a queue, and the stored member of the last row; empty behind the
 # last one of the queue.
 _MARK = re.compile(rb"((?:[^}\\]|\\[}\\])++)\}(.*)", re.DOTALL).fullmatch
@@ -108,21 +111,27 @@ _MARK = re.compile(rb"((?:[^}\\]|\\[}\\])++)\}(.*)", re.DOTALL).fullmatch
 
 @dataclass(slots=True)
 class _Mark:
-    queue: Queue
-    member: bytes
+    # None before the first page.
+    queue: Queue | None
+    member: bytes = b""
 
     def cursor(self) -> bytes:
+        assert self.queue is not None
         return name_cursor(b"%b}%b" % (self.queue.tag, self.member))
 
 
-def _read_mark(word: bytes) -> _Mark | None:
+def _read_mark(word: bytes) -> _Mark:
     name = read_name(word)
     if name is None:
-        return None
+        return _Mark(None)
     found = _MARK(name)
     if found is None or (found[2] and name_of(found[2]) is None):
         raise invalid_cursor(word)
     return _Mark(Queue(unescape_valid(found[1], b"}")), found[2])
+
+
+def _too_much() -> CommandError:
+    return CommandError("ERR too much for one reply: read pages with CURSOR 0")
 
 
 _CURSOR = String("cursor", "CURSOR", optional=True, convert=_read_mark)
@@ -160,9 +169,8 @@ class _Page:
         options = _parse_options([argv[0], *argv[last:]])
         self._ctx = ctx
         self._queue, self._group = [*argv[1:last], None, None][:2]
-        self._start = options.cursor
         # Without CURSOR there is one page, which has to hold everything.
-        self._continues = b"CURSOR" in [word.upper() for word in argv[last::2]]
+        self._start = options.cursor
         self._count = min(options.count or LARGEST_PAGE, LARGEST_PAGE)
         self.ttl = default_ttl(ctx) if options.ttl is None else options.ttl
 
@@ -172,8 +180,8 @@ class _Page:
         previous = None
         for looked, (queue, after) in enumerate(self._queues()):
             room = self._count - len(found)
-            if previous is not None and (room <= 0 or looked == LARGEST_PAGE):
-                return found, _Mark(previous, b"").cursor()
+            if previous is not None and (room <= 0 or looked == _MOST_QUEUES):
+                return found, _Mark(previous).cursor()
             names = members_by_name(self._ctx, queue)
             if after is not None:
                 names = [name for name in names if name[:2] > after]
@@ -190,8 +198,8 @@ class _Page:
         counted: Counter[tuple[bytes, bytes]] = Counter()
         previous = None
         for looked, (queue, _) in enumerate(self._queues()):
-            if previous is not None and (len(counted) >= self._count or looked == LARGEST_PAGE):
-                return counted, _Mark(previous, b"").cursor()
+            if previous is not None and (len(counted) >= self._count or looked == _MOST_QUEUES):
+                return counted, _Mark(previous).cursor()
             for row in rows(self._ctx, queue):
                 if row.age(self._ctx.now) <= self.ttl:
                     counted[row.queue, row.group] += 1
@@ -199,27 +207,22 @@ class _Page:
         return counted, END
 
     def reply(self, items: list[Reply], cursor: bytes) -> Reply:
-        if self._continues:
+        if self._start is not None:
             return [cursor, items]
         if cursor != END:
-            raise failure(
-                "ERR",
-                "too much for one reply: read pages of up to {} with CURSOR 0",
-                b"%d" % self._count,
-            )
+            raise _too_much()
         return items
 
     def _queues(self) -> Iterator[tuple[Queue, tuple[bytes, bytes] | None]]:
         """The selected queues, each with the name of the row that its part begins behind."""
-        start = self._start
-        if start is not None and start.member:
+        start = self._start or _Mark(None)
+        if start.queue is not None and start.member:
             yield start.queue, name_of(start.member)
-        if self._queue is not None:
-            if start is None:
-                yield Queue(self._queue), None
-            return
-        for queue in every_queue(self._ctx, None if start is None else start.queue):
-            yield queue, None
+        if self._queue is None:
+            for queue in every_queue(self._ctx, start.queue):
+                yield queue, None
+        elif start.queue is None:
+            yield Queue(self._queue), None
 
 
 def _find_queue(argv: Sequence[bytes]) -> list[int]:
@@ -255,7 +258,7 @@ def queue_presence(ctx: Context, argv: list[bytes]) -> Reply:
 
     With `CURSOR` the reply is a page of up to `COUNT` (1000) consumers: a cursor, and the maps.
     It begins at 0 and is 0 again after the last page. Without it the reply is all of them, or
-    an error if there are more than 1000, or more than 1000 queues.
+    an error if there are more than 1000, or more than 500 queues.
 
         > QUEUE.PRESENCE orders audit
         (empty array)
@@ -296,7 +299,7 @@ def queue_active(ctx: Context, argv: list[bytes]) -> Reply:
     """Returns maps with queue, group and active, ordered by queue and group.
 
     A group without active consumers is left out. `TTL`, `CURSOR` and `COUNT` are as in
-    QUEUE.PRESENCE; a page looks at up to 1000 queues.
+    QUEUE.PRESENCE; a page looks at up to 500 queues.
 
     > QUEUE.HEARTBEAT teams workers w1
     OK
@@ -324,6 +327,8 @@ def queue_active(ctx: Context, argv: list[bytes]) -> Reply:
 @dataclass(slots=True)
 class Prune:
     ttl: int | None = None
+    cursor: _Mark | None = None
+    count: int = LARGEST_PAGE
 
 
 @command(
@@ -333,32 +338,49 @@ class Prune:
     flags="write",
     complexity="O(Q+M*log(N)) for Q queues and M consumers removed, of N.",
     summary="Removes the expired consumers of all queues.",
-    arguments=[_TTL],
+    arguments=_PAGED,
     request=Prune,
 )
 def queue_prune(ctx: Context, request: Prune) -> Reply:
-    """Returns how many consumers were removed: those that have expired, at most 1000.
+    """Returns how many consumers were removed: those that have expired.
 
     The server also removes consumers by itself, once they have sent no heartbeat for as long as
-    the setting `presence-keep-ms` says.
+    the setting `presence-keep-ms` says. With `CURSOR` the reply is a cursor and the number, of a
+    part of up to `COUNT` (1000) consumers and 500 queues. It begins at 0 and is 0 again after
+    the last part. Without it nothing is removed if all is too much for one part.
 
         > QUEUE.PRUNE
         (integer) 0
     """
     ttl = default_ttl(ctx) if request.ttl is None else request.ttl
+    room = min(request.count, LARGEST_PAGE)
     expired: list[tuple[Queue, list[bytes]]] = []
-    room = LARGEST_PAGE
-    for queue in every_queue(ctx):
+    cursor = END
+    for looked, queue in enumerate(_queues_from(ctx, request.cursor)):
         try:
-            members = not_seen_for(ctx, queue, 2 * ttl, room)
+            members = not_seen_for(ctx, queue, 2 * ttl, room + 1)
         except WrongType:
             count_poison(ctx)
-            continue
+            members = []
         if members:
-            expired.append((queue, members))
-            room -= len(members)
-            if not room:
-                break
+            expired.append((queue, members[:room]))
+        if len(members) > room or looked == _MOST_QUEUES:
+            cursor = _Mark(queue).cursor()
+            break
+        room -= len(members)
+    if request.cursor is None and cursor != END:
+        raise _too_much()
     for queue, members in expired:
-        prune(ctx, queue, members)
-    return LARGEST_PAGE - room
+        if members:
+            prune(ctx, queue, members)
+    removed = sum(len(members) for _, members in expired)
+    return removed if request.cursor is None else [cursor, removed]
+
+
+def _queues_from(ctx: Context, start: _Mark | None) -> Iterator[Queue]:
+    """The queues from one on, which may have more to prune."""
+    if start is not None and start.queue is not None:
+        yield start.queue
+        yield from every_queue(ctx, start.queue)
+    else:
+        yield from every_queue(ctx)

@@ -318,6 +318,29 @@ def test_the_sweep_prunes(server: RunningServer, client: Connection) -> None:
     assert states(client) == {b"here": b"active"}
 
 
+def test_rows_are_kept_longer_than_any_reader_asks(
+    server: RunningServer, client: Connection
+) -> None:
+    client("QUEUE.HEARTBEAT", "q", "g", "c")
+    server.advance(KEEP)
+    client("PING")
+    assert states(client) == {b"c": b"expired"}
+    assert states(client, "TTL", KEEP // 2) == {b"c": b"stale"}
+    assert states(client, "TTL", KEEP) == {b"c": b"active"}
+    server.advance(1)
+    wait_until(lambda: client("KEYS", "*") == [], "the sweep")
+
+
+def test_how_long_rows_are_kept_is_a_setting(server: RunningServer, client: Connection) -> None:
+    client("CONFIG", "SET", "presence-keep-ms", 500)
+    client("QUEUE.HEARTBEAT", "q", "g", "c")
+    server.advance(500)
+    client("PING")
+    assert states(client) == {b"c": b"active"}
+    server.advance(1)
+    wait_until(lambda: client("KEYS", "*") == [], "the sweep")
+
+
 def test_replies_in_resp3(client3: Connection) -> None:
     client3("QUEUE.HEARTBEAT", "q", "g", "c")
     (row,) = client3("QUEUE.PRESENCE")

@@ -96,7 +96,10 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
             "EXTEND q g 1-1/0123456789abcdef 5",
             "NOTOWNER message 1-1 of queue q is not leased in group g",
         ),
-        ("MPUSH q MESSAGES 2 x", "ERR MESSAGES is incomplete, expected: MESSAGES count payload [payload ...]"),
+        (
+            "MPUSH q MESSAGES 2 x",
+            "ERR MESSAGES is incomplete, expected: MESSAGES count payload [payload ...]",
+        ),
         ("MPUSH q MESSAGES 2 x y IDS 1 a", "ERR IDS must give one ID for each message"),
         ("MPUSH q MESSAGES 2 x y IDS 2 a a", "ERR IDS gives an ID twice"),
         ("CANCEL q 1-1", "ERR '1-1' is not the id of a delayed message"),
