@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from commands.domain.calls import call_integer, call_text, call_texts, write
+from commands.domain.calls import call_integer, call_scores_of, call_text, call_texts, write
 from commands.domain.numbers import whole
 from commands.domain.queues.config import read_config
 from commands.domain.queues.confirming import Settling, clean, wake_readers
@@ -26,6 +26,7 @@ from commands.instance.sweeps import BATCH, RETRY_AFTER_MS, sweep
 from storage.errors import WrongType
 
 _BATCH = b"%d" % BATCH
+_GROUPS_AT_ONCE = 20
 # The latest moment that is planned.
 _LATEST = 2**62
 # How long a group that was not read for IDLEGROUP is still kept: after a long time without the
@@ -127,15 +128,19 @@ def _note_idle(ctx: Context, queue: Queue) -> None:
 
 
 def _drop_idle(ctx: Context, queue: Queue) -> None:
-    """Drop a group that still was not read; its next read creates it anew."""
-    names = _due_in(ctx, queue.idle, b"-inf")[:1]
+    """Drop groups that still were not read; their next read creates them anew."""
+    names = _due_in(ctx, queue.idle, b"-inf")[:_GROUPS_AT_ONCE]
     if not names:
         return
-    if ctx.call(b"ZSCORE", queue.groups, names[0]) is not None:
-        # It was read with XREADGROUP since.
-        write(ctx, b"ZREM", queue.idle, names[0])
-        return
-    for name in drop_groups(ctx, queue, names, queue.agenda(ctx)):
+    scores = call_scores_of(ctx, queue.groups, *names)
+    # Those that were read with XREADGROUP since are in both.
+    back = [name for name, score in zip(names, scores, strict=True) if score is not None]
+    gone = [name for name in names if name not in back]
+    entry = queue.agenda(ctx)
+    dropped = drop_groups(ctx, queue, gone, entry) if gone else []
+    if back:
+        write(ctx, b"ZREM", queue.idle, *back)
+    for name in dropped:
         announce(ctx, queue, "group-dropped", group=text(name))
 
 

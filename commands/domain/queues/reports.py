@@ -25,62 +25,6 @@ from commands.instance.context import Context
 
 
 @dataclass(slots=True)
-class Ack:
-    queue: bytes
-    group: bytes
-    id_or_token: list[Named]
-
-
-@command(
-    "QUEUE.ACK",
-    group="queue",
-    since="0.1.0",
-    flags="write",
-    complexity="O(G*log(N)) for each message, with G groups and N messages that are leased.",
-    summary="Confirms messages that a group has processed.",
-    arguments=[
-        Key("queue", "RW update delete"),
-        String("group"),
-        String("id-or-token", multiple=True, convert=parse_named),
-    ],
-    request=Ack,
-)
-def queue_ack(ctx: Context, request: Ack) -> Reply:
-    """Returns how many of the messages were delivered and unconfirmed, dead letters included.
-
-    A message that all groups have confirmed is deleted. A token that is out of date, because
-    the message was delivered again, is refused with NOTOWNER, and then nothing is confirmed. An
-    id is always accepted. A request names up to 400 messages.
-
-        > QUEUE.ACK letters workers 1700000000000-0
-        (integer) 1
-    """
-    queue, group = Queue(request.queue), request.group
-    check_number(len(request.id_or_token))
-    settling = Settling(ctx, queue, group)
-    for level in {named.id.level for named in request.id_or_token}:
-        call_integer(ctx, b"XLEN", queue.stream(level))  # raises WrongType before any write
-    entry = queue.agenda(ctx)
-    named_by_id = {named.id: named for named in request.id_or_token}
-    members = [message.text for message in named_by_id]
-    secrets = dict(
-        zip(members, call_values(ctx, b"HMGET", queue.tokens(group), *members), strict=True)
-    )
-    pending = {message for message in named_by_id if settling.pending(message) is not None}
-    for named in request.id_or_token:
-        if named.id in pending:
-            check_token(queue, group, named, secrets[named.text])
-    for message in named_by_id:
-        if message in pending:
-            settling.confirm(message)
-    if pending:
-        settling.write(entry)
-        ids = [text(message.text) for message in settling.confirmed]
-        announce(ctx, queue, "acknowledged", group=text(group), ids=ids)
-    return len(pending)
-
-
-@dataclass(slots=True)
 class Nack:
     queue: bytes
     group: bytes
@@ -143,6 +87,62 @@ def queue_nack(ctx: Context, request: Nack) -> Reply:
         wake_readers(ctx, queue)
     announce(ctx, queue, "returned", group=text(group), id=text(member), delay=request.delay)
     return 1
+
+
+@dataclass(slots=True)
+class Ack:
+    queue: bytes
+    group: bytes
+    id_or_token: list[Named]
+
+
+@command(
+    "QUEUE.ACK",
+    group="queue",
+    since="0.1.0",
+    flags="write",
+    complexity="O(G*log(N)) for each message, with G groups and N messages that are leased.",
+    summary="Confirms messages that a group has processed.",
+    arguments=[
+        Key("queue", "RW update delete"),
+        String("group"),
+        String("id-or-token", multiple=True, convert=parse_named),
+    ],
+    request=Ack,
+)
+def queue_ack(ctx: Context, request: Ack) -> Reply:
+    """Returns how many of the messages were delivered and unconfirmed, dead letters included.
+
+    A message that all groups have confirmed is deleted. A token that is out of date, because
+    the message was delivered again, is refused with NOTOWNER, and then nothing is confirmed. An
+    id is always accepted. A request names up to 400 messages.
+
+        > QUEUE.ACK letters workers 1700000000000-0
+        (integer) 1
+    """
+    queue, group = Queue(request.queue), request.group
+    check_number(len(request.id_or_token))
+    settling = Settling(ctx, queue, group)
+    for level in {named.id.level for named in request.id_or_token}:
+        call_integer(ctx, b"XLEN", queue.stream(level))  # raises WrongType before any write
+    entry = queue.agenda(ctx)
+    named_by_id = {named.id: named for named in request.id_or_token}
+    members = [message.text for message in named_by_id]
+    secrets = dict(
+        zip(members, call_values(ctx, b"HMGET", queue.tokens(group), *members), strict=True)
+    )
+    pending = {message for message in named_by_id if settling.pending(message) is not None}
+    for named in request.id_or_token:
+        if named.id in pending:
+            check_token(queue, group, named, secrets[named.text])
+    for message in named_by_id:
+        if message in pending:
+            settling.confirm(message)
+    if pending:
+        settling.write(entry)
+        ids = [text(message.text) for message in settling.confirmed]
+        announce(ctx, queue, "acknowledged", group=text(group), ids=ids)
+    return len(pending)
 
 
 @dataclass(slots=True)
