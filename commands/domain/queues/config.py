@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from commands.domain.arguments import LONGEST_MS, MOST, Count, Milliseconds
 from commands.domain.calls import call_values, write
 from commands.domain.numbers import stored_integer
-from commands.domain.queues.layout import Queue
+from commands.domain.queues.layout import AT_ONCE, Queue
 from commands.domain.queues.presence_rows import default_ttl
 from commands.domain.records import count_poison
 from commands.engine.grammar import Key
@@ -127,7 +127,7 @@ def queue_config(ctx: Context, request: Configure) -> Reply:
         entry = queue.agenda(ctx)
         write(ctx, b"HSET", queue.config, *changes)
         if request.idlegroup:
-            entry.plan(ctx, ctx.now)
+            entry.plan(ctx, AT_ONCE)
     return {
         b"maxdeliveries": config.max_deliveries,
         b"lease": config.lease,

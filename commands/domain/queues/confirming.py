@@ -12,7 +12,7 @@ from commands.domain.queues.groups import (
     find_pending,
     pending_between,
 )
-from commands.domain.queues.layout import LEVELS, Queue
+from commands.domain.queues.layout import AT_ONCE, LEVELS, Queue
 from commands.domain.queues.messages import MessageId, place_of
 from commands.domain.queues.turns import Turns
 from commands.engine.errors import CommandError
@@ -117,7 +117,7 @@ class Settling:
         most = ctx.instance.settings.queue_max_dead_letters
         if 0 < most < self._dead_letters + len(members):
             # The sweep removes the oldest ones.
-            entry.plan(ctx, ctx.now)
+            entry.plan(ctx, AT_ONCE)
         for member in members:
             announce(ctx, queue, "died", group=text(group), id=text(member))
 
@@ -156,7 +156,7 @@ def remove_confirmed(ctx: Context, queue: Queue, level: int, after: bytes, count
 def plan_cleaning(ctx: Context, queue: Queue, entry: Entry) -> None:
     """Have the sweep remove what all groups have confirmed, now that a group is gone."""
     write(ctx, b"SET", queue.clean, b"0 0-0")
-    entry.plan(ctx, ctx.now)
+    entry.plan(ctx, AT_ONCE)
 
 
 def clean(ctx: Context, queue: Queue, count: int) -> bool:

@@ -15,7 +15,7 @@ from commands.domain.queues.config import read_config
 from commands.domain.queues.confirming import Settling, clean, wake_readers
 from commands.domain.queues.delayed import Promotion
 from commands.domain.queues.events import announce, text
-from commands.domain.queues.layout import AGENDA, Queue, queue_of_due, with_scores
+from commands.domain.queues.layout import AGENDA, AT_ONCE, Queue, queue_of_due, with_scores
 from commands.domain.queues.messages import read_message_id
 from commands.domain.queues.presence_rows import kept_for, next_prune, not_seen_for, prune
 from commands.domain.queues.removal import drop_groups
@@ -168,11 +168,11 @@ def _next_idle(ctx: Context, queue: Queue) -> int | None:
 
 
 def _next_excess(ctx: Context, queue: Queue, group: bytes) -> int | None:
-    return ctx.now if _excess(ctx, queue, group) else None
+    return AT_ONCE if _excess(ctx, queue, group) else None
 
 
 def _next_clean(ctx: Context, queue: Queue) -> int | None:
-    return None if call_text(ctx, b"GET", queue.clean) is None else ctx.now
+    return None if call_text(ctx, b"GET", queue.clean) is None else AT_ONCE
 
 
 _Work = Callable[[], None]

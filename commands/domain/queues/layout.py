@@ -49,6 +49,8 @@ _TAGGED = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:").match
 _STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:stream:[0-9]").fullmatch
 _TAG = re.compile(rb"(?:[^}\\]|\\[}\\])++").fullmatch
 
+# In the agenda: work that waits for no moment. The clock may be set back, so `now` would not do.
+AT_ONCE = 0
 LEVELS = 10
 GROUP_KINDS = (b"leases", b"returned", b"dead", b"tokens", b"turns", b"behind")
 _LEVELS = frozenset(b"%d" % level for level in range(LEVELS))

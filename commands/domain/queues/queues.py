@@ -200,6 +200,8 @@ def queue_drop(ctx: Context, request: Drop) -> Reply:
     messages back: the timer removes those that all other groups have confirmed. A consumer that
     reads the group again creates it anew.
 
+        > QUEUE.PUSH errands y
+        "1700000000000-0"
         > QUEUE.DROP errands
         (integer) 1
         > QUEUE.DROP errands
