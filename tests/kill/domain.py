@@ -168,10 +168,12 @@ class DomainCheck:
     def _queue(self) -> int:
         """Return how many messages were pushed."""
         written = self._written
+        run = self._ask("HGET", f"redkeep:queue:{{{self._name}}}:config", "run") or b""
+        prefix = f"redkeep:queue:id:{{{self._name}}}:{run.decode()}:"
         seen = [
             number
             for number in range(1, written.requested["pushes"] + 1)
-            if self._ask("EXISTS", f"redkeep:queue:{{{self._name}}}:id:{number}")
+            if self._ask("EXISTS", prefix + str(number))
         ]
         self._expect(seen == list(range(1, len(seen) + 1)), "the queue has a gap")
         messages = self._messages()
@@ -187,7 +189,7 @@ class DomainCheck:
             return 0
         info = _fields(reply)
         for group in map(_fields, info[b"groups"]):
-            sum_ = group[b"ready"] + group[b"out"]
+            sum_ = group[b"ready"] + group[b"held"]
             self._expect(sum_ == info[b"messages"], f"{sum_} of {info[b'messages']} messages")
         return int(info[b"messages"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.domain.arguments import LONGEST_MS, MOST, Count, Milliseconds
-from commands.domain.calls import call_values, write
+from commands.domain.calls import call_text, call_values, write
 from commands.domain.numbers import stored_integer
 from commands.domain.queues.layout import AT_ONCE, Queue
 from commands.domain.queues.presence_rows import default_ttl
@@ -48,6 +48,11 @@ def read_config(ctx: Context, queue: Queue) -> Config:
         _number(ctx, idle, 0, LONGEST_MS, settings.queue_idle_group_ms),
         _number(ctx, length, 0, MOST, 0),
     )
+
+
+def read_max_length(ctx: Context, queue: Queue) -> int:
+    """MAXLEN alone: pushes are many."""
+    return _number(ctx, call_text(ctx, b"HGET", queue.config, b"maxlen"), 0, MOST, 0)
 
 
 def _number(ctx: Context, stored: bytes | None, low: int, high: int, otherwise: int) -> int:

@@ -47,10 +47,10 @@ class Settling:
         self._group = group
         self.turns = Turns(ctx, queue, group)
         # Each raises WrongType before anything is written.
-        self._dead_letters = call_integer(ctx, b"ZCARD", queue.dead(group))
-        for key in (queue.leases(group), queue.returned(group)):
-            call_integer(ctx, b"ZCARD", key)
+        self.leased = call_integer(ctx, b"ZCARD", queue.leases(group))
+        self.returned = call_integer(ctx, b"ZCARD", queue.returned(group))
         call_integer(ctx, b"HLEN", queue.tokens(group))
+        self._dead_letters: int | None = None
         self._streams: Streams | None = None
         self.confirmed: list[MessageId] = []
         self.buried: list[MessageId] = []
@@ -68,6 +68,7 @@ class Settling:
 
     def confirm(self, message: MessageId) -> None:
         """Confirm a pending message; it is deleted if all other groups have."""
+        self._count_dead()
         self.confirmed.append(message)
         if self.streams.confirmed_by_others(self._group, message):
             self._deleted.append(message)
@@ -75,16 +76,26 @@ class Settling:
 
     def bury(self, message: MessageId, row: Row | None = None) -> None:
         """Make a pending message a dead letter."""
+        self._count_dead()
         self.buried.append(message)
         self.turns.release(message, row)
 
     def forget(self, member: bytes) -> None:
         """Drop what is kept about a message that is no longer pending."""
+        self._count_dead()
         self._forgotten.append(member)
 
     def discard(self, message: MessageId) -> None:
         """Confirm a pending message whose entry was deleted."""
+        self._count_dead()
         self.confirmed.append(message)
+
+    def _count_dead(self) -> int:
+        """The number of dead letters; WrongType before any write if the key is of another type."""
+        if self._dead_letters is None:
+            key = self._queue.dead(self._group)
+            self._dead_letters = call_integer(self._ctx, b"ZCARD", key)
+        return self._dead_letters
 
     @property
     def has_changes(self) -> bool:
@@ -115,7 +126,7 @@ class Settling:
         for key in (queue.leases(group), queue.returned(group)):
             write(ctx, b"ZREM", key, *members)
         most = ctx.instance.settings.queue_max_dead_letters
-        if 0 < most < self._dead_letters + len(members):
+        if 0 < most < self._count_dead() + len(members):
             # The sweep removes the oldest ones.
             entry.plan(ctx, AT_ONCE)
         for member in members:

@@ -33,9 +33,9 @@ class Promotion:
         self.additions = Additions(ctx, queue)
         self._unreadable: list[bytes] = []
         self._postponed: list[bytes] = []
-        call_integer(ctx, b"HLEN", queue.late)
-        self.found = is_due(ctx, queue.delayed)
+        self.found = call_integer(ctx, b"ZCARD", queue.delayed) > 0 and is_due(ctx, queue.delayed)
         if self.found:
+            call_integer(ctx, b"HLEN", queue.late)  # raises WrongType before anything is written
             self._plan(strict)
 
     def _plan(self, strict: bool) -> None:

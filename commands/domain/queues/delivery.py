@@ -124,7 +124,7 @@ class Delivering:
             secrets += (member, delivery.secret)
         write(ctx, b"ZADD", queue.leases(group), *leases)
         write(ctx, b"HSET", queue.tokens(group), *secrets)
-        if self._again:
+        if self._again and self._settling.returned:
             members = [message.text for message in self._again]
             write(ctx, b"ZREM", queue.returned(group), *members)
 
@@ -141,8 +141,9 @@ class Delivering:
     def _read_due(self, count: int) -> dict[int, list[MessageId]]:
         """Messages whose lease expired or that were returned, by priority, oldest first."""
         due: dict[int, list[MessageId]] = {}
-        for key in (self._queue.leases(self._group), self._queue.returned(self._group)):
-            if is_due(self._ctx, key):
+        leases, returned = self._queue.leases(self._group), self._queue.returned(self._group)
+        for key, number in ((leases, self._settling.leased), (returned, self._settling.returned)):
+            if number and is_due(self._ctx, key):
                 self._read_due_in(key, count, due)
         for messages in due.values():
             messages.sort(key=lambda message: message.place)

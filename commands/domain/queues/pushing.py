@@ -17,7 +17,7 @@ from commands.domain.errors import failure
 from commands.domain.events import has_readers
 from commands.domain.numbers import stored_integer
 from commands.domain.queues.adding import Additions
-from commands.domain.queues.config import read_config
+from commands.domain.queues.config import read_max_length
 from commands.domain.queues.confirming import wake_readers
 from commands.domain.queues.delayed import stored_delayed
 from commands.domain.queues.events import announce, text
@@ -142,7 +142,7 @@ def _known(ctx: Context, queue: Queue, ids: list[bytes]) -> tuple[bytes, bool, l
 
 def _check_room(ctx: Context, queue: Queue, number: int) -> None:
     """Raise FULL if the queue cannot hold so many messages more."""
-    most = read_config(ctx, queue).max_length
+    most = read_max_length(ctx, queue)
     if not most:
         return
     held = sum(call_integer(ctx, b"XLEN", queue.stream(level)) for level in queue.levels(ctx))

@@ -43,8 +43,8 @@ class Turns:
         self._ctx = ctx
         self._queue = queue
         self._group = group
+        self._behind: int | None = None
         # Raises WrongType before anything is written.
-        self._behind_any = call_integer(ctx, b"ZCARD", queue.behind(group)) > 0
         self._any = call_integer(ctx, b"HLEN", queue.turns(group)) > 0
         self._read: dict[bytes, bytes | None] = {}
         self._changed: dict[bytes, bytes | None] = {}
@@ -57,6 +57,7 @@ class Turns:
         """Whether a message may be handed out now; otherwise it has to wait for its turn."""
         holder = self._holder(order)
         if holder is not None and holder != message.text:
+            self._count_behind()
             self._parked[behind_member(order, message)] = None
             return False
         self._changed[order] = message.text
@@ -72,6 +73,7 @@ class Turns:
             return
         self._ready.pop(message.text, None)
         if self._holder(order) != message.text:
+            self._count_behind()
             self._unparked[behind_member(order, message)] = None
             return
         self.pass_on(order)
@@ -118,10 +120,16 @@ class Turns:
             self._read[order] = call_text(self._ctx, b"HGET", turns, order)
         return self._read[order]
 
+    def _count_behind(self) -> int:
+        """How many messages wait; WrongType before anything is written if that cannot be read."""
+        if self._behind is None:
+            self._behind = call_integer(self._ctx, b"ZCARD", self._queue.behind(self._group))
+        return self._behind
+
     def _first_behind(self, order: bytes) -> tuple[bytes, MessageId] | None:
         """The first message of a key that waits, apart from those that are planned to leave."""
         found: list[bytes] = [member for member in self._parked if self._is_of(order, member)]
-        if self._behind_any:
+        if self._count_behind():
             low = escape(order)
             found += call_texts(
                 self._ctx, b"ZRANGE", self._queue.behind(self._group), b"[%b:" % low,
