@@ -35,7 +35,7 @@ class Patrolled(Recorded):
             ctx.begin("")
             return bool(run(ctx))
 
-        return self.run_sweep(database, begun)
+        return self._run_step(database, begun)
 
     def take(self, *words: Any, group: str = "g") -> list[dict[bytes, Any]]:
         reply = self("QUEUE.READ", "q", group, "c", *words)
