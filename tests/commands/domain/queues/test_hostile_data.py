@@ -38,7 +38,7 @@ def play(rng: random.Random) -> None:
                 done.append(adversary.attack())
             for request in (EXAMPLES[name].request.encode().split(), requests.of(RUNNABLE[name])):
                 done.append(request)
-                OfflineSession(world.instance).run(request)
+                assert b"internal error" not in OfflineSession(world.instance).run(request)
             if rng.random() < 0.2:
                 done.append([b"(sweep)"])
                 world.advance(rng.choice((0, 1000, 10**9)))
