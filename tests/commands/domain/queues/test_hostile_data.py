@@ -36,9 +36,10 @@ def play(rng: random.Random) -> None:
         for name in rng.choices(NAMES, k=60):
             if rng.random() < 0.5:
                 done.append(adversary.attack())
-            for request in (EXAMPLES[name].request.encode().split(), requests.of(RUNNABLE[name])):
-                done.append(request)
-                assert b"internal error" not in OfflineSession(world.instance).run(request)
+            one = EXAMPLES[name].request.encode().split()
+            for words in (one, requests.of(RUNNABLE[name])):
+                done.append(words)
+                assert b"internal error" not in OfflineSession(world.instance).run(words)
             if rng.random() < 0.2:
                 done.append([b"(sweep)"])
                 world.advance(rng.choice((0, 1000, 10**9)))
