@@ -42,7 +42,7 @@ def test_the_check_finds_everything_that_was_written(loop: Loop) -> None:
         ("DEL", "entelix:cp:w:thread:byid"),
         ("ZREMRANGEBYRANK", "entelix:cp:w:thread:bystep", "0", "1"),
         ("DEL", "entelix:store:w:w:3"),
-        ("DEL", "redkeep:queue:{w}:id:3"),
+        ("DEL", "redkeep:queue:{w}:config"),
         ("HDEL", "redkeep:model_versions:{w}", "3"),
         ("DEL", f"redkeep:model_weights:{{w}}:{STEPS}"),
     ],

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from commands.domain.pages import LARGEST_PAGE
+from commands.domain.queues.tokens import MOST_MESSAGES
 from commands.families import load
 from tests.support.jobs import NOW
 from tests.support.offline import Recorded
@@ -65,10 +66,15 @@ def test_threads(client: Recorded) -> None:
 def test_messages_and_dead_letters(client: Recorded) -> None:
     client("CONFIG", "SET", "queue-max-deliveries", 1)
     fill(client, lambda number: ("QUEUE.PUSH", "q", "m"))
-    read = [len(client("QUEUE.READ", "q", "g", "c", "COUNT", HUGE)) for _ in range(2)]
-    assert read == [LARGEST_PAGE, 50]
+    read = [len(client("QUEUE.READ", "q", "g", "c", "COUNT", HUGE)) for _ in range(3)]
+    # A message costs more than other items of a page.
+    assert read == [MOST_MESSAGES, MOST_MESSAGES, LARGEST_PAGE + 50 - 2 * MOST_MESSAGES]
+    listed = client("QUEUE.PENDING", "q", "g", "COUNT", HUGE)[1]
+    assert len(listed) == LARGEST_PAGE
     client.advance(30_000)
     client.sweep()
     cursor, letters = client("QUEUE.DEAD", "q", "g", "COUNT", HUGE)
-    assert len(letters) == LARGEST_PAGE
-    assert len(client("QUEUE.DEAD", "q", "g", "CURSOR", cursor)[1]) == 50
+    assert len(letters) == MOST_MESSAGES
+    following = client("QUEUE.DEAD", "q", "g", "CURSOR", cursor, "COUNT", 7)[1]
+    assert len(following) == 7
+    assert following[0] not in letters
