@@ -305,7 +305,7 @@ def stopped_clock() -> None:
     """There is no server to stop the clock of."""
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_random_programs_match_the_model(rng: random.Random) -> None:
     Program(rng).play()
