@@ -152,6 +152,7 @@ def play(rng: random.Random) -> None:
             except Exception as fault:
                 raise AssertionError(done) from fault
             for reply in parse_all(replies):
+                assert "internal error" not in getattr(reply, "text", ""), done
                 check_bounds(reply)
         if at % 20 == 10:
             world.advance(LATER // 4)
