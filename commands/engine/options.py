@@ -78,6 +78,8 @@ class _Errors(Protocol):
 
     def not_integer(self, argument: Argument, word: bytes) -> CommandError: ...
 
+    def not_count(self, argument: Argument, word: bytes) -> CommandError: ...
+
 
 class _OwnErrors:
     """Names the word, and says what would be right."""
@@ -103,6 +105,14 @@ class _OwnErrors:
     def not_integer(self, argument: Argument, word: bytes) -> CommandError:
         return CommandError(
             f"ERR {_label(argument)} must be {_range(argument)}, not '{_shown(word)}'"
+        )
+
+    def not_count(self, argument: Argument, word: bytes) -> CommandError:
+        number = argument.parts[0]
+        what = number.name.removeprefix("num")
+        return CommandError(
+            f"ERR {_label(argument)} needs the number of {what} first, "
+            f"from {number.low} to {number.high}, not '{_shown(word)}'"
         )
 
 
@@ -134,6 +144,9 @@ class _RedisErrors:
             or argument.message
             or f"ERR value is out of range, value must between {argument.low} and {argument.high}"
         )
+
+    def not_count(self, argument: Argument, word: bytes) -> CommandError:
+        return self.not_integer(argument.parts[0], word)
 
 
 def _label(argument: Argument) -> str:
@@ -318,13 +331,16 @@ class ArgumentParser(Generic[R]):
     def _counted(self, argument: Argument) -> _Take:
         """Takes a count and so many values."""
         number, item = argument.parts
-        read_count, read = self._integer(number), self._reader(item)
+        read = self._reader(item)
 
         def take(argv: list[bytes], at: int) -> tuple[object, int]:
             if at >= len(argv):
                 raise self._errors.incomplete(argument)
             first = at + 1
-            end = first + read_count(argv[at])
+            count = read_integer(argv[at])
+            if count is None or not number.low <= count <= number.high:
+                raise self._errors.not_count(argument, argv[at])
+            end = first + count
             if end > len(argv):
                 raise self._errors.incomplete(argument)
             words = argv[first:end]

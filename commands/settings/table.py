@@ -271,8 +271,8 @@ class WorkingSettings:
 
     job_kinds = Setting(
         Names(),
-        "train backfill feature_refresh drift_compute",
-        "Kinds of jobs that JOB.SUBMIT accepts.",
+        "",
+        "The kinds of jobs that can be submitted; empty for any.",
         words=True,
     )
     job_lease_ms = Setting(

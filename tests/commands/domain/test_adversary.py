@@ -186,7 +186,7 @@ def test_no_data_of_many_seeds_breaks_a_command_or_a_sweep() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["jobs/rows", "models/rows", "checkpoints/keys", "queues/layout"]
+    "module", ["jobs/layout", "models/rows", "checkpoints/keys", "queues/layout"]
 )
 def test_the_attacked_keys_are_of_every_kind(module: str) -> None:
     """The tables of keys in the modules name no key that the adversary does not have."""

@@ -70,7 +70,7 @@ def test_scores_of_any_size_in_the_indexes_of_a_pool_give_replies_of_64_bits(
     client("JOB.CLAIM", "p", "w", "LEASE", 10)
     client("JOB.COMPLETE", "p", A)
     submit(client, B)
-    for index in ("status:queued", "durations", "all", "ready:train"):
+    for index in ("status:queued", "durations", "all", "ready", "ready:train"):
         for member in (A, B, "junk"):
             client("ZADD", "redkeep:jobs:{p}:" + index, score, member)
     flat = client("JOB.STATS", "p")

@@ -53,10 +53,8 @@ def test_figures(server: RunningServer, client3: Connection) -> None:
                 b"kind",
                 Map(
                     [
-                        (b"train", 100),
                         (b"backfill", 1),
-                        (b"feature_refresh", 0),
-                        (b"drift_compute", 0),
+                        (b"train", 100),
                     ]
                 ),
             ),
