@@ -98,6 +98,7 @@ def job_claim(ctx: Context, request: Claim) -> Outcome:
         SortedSet,
         otherwise=nothing,
         timed_out=nothing,
+        by_arrival=True,
     )
 
 
