@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from server.patrolling import Patrolling
 from tests.support.offline import Offline
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
@@ -85,3 +86,12 @@ def listed(client: Connection | Offline, *options: Any, count: int = 3) -> list[
         assert len(rows) <= count
         found += [json.loads(row)["id"] for row in rows]
     return found
+
+
+def patrol(session: Offline, rounds: int = 3) -> None:
+    """Have the patrols look at everything, more than once: one mends what another needs."""
+    for _ in range(rounds):
+        patrolling = Patrolling(session.instance, session.run_sweep)
+        patrolling.tick()
+        while patrolling.in_round:
+            patrolling.tick()

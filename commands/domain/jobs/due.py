@@ -15,9 +15,11 @@ from commands.domain.numbers import whole
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
-from commands.instance.sweeps import BATCH, RETRY_AFTER_MS, sweep
+from commands.instance.sweeps import RETRY_AFTER_MS, sweep
 from storage.errors import WrongType
 
+# How many jobs a step of the sweep changes: each has a transaction of its own.
+_MOST_IN_A_STEP = 50
 # How much of what is due a claim does itself; the sweep does the rest.
 _MOST_IN_A_CLAIM = 50
 
@@ -95,7 +97,7 @@ def run_due_pool(ctx: Context, key: bytes) -> bool:
     pool = AGENDA.tag_in(key)
     if pool is None or not is_pool(pool):
         return False
-    run_due_jobs(ctx, pool, BATCH)
+    run_due_jobs(ctx, pool, _MOST_IN_A_STEP)
     ctx.begin("")
     following = _next_due(ctx, pool)
     AGENDA.entry(ctx, pool, Keys(pool).next).replan(ctx, key, following)

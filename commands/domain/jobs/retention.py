@@ -11,7 +11,7 @@ from commands.engine.errors import CommandError
 from storage.errors import WrongType
 
 # How many jobs one step removes: these take about 10 ms.
-MOST_PRUNED = 100
+MOST_PRUNED = 250
 # How many members of an index that are of no ended job one step passes over.
 _MOST_SKIPPED = 200
 
