@@ -13,6 +13,7 @@ import orjson
 
 from commands.domain.arguments import LONGEST_MS, MOST
 from commands.domain.numbers import stored_integer
+from commands.domain.records import write_json
 from commands.engine.numbers import INT32_MAX, INT32_MIN
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
@@ -59,7 +60,7 @@ class Row:
         return self.finished_at - self.started_at
 
     def encode(self) -> bytes:
-        return orjson.dumps(
+        return write_json(
             {
                 "id": self.id,
                 "kind": self.kind,
