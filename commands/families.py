@@ -64,6 +64,7 @@ FAMILIES = (
     "domain.jobs.claims",
     "domain.jobs.working",
     "domain.jobs.reports",
+    "domain.jobs.pools",
     "domain.jobs.healing",
     "domain.models.models",
     "domain.models.notes",

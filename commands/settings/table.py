@@ -278,6 +278,12 @@ class WorkingSettings:
     job_lease_ms = Setting(
         Integer(1), "30000", "Milliseconds of a job's lease if the claim does not name any."
     )
+    job_retain_count = Setting(
+        COUNT, "100000", "Number of ended jobs that a pool keeps, the newest; 0 for any number."
+    )
+    job_retain_ms = Setting(
+        COUNT, "2592000000", "Milliseconds for which ended jobs are kept; 0 for ever."
+    )
     presence_ttl_ms = Setting(
         Integer(1), "30000", "Milliseconds after which a consumer that was not seen is stale."
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from commands.domain.arguments import Count, Milliseconds
 from commands.domain.calls import call_scores
 from commands.domain.jobs.arguments import MOST_KINDS, POOL, kind_word, worker_name
+from commands.domain.jobs.config import read_config
 from commands.domain.jobs.due import open_due_jobs
-from commands.domain.jobs.layout import ready_id, ready_member
+from commands.domain.jobs.layout import Keys, ready_id, ready_member
+from commands.domain.jobs.limits import Allowance
+from commands.domain.jobs.retention import ENDED
 from commands.domain.jobs.rows import Job
 from commands.domain.jobs.table import JobTable
 from commands.engine.effects import BlockOn, Outcome
@@ -21,6 +25,8 @@ from storage.values.sorted_sets import SortedSet
 
 # How many jobs one claim hands out at most: these take about 10 ms.
 MOST_CLAIMED = 200
+# How many kinds a claim for any kind chooses from, if some kinds of the pool have limits.
+_MOST_KINDS = 500
 # How many members of the indexes that are of no ready job one claim looks at.
 _MOST_STALE = 200
 
@@ -79,32 +85,43 @@ def job_claim(ctx: Context, request: Claim) -> Outcome:
         > JOB.CLAIM gpu w2
         (nil)
     """
+    nothing = None if request.count is None else NULL_ARRAY
+    config = read_config(ctx, Keys(request.pool))
     table = open_due_jobs(ctx, request.pool)
+    allowance = Allowance(table, config)
     kinds = None if request.kinds is None else list(dict.fromkeys(request.kinds))
-    picked = _ready_jobs(table, kinds, min(request.count or 1, MOST_CLAIMED))
+    picked = _Picked([])
+    if not config.paused:
+        picked = _ready_jobs(table, kinds, allowance, min(request.count or 1, MOST_CLAIMED))
     lease = request.lease or ctx.instance.settings.job_lease_ms
     for job in picked.jobs:
         table.start(job, request.worker, lease)
+    allowance.count_starts(table.keys)
     table.commit()
     if picked.jobs:
         claimed = [_reply(job, request) for job in picked.jobs]
         return claimed[0] if request.count is None else claimed
-    nothing = None if request.count is None else NULL_ARRAY
     if request.block is None or picked.more:
         return nothing
+    limited = not config.paused and allowance.is_used_up()
     return BlockOn(
-        _awaited(table, kinds),
+        _awaited(table, kinds, limited=limited),
         ctx.now + request.block if request.block else None,
         SortedSet,
         otherwise=nothing,
         timed_out=nothing,
         by_arrival=True,
+        every=allowance.more_in() if limited else None,
     )
 
 
-def _awaited(table: JobTable, kinds: list[bytes] | None) -> list[bytes]:
+def _awaited(table: JobTable, kinds: list[bytes] | None, *, limited: bool) -> list[bytes]:
     keys = table.keys
-    return [keys.ready] if kinds is None else [keys.ready_of(kind) for kind in kinds]
+    awaited = [keys.ready] if kinds is None else [keys.ready_of(kind) for kind in kinds]
+    if limited:
+        # The end of a job may make room for another.
+        awaited += [keys.finished(status) for status in ENDED]
+    return awaited
 
 
 def _reply(job: Job, request: Claim) -> Reply:
@@ -129,12 +146,17 @@ class _Picked:
     more: bool = False
 
 
-def _ready_jobs(table: JobTable, kinds: list[bytes] | None, count: int) -> _Picked:
-    """Return the jobs to be claimed next, in their order.
+def _ready_jobs(
+    table: JobTable, kinds: list[bytes] | None, allowance: Allowance, count: int
+) -> _Picked:
+    """Return the jobs to be claimed next, in their order, as far as the limits allow.
 
     Members of the indexes that are of no ready job are removed with the next commit.
     """
-    keys = table.keys
+    count = min(count, allowance.starts())
+    indexes = _indexes(table, kinds, allowance)
+    if not count or not indexes:
+        return _Picked([])
     # What was due is done in the table alone, so these jobs are not in the indexes yet.
     ready = [
         (-job.priority, ready_member(job), job)
@@ -143,7 +165,6 @@ def _ready_jobs(table: JobTable, kinds: list[bytes] | None, count: int) -> _Pick
     ]
     known = {job.id for _, _, job in ready}
     examined = count + len(known) + _MOST_STALE
-    indexes = [keys.ready] if kinds is None else [keys.ready_of(kind) for kind in kinds]
     stale: dict[bytes, list[bytes]] = {}
     stored = 0
     for score, member, index in _heads(table, indexes, count + len(known)):
@@ -164,26 +185,48 @@ def _ready_jobs(table: JobTable, kinds: list[bytes] | None, count: int) -> _Pick
         undo = [word for member in members for word in (b"0", member)]
         table.link((b"ZREM", index, *members), (b"ZADD", index, *undo))
     ready.sort(key=lambda one: one[:2])
-    return _Picked([job for _, _, job in ready[:count]], more=examined <= 0)
+    jobs: list[Job] = []
+    for _, _, job in ready:
+        if len(jobs) < count and allowance.take(job.row.kind.encode()):
+            jobs.append(job)
+    return _Picked(jobs, more=examined <= 0)
+
+
+def _indexes(table: JobTable, kinds: list[bytes] | None, allowance: Allowance) -> dict[bytes, int]:
+    """The indexes of ready jobs to choose from, with how many may be started of each."""
+    keys = table.keys
+    if kinds is None and allowance.any_kind:
+        return {keys.ready: allowance.starts()}
+    if kinds is None:
+        prefix = keys.ready_of(b"")
+        in_use = islice(table.ctx.db.ordered.range(prefix), _MOST_KINDS)
+        kinds = [index[len(prefix) :] for index in in_use]
+        # Kinds of jobs that were due, and are in no index yet.
+        kinds += [job.row.kind.encode() for job in table.opened() if _is_ready(job)]
+    return {keys.ready_of(kind): starts for kind in kinds if (starts := allowance.starts(kind))}
 
 
 def _heads(
-    table: JobTable, indexes: list[bytes], count: int
+    table: JobTable, indexes: dict[bytes, int], count: int
 ) -> Iterator[tuple[float, bytes, bytes]]:
     """The first members of all these indexes, in their order; usually `count` are enough."""
-    taken = 0
-    for most in (count, count + _MOST_STALE):
-        size = b"%d" % (max(count, most // len(indexes)) - 1)
-        heads = [
-            (score, member, index)
-            for index in indexes
-            for member, score in call_scores(table.ctx, b"ZRANGE", index, b"0", size, b"WITHSCORES")
-        ]
+    seen: set[tuple[bytes, bytes]] = set()
+    for more in (0, _MOST_STALE):
+        heads: list[tuple[float, bytes, bytes]] = []
+        complete = True
+        for index, starts in indexes.items():
+            most = min(count, starts) + more // len(indexes)
+            words = (b"0", b"%d" % (most - 1), b"WITHSCORES")
+            found = call_scores(table.ctx, b"ZRANGE", index, *words)
+            complete = complete and len(found) < most
+            heads += [(score, member, index) for member, score in found]
         if len(indexes) > 1:
             heads.sort()
-        yield from heads[taken:most]
-        taken = most
-        if len(heads) < most:
+        for head in heads[: count + more]:
+            if head[1:] not in seen:
+                seen.add(head[1:])
+                yield head
+        if complete:
             return
 
 

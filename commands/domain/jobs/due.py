@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from commands.domain.arguments import is_pool
 from commands.domain.calls import call_scores, call_texts, write
-from commands.domain.jobs.layout import AGENDA, CANCEL, UNBLOCK, Keys
+from commands.domain.jobs.layout import AGENDA, CANCEL, RETAIN, UNBLOCK, Keys
+from commands.domain.jobs.retention import retain
 from commands.domain.jobs.rows import LATEST
 from commands.domain.jobs.table import JobTable
 from commands.domain.numbers import whole
@@ -34,7 +35,7 @@ def open_due_jobs(ctx: Context, pool: bytes) -> JobTable:
     table = JobTable(ctx, pool)
     try:
         for member in _due_members(ctx, table.keys, _MOST_IN_A_CLAIM):
-            if table.followed < _MOST_IN_A_CLAIM:
+            if table.followed < _MOST_IN_A_CLAIM and member != RETAIN:
                 _run_due(table, member)
     except (CommandError, WrongType):
         # The sweep does each step by itself, and leaves aside the one that fails.
@@ -67,6 +68,9 @@ def _run_due(table: JobTable, member: bytes) -> None:
     what, _, ident = member.partition(b":")
     if what in (CANCEL, UNBLOCK):
         table.follow_on(ident, member)
+        return
+    if member == RETAIN:
+        retain(table)
         return
     job = table.open(ident, expired=True)
     entries = {} if job is None else table.keys.index_entries(job)

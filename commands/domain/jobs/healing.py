@@ -25,9 +25,11 @@ from commands.domain.jobs.layout import (
     DUE_PREFIX,
     INDEX_PREFIX,
     JOB_PREFIX,
+    RETAIN,
     UNBLOCK,
     ready_id,
 )
+from commands.domain.jobs.retention import ENDED
 from commands.domain.jobs.rows import LATEST, Job, is_job_id
 from commands.domain.jobs.table import JobTable
 from commands.domain.numbers import stored_integer, whole
@@ -40,7 +42,16 @@ from storage.errors import WrongType
 _in_pool = re.compile(rb"\{([^{}]+)\}:?(.*)", re.DOTALL).fullmatch
 # The sorted sets of a pool whose members are ids, or end with them.
 _BY_ID = (b"all", b"durations", b"ready")
-_BY_ID_OF = (b"status", b"kind", b"target", b"worker", b"running", b"ready", b"finished")
+_BY_ID_OF = (
+    b"status",
+    b"kind",
+    b"target",
+    b"worker",
+    b"running",
+    b"ready",
+    b"finished",
+    b"children",
+)
 
 
 def _split(key: bytes, prefix: bytes) -> tuple[bytes, bytes] | None:
@@ -128,9 +139,13 @@ def _look_at_sorted_set(table: JobTable, key: bytes, position: bytes) -> bytes |
     following = page.cursor()
     emptied = key == keys.all and len(stale) == call_integer(ctx, b"ZCARD", key) > 0
     if stale:
-        write(ctx, b"ZREM", key, *stale)
+        undo = [word for member in stale for word in (b"0", member)]
+        table.link((b"ZREM", key, *stale), (b"ZADD", key, *undo))
+    elif key in map(keys.finished, ENDED):
+        table.plan_retention()
+    table.commit()
     if emptied:
-        write(ctx, b"DEL", keys.last)
+        write(ctx, b"DEL", keys.last, keys.rates)
         forget_events(ctx, "job", table.pool)
     return None if following == END else following
 
@@ -215,6 +230,8 @@ def look_at_due(ctx: Context, key: bytes, position: bytes) -> bytes | None:
 
 def _is_due(table: JobTable, key: bytes, member: bytes) -> bool:
     what, _, ident = member.partition(b":")
+    if member == RETAIN:
+        return True
     if what in (CANCEL, UNBLOCK):
         return is_job_id(ident) is not None
     return is_job_id(ident) is not None and _has_entry(table, key, member)

@@ -18,6 +18,11 @@ The sorted sets that index a pool, and what is due in it, can be computed from i
 | `redkeep:jobs:{pool}:durations` | sorted set | ended jobs, by how long they ran |
 | `redkeep:jobs:{pool}:dependents:<id>` | set | the jobs that wait for this one |
 | `redkeep:jobs:{pool}:unique` | hash | unique key to the live job that holds it |
+| `redkeep:jobs:{pool}:children:<id>` | sorted set | jobs with this parent, by time of creation |
+| `redkeep:jobs:{pool}:log:<id>` | stream | the log lines of a job |
+| `redkeep:jobs:{pool}:config` | hash | whether the pool is paused, its limits, what it keeps |
+| `redkeep:jobs:{pool}:rates` | hash | starts of jobs in the present window of each rate limit |
+| `redkeep:jobs:{pool}:schedules` | hash | name of a schedule to what it submits, as JSON |
 | `redkeep:jobs:{pool}:last` | string | the last id that was generated |
 | `redkeep:jobs-due:{pool}` | sorted set | `start:<id>`, `lease:<id>`, `gone:<id>`, by time |
 | `redkeep:jobs:{pool}:next` | string | when something in the pool is next due |
@@ -26,7 +31,8 @@ The sorted sets that index a pool, and what is due in it, can be computed from i
 Members with equal scores sort by their bytes. Ids sort by time, and a member of `ready` is the
 time of creation followed by the id. In the set of due jobs, `start` is the end of a delay,
 `lease` the end of a lease, and `gone` the end of a TTL. A job with many dependents is in it as
-`unblock:<id>` or `cancel:<id>` from its end until all of them know of it.
+`unblock:<id>` or `cancel:<id>` from its end until all of them know of it. `retain` is when ended
+jobs are looked at that need not be kept, and `schedule:<name>` when one is next submitted.
 """
 
 from __future__ import annotations
@@ -41,6 +47,8 @@ DUE_PREFIX = b"redkeep:jobs-due:"
 AGENDA = Agenda(b"redkeep:jobs:due:")
 # What is to be done to the dependents of a job that has ended.
 UNBLOCK, CANCEL = b"unblock", b"cancel"
+# Other work on a pool, among what is due.
+RETAIN, SCHEDULE = b"retain", b"schedule"
 
 IndexEntry = tuple[bytes, bytes]  # key of a sorted set, member
 
@@ -48,7 +56,10 @@ IndexEntry = tuple[bytes, bytes]  # key of a sorted set, member
 class Keys:
     """The keys of one pool. All have the pool as their hash tag, so they share a slot."""
 
-    __slots__ = ("all", "due", "durations", "index", "job", "last", "next", "ready", "unique")
+    __slots__ = (
+        *("all", "config", "due", "durations", "index", "job", "last", "next", "rates", "ready"),
+        *("schedules", "unique"),
+    )
 
     def __init__(self, pool: bytes) -> None:
         check_pool(pool)
@@ -61,9 +72,21 @@ class Keys:
         self.last = self.index + b"last"
         self.next = self.index + b"next"
         self.ready = self.index + b"ready"
+        self.config = self.index + b"config"
+        self.rates = self.index + b"rates"
+        self.schedules = self.index + b"schedules"
 
     def ready_of(self, kind: bytes) -> bytes:
         return b"%bready:%b" % (self.index, kind)
+
+    def running(self, kind: bytes) -> bytes:
+        return b"%brunning:%b" % (self.index, kind)
+
+    def children(self, ident: bytes) -> bytes:
+        return b"%bchildren:%b" % (self.index, ident)
+
+    def log(self, ident: bytes) -> bytes:
+        return b"%blog:%b" % (self.index, ident)
 
     def by(self, what: bytes, value: bytes) -> bytes:
         """Return the index of jobs with this `status`, `kind`, `target` or `worker`."""
@@ -93,6 +116,8 @@ class Keys:
         }
         if job.worker:
             entries[b"%bworker:%b" % (index, job.worker), ident] = created
+        if job.parent:
+            entries[self.children(job.parent), ident] = created
         if job.expires_at:
             entries[self.due, b"gone:" + ident] = job.expires_at
         if status == "queued":
@@ -104,7 +129,7 @@ class Keys:
                 entries[self.ready, member] = -job.priority
         elif status == "running":
             entries[self.due, b"lease:" + ident] = job.lease_until
-            entries[b"%brunning:%b" % (index, kind), ident] = created
+            entries[self.running(kind), ident] = created
         else:
             entries[self.finished(status), ident] = row.finished_at
             duration = row.duration_ms

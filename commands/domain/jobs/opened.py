@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from commands.domain.calls import call_integer, call_values, write
 from commands.domain.errors import failure
 from commands.domain.events import forget_events, has_readers, publish
-from commands.domain.jobs.layout import AGENDA, IndexEntry, Keys
+from commands.domain.jobs.layout import AGENDA, RETAIN, IndexEntry, Keys
 from commands.domain.jobs.rows import FIELDS, Job, decode_job
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
@@ -109,8 +109,14 @@ class OpenJobs:
         """The jobs that are open, and not removed."""
         return [opened.job for opened in self._open.values() if not opened.removed]
 
-    def is_open(self, ident: bytes) -> bool:
-        return ident in self._open
+    def count_left(self, index: bytes) -> int:
+        """How many open jobs are stored in an index that they no longer belong into."""
+        entries = self.keys.index_entries
+        return sum(
+            (index, ident) in opened.stored_entries
+            and (opened.removed or (index, ident) not in entries(opened.job))
+            for ident, opened in self._open.items()
+        )
 
     def read(self, ident: bytes) -> list[bytes | None]:
         return call_values(self.ctx, b"HMGET", self.keys.job + ident, *FIELDS)
@@ -176,7 +182,8 @@ class OpenJobs:
             agenda.plan(self.ctx, due)
         # DEL cannot fail, and what it removes could not be restored: so it comes last.
         if emptied:
-            self._deleted_keys.append(self.keys.last)
+            self._deleted_keys += (self.keys.last, self.keys.rates)
+            write(self.ctx, b"ZREM", self.keys.due, RETAIN)
         if self._deleted_keys:
             write(self.ctx, b"DEL", *self._deleted_keys)
         if has_readers(self.ctx):
@@ -192,7 +199,7 @@ class OpenJobs:
         key = self.keys.job + job.id
         if opened.removed:
             if stored:
-                self._deleted_keys.append(key)
+                self._deleted_keys += (key, self.keys.log(job.id))
         else:
             if opened.foreign and opened.text is not None:
                 fields = {b"row": opened.text}
@@ -225,12 +232,13 @@ class OpenJobs:
 
     def _is_emptied(self) -> bool:
         """Whether the last jobs of the pool are among those that are removed."""
+        if not any(opened.removed and opened.stored_fields for opened in self._open.values()):
+            return False
         change = 0
         for opened in self._open.values():
-            change += bool(opened.entries) - (
-                (self.keys.all, opened.job.id) in opened.stored_entries
-            )
-        return change < 0 and call_integer(self.ctx, b"ZCARD", self.keys.all) + change <= 0
+            change += bool(opened.entries)
+            change -= (self.keys.all, opened.job.id) in opened.stored_entries
+        return call_integer(self.ctx, b"ZCARD", self.keys.all) + change <= 0
 
     def _restore(self) -> None:
         """Undo a commit that met a key of another type, however far it got.

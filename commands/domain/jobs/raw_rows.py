@@ -99,6 +99,7 @@ def _follow_row(table: JobTable, job: Job, before: Row | None) -> None:
     if before is not None and before.terminal:
         table.reopen(job)
     if row.status == status:
+        table.add_event(job, "stored")
         return
     if row.status == "queued":
         given = (row.progress, row.started_at, row.finished_at)
@@ -128,6 +129,8 @@ class JobRows:
             job, before = _opened(table, ident, given)
             if before != given:
                 _follow_row(table, job, before)
+            else:
+                table.add_event(job, "stored")
             table.keep_text(ident, row)
         table.commit()
 
@@ -173,10 +176,12 @@ def _put_foreign(table: JobTable, ident: bytes, text: bytes) -> None:
     try:
         job = table.open(ident, expired=True)
     except CommandError:
+        job = None
         table.remove_unreadable(ident)
     else:
-        if job is None:
-            table.add(Job(ident, Row(ident.decode(), "", "", "")))
-        else:
+        if job is not None:
             table.remove(job)
+        job = Job(ident, Row(ident.decode(), "", "", ""))
+        table.add(job)
+        table.add_event(job, "stored")
     table.keep_text(ident, text, foreign=True)

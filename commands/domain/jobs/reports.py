@@ -10,9 +10,10 @@ from commands.domain.arguments import LONGEST_MS, Count, Milliseconds, utf8_text
 from commands.domain.calls import call_integer, call_scores
 from commands.domain.errors import failure
 from commands.domain.jobs.arguments import ID, POOL_READ, WORKER, Named, job_status, kind_word
+from commands.domain.jobs.config import read_config
 from commands.domain.jobs.layout import Keys
 from commands.domain.jobs.listing import JobFilter, list_jobs
-from commands.domain.jobs.retention import MOST_PRUNED, remove_ended
+from commands.domain.jobs.retention import ENDED, MOST_PRUNED, remove_ended
 from commands.domain.jobs.rows import STATUSES, TERMINAL
 from commands.domain.jobs.table import JobTable
 from commands.domain.numbers import whole
@@ -26,7 +27,6 @@ from commands.instance.context import Context
 _PERCENTILES = (50, 95, 99)
 # How many kinds have a count of their own in JOB.STATS.
 _MOST_KINDS = 1000
-_ENDED = tuple(status for status in STATUSES if status in TERMINAL)
 
 
 # --- lists ------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
     the kinds that jobs of the pool have (1000 at most); `ready`, how many
     jobs can be claimed now; `oldest_queued_ms`, the age of the oldest queued job, or nil;
     `duration_ms`, the percentiles p50, p95 and p99 of how long ended jobs ran, nil if there
-    are none.
+    are none; `paused`, 1 or 0.
 
         > JOB.STATS gpu
          1) "total"
@@ -126,6 +126,8 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
             4) (integer) 0
             5) "p99"
             6) (integer) 0
+        13) "paused"
+        14) (integer) 0
     """
     keys = Keys(argv[1])
     kind_prefix = keys.by(b"kind", b"")
@@ -150,6 +152,7 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
         b"duration_ms": {
             b"p%d" % percent: _percentile(ctx, keys.durations, percent) for percent in _PERCENTILES
         },
+        b"paused": int(read_config(ctx, keys).paused),
     }
 
 
@@ -215,7 +218,7 @@ def job_info(ctx: Context, request: Named) -> Reply:
 def _ended_status(word: bytes) -> str:
     status = word.lower().decode("utf-8", "replace")
     if status not in TERMINAL:
-        raise failure("ERR", "STATUS must be one of {}, not '{}'", " ".join(_ENDED), word)
+        raise failure("ERR", "STATUS must be one of {}, not '{}'", " ".join(ENDED), word)
     return status
 
 
@@ -251,7 +254,7 @@ def job_prune(ctx: Context, request: Prune) -> Reply:
         (integer) 1
     """
     table = JobTable(ctx, request.pool)
-    statuses = _ENDED if request.status is None else (request.status,)
+    statuses = ENDED if request.status is None else (request.status,)
     removed = remove_ended(
         table, statuses, ctx.now - request.older, min(request.limit, MOST_PRUNED)
     )

@@ -16,15 +16,19 @@ from itertools import islice
 from commands.domain.arguments import MOST
 from commands.domain.calls import call_integer, call_score, call_scores_of, call_text, call_texts
 from commands.domain.ids import time_ordered
-from commands.domain.jobs.layout import CANCEL, UNBLOCK, IndexEntry
-from commands.domain.jobs.opened import OpenJobs
+from commands.domain.jobs.config import read_retention
+from commands.domain.jobs.layout import CANCEL, RETAIN, UNBLOCK, IndexEntry
+from commands.domain.jobs.opened import OpenJobs, Words
 from commands.domain.jobs.rows import Job, Row, is_job_id
+from commands.engine.numbers import format_float
 from commands.instance.context import Context
 from storage.errors import WrongType
 
 # How many dependents a command, or a step of the sweep, updates when jobs end. Chains and fans
 # of dependents may be of any length; the sweep does the rest, a step at a time.
 MOST_FOLLOWED = 100
+# When ended jobs are looked at after one has ended.
+RETAIN_SOON_MS = 60_000
 # How many indexes of each kind are searched for the entries of a job that cannot be read.
 _MOST_SEARCHED = 50
 
@@ -39,6 +43,7 @@ class JobTable(OpenJobs):
         # Unique keys that were taken by jobs of this table, and the last generated id.
         self._taken: dict[bytes, bytes] = {}
         self._last: bytes | None = None
+        self._retention_planned = False
 
     # --- adding and removing --------------------------------------------------------------
 
@@ -224,7 +229,21 @@ class JobTable(OpenJobs):
             job.lease = job.lease_until = job.delayed = 0
             job.expires_at = self.ctx.now + job.ttl if job.ttl else 0
             self._remove_links(job)
+            self.plan_retention()
             ended += self._update_dependents(job.id, job.row.status)
+
+    def plan_retention(self) -> None:
+        """Have the sweep look soon whether ended jobs need not be kept any longer."""
+        if self._retention_planned:
+            return
+        self._retention_planned = True
+        soon = self.ctx.now + RETAIN_SOON_MS
+        planned = call_score(self.ctx, b"ZSCORE", self.keys.due, RETAIN)
+        if (planned is None or planned > soon) and any(read_retention(self.ctx, self.keys)):
+            undo: Words = (b"ZREM", self.keys.due, RETAIN)
+            if planned is not None:
+                undo = (b"ZADD", self.keys.due, format_float(planned), RETAIN)
+            self.link((b"ZADD", self.keys.due, b"%d" % soon, RETAIN), undo)
 
     def _remove_links(self, job: Job) -> None:
         key = self.keys.unique

@@ -81,6 +81,7 @@ def job_progress(ctx: Context, request: Progress) -> Reply:
         return b"failed" if job.on_last_attempt else b"queued"
     job.row.progress = min(100, request.percent)
     job.lease_until = max(job.lease_until, ctx.now + job.lease)
+    table.add_event(job, "progress", progress=job.row.progress)
     table.commit()
     return b"running"
 

@@ -396,6 +396,10 @@ class Jobs(RuleBasedStateMachine):
         assert not jobs or last >= self.last
         self.last = last
         self.check_agenda(indexes)
+        if DUE in indexes:
+            indexes[DUE].pop(b"retain", None)
+            if not indexes[DUE]:
+                del indexes[DUE]
         assert indexes == expected_indexes(jobs)
         self.check_figures([json.loads(fields[b"row"]) for fields in jobs.values()])
 

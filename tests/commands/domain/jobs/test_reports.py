@@ -61,6 +61,7 @@ def test_figures(server: RunningServer, client3: Connection) -> None:
             (b"ready", 1),
             (b"oldest_queued_ms", 40),
             (b"duration_ms", Map([(b"p50", 50), (b"p95", 95), (b"p99", 99)])),
+            (b"paused", 0),
         ]
     )
 
