@@ -278,6 +278,7 @@ class WorkingSettings:
     job_lease_ms = Setting(
         Integer(1), "30000", "Milliseconds of a job's lease if the claim does not name any."
     )
+    job_log_lines = Setting(Integer(1), "1000", "Number of log lines that are kept of a job.")
     job_retain_count = Setting(
         COUNT, "100000", "Number of ended jobs that a pool keeps, the newest; 0 for any number."
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from commands.domain.arguments import is_pool
 from commands.domain.calls import call_scores, call_texts, write
-from commands.domain.jobs.layout import AGENDA, CANCEL, RETAIN, UNBLOCK, Keys
+from commands.domain.jobs.layout import AGENDA, CANCEL, RETAIN, SCHEDULE, UNBLOCK, Keys
+from commands.domain.jobs.moments import run_schedule
 from commands.domain.jobs.retention import retain
 from commands.domain.jobs.rows import LATEST
 from commands.domain.jobs.table import JobTable
@@ -71,6 +72,9 @@ def _run_due(table: JobTable, member: bytes) -> None:
         return
     if member == RETAIN:
         retain(table)
+        return
+    if what == SCHEDULE:
+        run_schedule(table, ident, member)
         return
     job = table.open(ident, expired=True)
     entries = {} if job is None else table.keys.index_entries(job)

@@ -26,9 +26,11 @@ from commands.domain.jobs.layout import (
     INDEX_PREFIX,
     JOB_PREFIX,
     RETAIN,
+    SCHEDULE,
     UNBLOCK,
     ready_id,
 )
+from commands.domain.jobs.moments import decode_schedule
 from commands.domain.jobs.retention import ENDED
 from commands.domain.jobs.rows import LATEST, Job, is_job_id
 from commands.domain.jobs.table import JobTable
@@ -128,6 +130,10 @@ def look_at_index(ctx: Context, key: bytes, position: bytes) -> bytes | None:
         return _look_at_dependents(table, key, rest, position)
     if name == b"unique":
         return _look_at_unique_keys(table, key, position)
+    if name == b"schedules":
+        return _look_at_schedules(table, key, position)
+    if what == b"log" and rest:
+        _look_at_log(table, key, rest)
     return None
 
 
@@ -189,6 +195,25 @@ def _look_at_unique_keys(table: JobTable, key: bytes, position: bytes) -> bytes 
     return following
 
 
+def _look_at_schedules(table: JobTable, key: bytes, position: bytes) -> bytes | None:
+    """Have each schedule be due at its next moment."""
+    following, items = _scan(table.ctx, b"HSCAN", key, position)
+    due_key = table.keys.due
+    for name, text in zip(items[::2], items[1::2], strict=True):
+        schedule, due = decode_schedule(text), b"%b:%b" % (SCHEDULE, name)
+        if schedule is None or call_score(table.ctx, b"ZSCORE", due_key, due) is not None:
+            continue
+        table.link((b"ZADD", due_key, b"%d" % schedule.next_at, due), (b"ZREM", due_key, due))
+    table.commit()
+    return following
+
+
+def _look_at_log(table: JobTable, key: bytes, ident: bytes) -> None:
+    """Remove the log of a job that is gone."""
+    if not call_integer(table.ctx, b"EXISTS", table.keys.job + ident):
+        write(table.ctx, b"DEL", key)
+
+
 def _scan(
     ctx: Context, command: bytes, key: bytes, position: bytes
 ) -> tuple[bytes | None, list[bytes]]:
@@ -232,6 +257,8 @@ def _is_due(table: JobTable, key: bytes, member: bytes) -> bool:
     what, _, ident = member.partition(b":")
     if member == RETAIN:
         return True
+    if what == SCHEDULE:
+        return bool(call_integer(table.ctx, b"HEXISTS", table.keys.schedules, ident))
     if what in (CANCEL, UNBLOCK):
         return is_job_id(ident) is not None
     return is_job_id(ident) is not None and _has_entry(table, key, member)

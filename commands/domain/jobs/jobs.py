@@ -10,9 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.domain.arguments import Milliseconds
+from commands.domain.calls import call_text
+from commands.domain.errors import failure
 from commands.domain.jobs.arguments import ID, POOL, POOL_READ, Named
 from commands.domain.jobs.raw_rows import JobRows, delete_row, put_row
+from commands.domain.jobs.rows import RESULT
 from commands.domain.jobs.table import JobTable
+from commands.domain.pages import PAGE, PAGE_SIZE, PLACE, Place, SortedPage
 from commands.domain.raw_rows import declare_namespace
 from commands.engine.containers import declare_family_help
 from commands.engine.effects import BlockOn, Outcome
@@ -23,6 +27,9 @@ from commands.instance.context import Context
 from storage.values.hashes import Hash
 
 declare_namespace("jobs", JobRows())
+
+# How many children a page has at most: reading these takes about 10 ms.
+_MOST_CHILDREN = 500
 
 
 @dataclass(slots=True)
@@ -124,6 +131,98 @@ def job_cancel(ctx: Context, request: Named) -> Reply:
     table.finish(job, "cancelled")
     table.commit()
     return 1
+
+
+@command(
+    "JOB.RETRY",
+    group="job",
+    since="0.1.0",
+    flags="write denyoom",
+    complexity="O(log(N)) with N jobs in the pool.",
+    summary="Queues a job again that has ended.",
+    arguments=[POOL, ID],
+    request=Named,
+)
+def job_retry(ctx: Context, request: Named) -> Reply:
+    """Returns 1, or 0 if the job has not ended. It can be claimed at once, for at least one more
+    attempt; its error, metrics and result are gone. Jobs that were cancelled because of it stay
+    cancelled.
+
+        > JOB.RETRY gpu <drift>
+        (integer) 1
+        > JOB.RETRY gpu <drift>
+        (integer) 0
+    """
+    table = JobTable(ctx, request.pool)
+    job = table.require(request.id)
+    if not job.row.terminal:
+        return 0
+    holder = table.live_holder(job.unique) if job.unique else None
+    if holder not in (None, job.id):
+        raise failure("ERR", "job {} has the unique key of job {}", holder or b"", job.id)
+    table.reopen(job)
+    job.row.error = job.row.metrics = None
+    table.enqueue(job)
+    table.commit()
+    return 1
+
+
+@command(
+    "JOB.RESULT",
+    group="job",
+    since="0.1.0",
+    flags="readonly fast",
+    summary="Returns what a completed job has made.",
+    arguments=[POOL_READ, ID],
+    request=Named,
+)
+def job_result(ctx: Context, request: Named) -> Reply:
+    """Returns the `RESULT` that was given to `JOB.COMPLETE`; nil if there is none.
+
+    > JOB.RESULT gpu <drift>
+    (nil)
+    """
+    table = JobTable(ctx, request.pool)
+    if table.find(request.id) is None:
+        return None
+    return call_text(ctx, b"HGET", table.keys.job + request.id, RESULT)
+
+
+@dataclass(slots=True)
+class Children:
+    pool: bytes
+    id: bytes
+    cursor: Place = None
+    count: int = PAGE_SIZE
+
+
+@command(
+    "JOB.CHILDREN",
+    group="job",
+    since="0.1.0",
+    flags="readonly",
+    complexity="O(log(N)+M) for M returned jobs out of N.",
+    summary="Returns the children of a job with their results, a page at a time.",
+    arguments=[POOL_READ, ID, PLACE, PAGE],
+    request=Children,
+)
+def job_children(ctx: Context, request: Children) -> Reply:
+    """Returns a cursor and an array of maps, each of the `row` of a child and its `result`, in
+    the order of their creation. Pass the cursor to the next call until it is 0.
+
+        > JOB.CHILDREN gpu <job>
+        1) "0"
+        2) (empty array)
+    """
+    table = JobTable(ctx, request.pool)
+    page = SortedPage(ctx, table.keys.children(request.id), request.cursor)
+    children: list[Reply] = []
+    for ident in page.take(min(request.count, _MOST_CHILDREN)):
+        job = table.find_readable(ident)
+        if job is not None:
+            result = call_text(ctx, b"HGET", table.keys.job + ident, RESULT)
+            children.append({b"row": job.row.encode(), b"result": result})
+    return [page.cursor(), children]
 
 
 @dataclass(slots=True)

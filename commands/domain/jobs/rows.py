@@ -214,6 +214,9 @@ _FACTS = tuple(
 )
 FIELDS = (b"row", *(stored for _, stored, _, _ in _FACTS))
 
+# The field with what a completed job has made. It may be large, and is read for itself.
+RESULT = b"result"
+
 
 def decode_job(ident: bytes, values: list[bytes | None]) -> Job:
     """Make a job of the fields of its hash, in the order of `FIELDS`; or ValueError."""

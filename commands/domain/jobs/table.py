@@ -19,7 +19,7 @@ from commands.domain.ids import time_ordered
 from commands.domain.jobs.config import read_retention
 from commands.domain.jobs.layout import CANCEL, RETAIN, UNBLOCK, IndexEntry
 from commands.domain.jobs.opened import OpenJobs, Words
-from commands.domain.jobs.rows import Job, Row, is_job_id
+from commands.domain.jobs.rows import RESULT, Job, Row, is_job_id
 from commands.engine.numbers import format_float
 from commands.instance.context import Context
 from storage.errors import WrongType
@@ -61,6 +61,12 @@ class JobTable(OpenJobs):
         """Index a job as one that waits for another."""
         key = self.keys.dependents(ident)
         self.link((b"SADD", key, job.id), (b"SREM", key, job.id))
+
+    def wait_for_child(self, parent: Job, ident: bytes) -> None:
+        """Have a parent wait for a new child; one that runs waits before its next attempt."""
+        parent.waiting_for = b" ".join((*parent.waiting_for.split(), ident))
+        self.wait_for(parent, ident)
+        self._set_expiry(parent)
 
     def unique_holder(self, unique: bytes) -> bytes | None:
         """Return the id of the job that holds a unique key, or held it until it was lost."""
@@ -154,7 +160,7 @@ class JobTable(OpenJobs):
 
     def _set_expiry(self, job: Job) -> None:
         """Start the TTL of a queued job if it can be claimed."""
-        blocked = job.delayed or job.waiting_for
+        blocked = job.delayed or job.waiting_for or job.row.status != "queued"
         job.expires_at = job.ready_at + job.ttl if job.ttl and not blocked else 0
 
     def start(self, job: Job, worker: bytes, lease: int) -> None:
@@ -189,6 +195,10 @@ class JobTable(OpenJobs):
 
     def reopen(self, job: Job) -> None:
         """Let an ended job be started again, with at least one attempt."""
+        key = self.keys.job + job.id
+        before = call_text(self.ctx, b"HGET", key, RESULT)
+        if before is not None:
+            self.link((b"HDEL", key, RESULT), (b"HSET", key, RESULT, before))
         job.max_attempts = min(max(job.max_attempts, job.attempts + 1), MOST)
         job.expires_at = 0
         if job.unique:
@@ -198,6 +208,11 @@ class JobTable(OpenJobs):
                 self._taken[job.unique] = job.id
             else:
                 job.unique = b""
+
+    def store_result(self, job: Job, result: bytes) -> None:
+        """Keep what a job has made, beside its facts."""
+        key = self.keys.job + job.id
+        self.link((b"HSET", key, RESULT, result), (b"HDEL", key, RESULT))
 
     def finish(
         self, job: Job, status: str, *, error: str | None = None, metrics: str | None = None

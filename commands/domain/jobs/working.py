@@ -20,7 +20,7 @@ _LONGEST_BACKOFF_MS = 24 * 3600 * 1000
 # --- running ----------------------------------------------------------------------------------
 
 
-def _check_owner(table: JobTable, job: Job, worker: bytes | None, token: bytes | None) -> None:
+def check_owner(table: JobTable, job: Job, worker: bytes | None, token: bytes | None) -> None:
     """Raise NOTOWNER if a worker or token is given that does not hold the job, or lost it."""
     lost = job.row.status == "running" and not job.holds_lease(table.ctx.now)
     if token is not None and (lost or job.token != token or job.row.status == "queued"):
@@ -73,7 +73,7 @@ def job_progress(ctx: Context, request: Progress) -> Reply:
     """
     table = JobTable(ctx, request.pool)
     job = table.require(request.id)
-    _check_owner(table, job, request.worker, request.token)
+    check_owner(table, job, request.worker, request.token)
     if job.row.status != "running":
         return job.row.status.encode()
     if not job.holds_lease(ctx.now):
@@ -119,7 +119,7 @@ def job_extend(ctx: Context, request: Extend) -> Reply:
     """
     table = JobTable(ctx, request.pool)
     job = table.require(request.id)
-    _check_owner(table, job, request.worker, request.token)
+    check_owner(table, job, request.worker, request.token)
     _check_not_ended(table, job)
     job.lease_until = ctx.now + request.lease
     table.commit()
@@ -134,6 +134,7 @@ class Complete:
     pool: bytes
     id: bytes
     metrics: str | None = None
+    result: bytes | None = None
     worker: bytes | None = None
     token: bytes | None = None
 
@@ -149,6 +150,7 @@ class Complete:
         POOL,
         ID,
         String("metrics", "METRICS", optional=True, convert=utf8_text("METRICS")),
+        String("result", "RESULT", optional=True),
         WORKER,
         TOKEN,
     ],
@@ -157,18 +159,21 @@ class Complete:
 def job_complete(ctx: Context, request: Complete) -> Reply:
     """The progress of the job becomes 100, and jobs that only wait for this one become ready.
     `METRICS` is a text, usually JSON, stored as it is. A job can be completed again with the same
-    metrics; one that has ended in another way is a `TERMINAL` error.
+    metrics; one that has ended in another way is a `TERMINAL` error. `RESULT` is any bytes,
+    which `JOB.RESULT` returns as long as the job is kept.
 
         > JOB.COMPLETE gpu <job> METRICS '{"auc": 0.91}' WORKER w1
         OK
     """
     table = JobTable(ctx, request.pool)
     job = table.require(request.id)
-    _check_owner(table, job, request.worker, request.token)
+    check_owner(table, job, request.worker, request.token)
     if job.row.status == "completed" and request.metrics in (None, job.row.metrics):
         return OK
     _check_not_ended(table, job)
     table.finish(job, "completed", metrics=request.metrics)
+    if request.result is not None:
+        table.store_result(job, request.result)
     table.commit()
     return OK
 
@@ -217,7 +222,7 @@ def job_fail(ctx: Context, request: Fail) -> Reply:
     job = table.require(request.id)
     if _is_repeated(job, request):
         return b"retry %d" % job.ready_at
-    _check_owner(table, job, request.worker, request.token)
+    check_owner(table, job, request.worker, request.token)
     if job.row.status == "failed" and job.row.error == request.message:
         return b"failed"
     _check_not_ended(table, job)

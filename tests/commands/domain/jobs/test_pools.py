@@ -120,7 +120,9 @@ def test_waiting_claims_are_served_when_a_limit_allows_it(
 
 def test_limits_that_make_no_sense_are_refused(pool: Recorded) -> None:
     for words in (["RATE", 5], ["PER", 5]):
-        assert pool("JOB.LIMIT", "p", *map(str, words)) == Error("ERR RATE and PER must be given together")
+        assert pool("JOB.LIMIT", "p", *map(str, words)) == Error(
+            "ERR RATE and PER must be given together"
+        )
     for number in range(100):
         assert pool("JOB.LIMIT", "p", "KIND", f"k{number}", "CONCURRENCY", 1) == "OK"
     assert pool("JOB.LIMIT", "p", "CONCURRENCY", 1) == "OK"
