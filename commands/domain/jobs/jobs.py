@@ -133,6 +133,45 @@ def job_cancel(ctx: Context, request: Named) -> Reply:
     return 1
 
 
+@dataclass(slots=True)
+class Wait:
+    pool: bytes
+    id: bytes
+    timeout: int
+
+
+@command(
+    "JOB.WAIT",
+    group="job",
+    since="0.1.0",
+    flags="readonly blocking",
+    summary="Blocks until a job has ended, and returns its row.",
+    arguments=[POOL_READ, ID, Milliseconds("timeout", low=0)],
+    request=Wait,
+)
+def job_wait(ctx: Context, request: Wait) -> Outcome:
+    """Returns nil if the job has not ended when the time is over (0 blocks for ever), if
+    there is no such job, or if it is removed meanwhile.
+
+        > JOB.WAIT gpu <drift> 5000
+        "{...}"
+    """
+    table = JobTable(ctx, request.pool)
+    job = table.find(request.id)
+    if job is None:
+        return None
+    if job.row.terminal:
+        return job.row.encode()
+    return BlockOn(
+        [table.keys.job + request.id],
+        ctx.now + request.timeout if request.timeout else None,
+        Hash,
+        otherwise=None,
+        timed_out=None,
+        on_loss=True,
+    )
+
+
 @command(
     "JOB.RETRY",
     group="job",
@@ -150,8 +189,8 @@ def job_retry(ctx: Context, request: Named) -> Reply:
 
         > JOB.RETRY gpu <drift>
         (integer) 1
-        > JOB.RETRY gpu <drift>
-        (integer) 0
+        > JOB.CANCEL gpu <drift>
+        (integer) 1
     """
     table = JobTable(ctx, request.pool)
     job = table.require(request.id)
@@ -223,45 +262,6 @@ def job_children(ctx: Context, request: Children) -> Reply:
             result = call_text(ctx, b"HGET", table.keys.job + ident, RESULT)
             children.append({b"row": job.row.encode(), b"result": result})
     return [page.cursor(), children]
-
-
-@dataclass(slots=True)
-class Wait:
-    pool: bytes
-    id: bytes
-    timeout: int
-
-
-@command(
-    "JOB.WAIT",
-    group="job",
-    since="0.1.0",
-    flags="readonly blocking",
-    summary="Blocks until a job has ended, and returns its row.",
-    arguments=[POOL_READ, ID, Milliseconds("timeout", low=0)],
-    request=Wait,
-)
-def job_wait(ctx: Context, request: Wait) -> Outcome:
-    """Returns nil if the job has not ended when the time is over (0 blocks for ever), if
-    there is no such job, or if it is removed meanwhile.
-
-        > JOB.WAIT gpu <drift> 5000
-        "{...}"
-    """
-    table = JobTable(ctx, request.pool)
-    job = table.find(request.id)
-    if job is None:
-        return None
-    if job.row.terminal:
-        return job.row.encode()
-    return BlockOn(
-        [table.keys.job + request.id],
-        ctx.now + request.timeout if request.timeout else None,
-        Hash,
-        otherwise=None,
-        timed_out=None,
-        on_loss=True,
-    )
 
 
 declare_family_help("JOB", group="job", since="0.1.0")

@@ -131,7 +131,8 @@ class Keys:
             entries[self.due, b"lease:" + ident] = job.lease_until
             entries[self.running(kind), ident] = created
         else:
-            entries[self.finished(status), ident] = row.finished_at
+            # A row that was put may not say when the job ended.
+            entries[self.finished(status), ident] = row.finished_at or created
             duration = row.duration_ms
             if duration is not None:
                 entries[self.durations, ident] = duration

@@ -227,6 +227,7 @@ def job_pools(ctx: Context, request: Pools) -> Reply:
         > JOB.POOLS
         1) "0"
         2) 1) "gpu"
+           2) "mail"
     """
     names: list[bytes] = []
     start = INDEX_PREFIX if request.cursor is None else _behind(request.cursor)
