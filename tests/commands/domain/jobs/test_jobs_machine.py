@@ -138,6 +138,8 @@ class Jobs(RuleBasedStateMachine):
         self.tokens: dict[bytes, list[bytes]] = defaultdict(list)
         self.paused = False
         self.concurrency = 0
+        # Whether `next` was deleted: the entry that it named stays in the agenda until its time.
+        self.lost_plan = False
         self.start_counts: dict[bytes, int] = {}
         self.ended_rows: dict[bytes, bytes] = {}
         # Jobs without a TTL: only a command may remove them.
@@ -431,10 +433,9 @@ class Jobs(RuleBasedStateMachine):
             if not key.startswith(JOB) and key not in spared and key != INDEX + b"rates"
         )
         if keys:
-            due = self.server("ZRANGE", DUE, 0, -1)
             key = keys[pick % len(keys)]
-            # What was still to be told to dependents is found again from these.
-            assert self.server("DEL", key) == 1 or due
+            assert self.server("DEL", key) == 1
+            self.lost_plan |= key == INDEX + b"next"
             patrol(self.server, 2)
 
     # --- rows -----------------------------------------------------------------------------
@@ -559,7 +560,7 @@ class Jobs(RuleBasedStateMachine):
         for key in agenda:
             assert indexes.pop(key) == b""
         expected = {b"redkeep:jobs:due:%020d:{work}" % int(planned)} if planned else set()
-        assert agenda == expected
+        assert agenda == expected or (self.lost_plan and agenda > expected)
         due = indexes.get(DUE)
         if due:
             assert planned is not None and int(planned) <= min(due.values())
