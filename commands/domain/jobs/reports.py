@@ -94,7 +94,8 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
     the kinds that jobs of the pool have (1000 at most); `ready`, how many
     jobs can be claimed now; `oldest_queued_ms`, the age of the oldest queued job, or nil;
     `duration_ms`, the percentiles p50, p95 and p99 of how long ended jobs ran, nil if there
-    are none; `paused`, 1 or 0.
+    are none; `paused`, 1 or 0; `limits`, a map of what `JOB.LIMIT` has set for kinds and, under
+    an empty name, for the pool.
 
         > JOB.STATS gpu
          1) "total"
@@ -128,6 +129,8 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
             6) (integer) 0
         13) "paused"
         14) (integer) 0
+        15) "limits"
+        16) (empty array)
     """
     keys = Keys(argv[1])
     kind_prefix = keys.by(b"kind", b"")
@@ -142,6 +145,7 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
         return {name: count(keys.by(what, name)) for name in names}
 
     queued = keys.by(b"status", b"queued")
+    config = read_config(ctx, keys)
     oldest = call_scores(ctx, b"ZRANGE", queued, b"0", b"0", b"WITHSCORES")
     return {
         b"total": count(keys.all),
@@ -152,7 +156,15 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
         b"duration_ms": {
             b"p%d" % percent: _percentile(ctx, keys.durations, percent) for percent in _PERCENTILES
         },
-        b"paused": int(read_config(ctx, keys).paused),
+        b"paused": int(config.paused),
+        b"limits": {
+            kind: {
+                b"rate": limit.rate,
+                b"per_ms": limit.per,
+                b"concurrency": limit.concurrency,
+            }
+            for kind, limit in sorted(config.limits.items())
+        },
     }
 
 

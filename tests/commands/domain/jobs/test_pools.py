@@ -39,7 +39,7 @@ def test_a_paused_pool_hands_out_nothing_and_goes_on_later(pool: Recorded) -> No
     assert [pool("JOB.PAUSE", "p"), pool("JOB.PAUSE", "p")] == [1, 0]
     assert submit(pool, B) == B.encode()
     assert claim(pool) == []
-    assert pool("JOB.STATS", "p")[-2:] == [b"paused", 1]
+    assert pool("JOB.STATS", "p")[-4:-2] == [b"paused", 1]
     assert [pool("JOB.RESUME", "p"), pool("JOB.RESUME", "p")] == [1, 0]
     assert claim(pool) == [A, B]
 
@@ -92,6 +92,11 @@ def test_kinds_have_limits_of_their_own(pool: Recorded) -> None:
     fast = submit_many(pool, 3, "fast", 1000)
     pool("JOB.LIMIT", "p", "KIND", "slow", "CONCURRENCY", 1)
     pool("JOB.LIMIT", "p", "CONCURRENCY", 3)
+    names = (b"rate", b"per_ms", b"concurrency")
+    assert pool("JOB.STATS", "p")[-1] == [
+        *(b"", [names[0], 0, names[1], 0, names[2], 3]),
+        *(b"slow", [names[0], 0, names[1], 0, names[2], 1]),
+    ]
     assert claim(pool) == [slow[0], *fast[:2]]
     assert claim(pool, 5, "KINDS", 1, "slow") == []
     pool("JOB.COMPLETE", "p", fast[0])
