@@ -24,7 +24,7 @@ from commands.instance.context import Context
 from storage.values.sorted_sets import SortedSet
 
 # How many jobs one claim hands out at most: these take about 10 ms.
-MOST_CLAIMED = 200
+MOST_CLAIMED = 100
 # How many kinds a claim for any kind chooses from, if some kinds of the pool have limits.
 _MOST_KINDS = 500
 # How many members of the indexes that are of no ready job one claim looks at.
@@ -68,7 +68,7 @@ class Claim:
 )
 def job_claim(ctx: Context, request: Claim) -> Outcome:
     """Returns the row of the job, which is now running; with `COUNT`, an array of up to that
-    many rows, and never more than 200. Without a ready job the reply is nil. `BLOCK` waits for
+    many rows, and never more than 100. Without a ready job the reply is nil. `BLOCK` waits for
     one, for a time in milliseconds (0 is for ever); the worker that has waited longest is served
     first. `KINDS` takes the number of kinds, then the kinds.
 

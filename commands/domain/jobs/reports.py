@@ -258,7 +258,7 @@ class Prune:
     request=Prune,
 )
 def job_prune(ctx: Context, request: Prune) -> Reply:
-    """Returns how many jobs were removed: up to `LIMIT`, and never more than 250, so that other
+    """Returns how many jobs were removed: up to `LIMIT`, and never more than 200, so that other
     clients need not wait long. Call it again until it returns 0. `STATUS` restricts it to
     `completed`, `failed` or `cancelled` jobs.
 

@@ -20,7 +20,7 @@ from commands.instance.context import Context
 
 _MOST_DEPENDENCIES = 1024
 # How many jobs one command submits: these take about 10 ms.
-_MOST_AT_ONCE = 200
+_MOST_AT_ONCE = 100
 
 
 def _unique_key(word: bytes) -> bytes:
@@ -133,7 +133,7 @@ def job_msubmit(ctx: Context, request: SubmitMany) -> Reply:
     """Each JSON is an object of what `JOB.SUBMIT` takes: `kind`, `target` and `spec`, and its
     options in lower case, such as `priority` and `unique`; `after` is an array of ids. A `spec`
     that is an object or an array is stored as compact JSON. A job may name the id of one that
-    stands before it in the same call. Either all jobs are submitted, up to 200, or none.
+    stands before it in the same call. Either all jobs are submitted, up to 100, or none.
 
         > JOB.MSUBMIT mail '{"kind": "email", "target": "bob", "spec": {"n": 1}}'
         1) "<mail>"

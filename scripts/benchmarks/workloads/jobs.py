@@ -73,8 +73,8 @@ class Leases:
         self._instance.clock.freeze(1_700_000_000_000)
         self._session = OfflineSession(self._instance)
         self._session.run(*[[b"JOB.SUBMIT", POOL, BALLAST, b"ham", b"{}"] for _ in range(running)])
-        claim = [b"JOB.CLAIM", POOL, b"w", b"COUNT", b"200", b"LEASE", b"1000000000"]
-        self._session.run(*[claim] * -(-running // 200))
+        claim = [b"JOB.CLAIM", POOL, b"w", b"COUNT", b"100", b"LEASE", b"1000000000"]
+        self._session.run(*[claim] * -(-running // 100))
         submit = [b"JOB.SUBMIT", POOL, KIND, b"spam", b"{}", b"ATTEMPTS", b"1000000"]
         self._session.run(*[submit] * EXPIRED)
 

@@ -43,11 +43,11 @@ def test_many_jobs_are_submitted_with_all_options(client: Recorded) -> None:
 
 def test_the_ids_of_one_call_are_in_order_and_distinct(client: Recorded) -> None:
     text = json.dumps({"kind": "k", "target": "t", "spec": ""})
-    idents = client("JOB.MSUBMIT", "p", *[text] * 200)
+    idents = client("JOB.MSUBMIT", "p", *[text] * 100)
     assert idents == sorted(set(idents))
     rows = client("JOB.CLAIM", "p", "w", "COUNT", 500)
     assert [claimed(row).encode() for row in rows] == idents
-    assert client("JOB.MSUBMIT", "p", *[text] * 201).code == "ERR"
+    assert client("JOB.MSUBMIT", "p", *[text] * 101).code == "ERR"
 
 
 def test_one_unique_key_in_one_call_submits_one_job(client: Recorded) -> None:
