@@ -11,9 +11,8 @@ from commands.domain.calls import call_scores
 from commands.domain.jobs.arguments import MOST_KINDS, POOL, kind_word, worker_name
 from commands.domain.jobs.config import read_config
 from commands.domain.jobs.due import open_due_jobs
-from commands.domain.jobs.layout import Keys, ready_id, ready_member
+from commands.domain.jobs.layout import WAKE, Keys, ready_id, ready_member
 from commands.domain.jobs.limits import Allowance
-from commands.domain.jobs.retention import ENDED
 from commands.domain.jobs.rows import Job
 from commands.domain.jobs.table import JobTable
 from commands.engine.effects import BlockOn, Outcome
@@ -97,31 +96,30 @@ def job_claim(ctx: Context, request: Claim) -> Outcome:
     for job in picked.jobs:
         table.start(job, request.worker, lease)
     allowance.count_starts(table.keys)
+    if request.block is not None and not picked.jobs and not config.paused:
+        _plan_wake(table, allowance.more_at())
     table.commit()
     if picked.jobs:
         claimed = [_reply(job, request) for job in picked.jobs]
         return claimed[0] if request.count is None else claimed
     if request.block is None or picked.more:
         return nothing
-    limited = not config.paused and allowance.is_used_up()
+    keys = table.keys
     return BlockOn(
-        _awaited(table, kinds, limited=limited),
+        [keys.ready] if kinds is None else [keys.ready_of(kind) for kind in kinds],
         ctx.now + request.block if request.block else None,
         SortedSet,
         otherwise=nothing,
         timed_out=nothing,
         by_arrival=True,
-        every=allowance.more_in() if limited else None,
     )
 
 
-def _awaited(table: JobTable, kinds: list[bytes] | None, *, limited: bool) -> list[bytes]:
-    keys = table.keys
-    awaited = [keys.ready] if kinds is None else [keys.ready_of(kind) for kind in kinds]
-    if limited:
-        # The end of a job may make room for another.
-        awaited += [keys.finished(status) for status in ENDED]
-    return awaited
+def _plan_wake(table: JobTable, moment: int | None) -> None:
+    """Have claims that wait run again when the window of a rate ends."""
+    if moment is not None:
+        due = table.keys.due
+        table.link((b"ZADD", due, b"%d" % moment, WAKE), (b"ZREM", due, WAKE))
 
 
 def _reply(job: Job, request: Claim) -> Reply:

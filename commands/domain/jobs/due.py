@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from commands.domain.arguments import is_pool
 from commands.domain.calls import call_scores, call_texts, write
-from commands.domain.jobs.layout import AGENDA, CANCEL, RETAIN, SCHEDULE, UNBLOCK, Keys
+from commands.domain.jobs.layout import AGENDA, CANCEL, RETAIN, SCHEDULE, UNBLOCK, WAKE, Keys
 from commands.domain.jobs.moments import run_schedule
 from commands.domain.jobs.retention import retain
 from commands.domain.jobs.rows import LATEST
@@ -36,7 +36,7 @@ def open_due_jobs(ctx: Context, pool: bytes) -> JobTable:
     table = JobTable(ctx, pool)
     try:
         for member in _due_members(ctx, table.keys, _MOST_IN_A_CLAIM):
-            if table.followed < _MOST_IN_A_CLAIM and member != RETAIN:
+            if table.followed < _MOST_IN_A_CLAIM and member not in (RETAIN, WAKE):
                 _run_due(table, member)
     except (CommandError, WrongType):
         # The sweep does each step by itself, and leaves aside the one that fails.
@@ -72,6 +72,9 @@ def _run_due(table: JobTable, member: bytes) -> None:
         return
     if member == RETAIN:
         retain(table)
+        return
+    if member == WAKE:
+        table.wake(member)
         return
     if what == SCHEDULE:
         run_schedule(table, ident, member)

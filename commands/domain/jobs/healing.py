@@ -28,6 +28,7 @@ from commands.domain.jobs.layout import (
     RETAIN,
     SCHEDULE,
     UNBLOCK,
+    WAKE,
     ready_id,
 )
 from commands.domain.jobs.moments import decode_schedule
@@ -255,7 +256,7 @@ def look_at_due(ctx: Context, key: bytes, position: bytes) -> bytes | None:
 
 def _is_due(table: JobTable, key: bytes, member: bytes) -> bool:
     what, _, ident = member.partition(b":")
-    if member == RETAIN:
+    if member in (RETAIN, WAKE):
         return True
     if what == SCHEDULE:
         return bool(call_integer(table.ctx, b"HEXISTS", table.keys.schedules, ident))

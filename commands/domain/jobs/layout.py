@@ -32,7 +32,8 @@ Members with equal scores sort by their bytes. Ids sort by time, and a member of
 time of creation followed by the id. In the set of due jobs, `start` is the end of a delay,
 `lease` the end of a lease, and `gone` the end of a TTL. A job with many dependents is in it as
 `unblock:<id>` or `cancel:<id>` from its end until all of them know of it. `retain` is when ended
-jobs are looked at that need not be kept, and `schedule:<name>` when one is next submitted.
+jobs are looked at that need not be kept, `schedule:<name>` when one is next submitted, and
+`wake` when the window of a rate ends and claims wait.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ AGENDA = Agenda(b"redkeep:jobs:due:")
 # What is to be done to the dependents of a job that has ended.
 UNBLOCK, CANCEL = b"unblock", b"cancel"
 # Other work on a pool, among what is due.
-RETAIN, SCHEDULE = b"retain", b"schedule"
+RETAIN, SCHEDULE, WAKE = b"retain", b"schedule", b"wake"
 
 IndexEntry = tuple[bytes, bytes]  # key of a sorted set, member
 

@@ -16,9 +16,6 @@ from commands.domain.jobs.rows import LATEST
 from commands.domain.jobs.table import JobTable
 from commands.domain.numbers import stored_integer
 
-# An attempt may end without any key changing that a claim waits for.
-_LOOK_AGAIN_MS = 1000
-
 
 @dataclass(slots=True)
 class _Left:
@@ -105,12 +102,7 @@ class Allowance:
         if words:
             self._table.link((b"HSET", keys.rates, *words), (b"HDEL", keys.rates, *words[::2]))
 
-    def is_used_up(self) -> bool:
-        """Whether a limit keeps jobs from being started now."""
-        return any(not left.starts for left in self._left.values())
-
-    def more_in(self) -> int:
-        """In how many milliseconds to look again, though no job is submitted or ends."""
-        now = self._table.ctx.now
+    def more_at(self) -> int | None:
+        """When a rate allows more, if that is what keeps jobs from being started now."""
         moments = [left.more_at for left in self._left.values() if left.more_at is not None]
-        return max(1, min([moment - now for moment in moments] + [_LOOK_AGAIN_MS]))
+        return min(moments, default=None)

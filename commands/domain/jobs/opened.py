@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from commands.domain.calls import call_integer, call_values, write
 from commands.domain.errors import failure
 from commands.domain.events import forget_events, has_readers, publish
+from commands.domain.jobs.config import read_config
 from commands.domain.jobs.layout import AGENDA, RETAIN, IndexEntry, Keys
 from commands.domain.jobs.rows import FIELDS, Job, decode_job
+from commands.domain.jobs.waking import waking_calls
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.engine.numbers import format_float
@@ -167,6 +169,8 @@ class OpenJobs:
         calls: list[Words] = []
         for opened in self._open.values():
             self._add_differences(calls, opened)
+        if self._frees_room():
+            calls += waking_calls(self.ctx, self.keys, self._open)
         due = self._next_due(calls)
         agenda = None if due is None else AGENDA.entry(self.ctx, self.pool, self.keys.next)
         emptied = self._is_emptied()
@@ -229,6 +233,17 @@ class OpenJobs:
         added = (*calls, *(words for words, _ in self._links))
         moments = (int(words[2]) for words in added if words[:2] == (b"ZADD", key))
         return min(moments, default=None)
+
+    def _frees_room(self) -> bool:
+        """Whether jobs stop running in a pool that limits how many run."""
+        index = self.keys.by(b"status", b"running")
+        if not any(
+            (index, ident) in opened.stored_entries and (index, ident) not in opened.entries
+            for ident, opened in self._open.items()
+        ):
+            return False
+        limits = read_config(self.ctx, self.keys).limits
+        return any(limit.concurrency for limit in limits.values())
 
     def _is_emptied(self) -> bool:
         """Whether the last jobs of the pool are among those that are removed."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 
 from commands.domain.arguments import Count, Milliseconds
-from commands.domain.calls import call_integer, call_scores, write
+from commands.domain.calls import call_integer, write
 from commands.domain.jobs.arguments import POOL, kind_word
 from commands.domain.jobs.config import (
     MOST_LIMITS,
@@ -19,39 +18,18 @@ from commands.domain.jobs.config import (
     read_retention,
 )
 from commands.domain.jobs.layout import AGENDA, INDEX_PREFIX, RETAIN, Keys
+from commands.domain.jobs.waking import waking_calls
 from commands.domain.pages import END, LARGEST_PAGE, NAME, PAGE, PAGE_SIZE, name_cursor
 from commands.engine.errors import CommandError
 from commands.engine.grammar import String
-from commands.engine.numbers import format_float
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
-
-# How many kinds of waiting claims are woken by a change of the pool.
-_MOST_WOKEN = 500
 
 
 @dataclass(slots=True)
 class Pool:
     pool: bytes
-
-
-def _heads(ctx: Context, keys: Keys) -> list[tuple[bytes, bytes, float]]:
-    """The first entry of each index of ready jobs: key, member, score."""
-    prefix = keys.ready_of(b"")
-    indexes = [keys.ready, *islice(ctx.db.ordered.range(prefix), _MOST_WOKEN)]
-    return [
-        (index, member, score)
-        for index in indexes
-        for member, score in call_scores(ctx, b"ZRANGE", index, b"0", b"0", b"WITHSCORES")
-    ]
-
-
-def _wake(ctx: Context, heads: list[tuple[bytes, bytes, float]]) -> None:
-    """Have claims that wait for these indexes run again: to them, an entry is new."""
-    for index, member, score in heads:
-        write(ctx, b"ZREM", index, member)
-        write(ctx, b"ZADD", index, format_float(score), member)
 
 
 @command(
@@ -97,9 +75,10 @@ def job_resume(ctx: Context, request: Pool) -> Reply:
     keys = Keys(request.pool)
     if not read_config(ctx, keys).paused:
         return 0
-    heads = _heads(ctx, keys)
+    wake = waking_calls(ctx, keys)
     write(ctx, b"HDEL", keys.config, PAUSED)
-    _wake(ctx, heads)
+    for words in wake:
+        write(ctx, *words)
     return 1
 
 
@@ -143,17 +122,16 @@ def job_limit(ctx: Context, request: SetLimit) -> Reply:
     keys = Keys(request.pool)
     config, name = read_config(ctx, keys), limit_field(request.kind)
     limit = Limit(request.rate, request.per, request.concurrency)
-    if limit == Limit():
-        heads = _heads(ctx, keys)
-        write(ctx, b"HDEL", keys.config, name)
-        _wake(ctx, heads)
-        return OK
-    of_kinds = sum(1 for kind in config.limits if kind)
-    if request.kind and request.kind not in config.limits and of_kinds >= MOST_LIMITS:
+    is_new = limit != Limit() and request.kind and request.kind not in config.limits
+    if is_new and sum(map(bool, config.limits)) >= MOST_LIMITS:
         raise CommandError(f"ERR only {MOST_LIMITS} kinds of a pool can have a limit")
-    heads = _heads(ctx, keys)
-    write(ctx, b"HSET", keys.config, name, limit.encode())
-    _wake(ctx, heads)
+    wake = waking_calls(ctx, keys)
+    if limit == Limit():
+        write(ctx, b"HDEL", keys.config, name)
+    else:
+        write(ctx, b"HSET", keys.config, name, limit.encode())
+    for words in wake:
+        write(ctx, *words)
     return OK
 
 

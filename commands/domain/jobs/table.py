@@ -20,6 +20,7 @@ from commands.domain.jobs.config import read_retention
 from commands.domain.jobs.layout import CANCEL, RETAIN, UNBLOCK, IndexEntry
 from commands.domain.jobs.opened import OpenJobs, Words
 from commands.domain.jobs.rows import RESULT, Job, Row, is_job_id
+from commands.domain.jobs.waking import waking_calls
 from commands.engine.numbers import format_float
 from commands.instance.context import Context
 from storage.errors import WrongType
@@ -259,6 +260,13 @@ class JobTable(OpenJobs):
             if planned is not None:
                 undo = (b"ZADD", self.keys.due, format_float(planned), RETAIN)
             self.link((b"ZADD", self.keys.due, b"%d" % soon, RETAIN), undo)
+
+    def wake(self, due: bytes) -> None:
+        """Have waiting claims look again: the window of a rate is over."""
+        key = self.keys.due
+        self.link((b"ZREM", key, due), (b"ZADD", key, b"0", due))
+        for words in waking_calls(self.ctx, self.keys):
+            self.link(words, words)
 
     def _remove_links(self, job: Job) -> None:
         key = self.keys.unique

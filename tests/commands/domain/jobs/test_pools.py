@@ -123,6 +123,31 @@ def test_waiting_claims_are_served_when_a_limit_allows_it(
     assert claimed(worker.read()) == B
 
 
+@pytest.mark.parametrize("limit", [["CONCURRENCY", 1], ["RATE", 1, "PER", 5000]])
+@pytest.mark.parametrize("kinds", [[], ["KINDS", 1, "train"]])
+@pytest.mark.parametrize("end", [("JOB.COMPLETE",), ("JOB.FAIL", "x", "RETRY"), ("JOB.DEL",)])
+def test_claims_that_waited_before_the_limit_was_reached_are_served_later(
+    server: RunningServer,
+    client: Connection,
+    limit: list[Any],
+    kinds: list[Any],
+    end: tuple[str, ...],
+) -> None:
+    server.freeze(NOW)
+    client("JOB.LIMIT", "p", *limit)
+    workers = [server.connect() for _ in range(2)]
+    for worker in workers:
+        server.block(worker, "JOB.CLAIM", "p", "w", "BLOCK", 0, *kinds)
+    submit(client, A, "BACKOFF", 60_000)
+    submit(client, B)
+    assert claimed(workers[0].read()) == A
+    if limit[0] == "CONCURRENCY":
+        client(end[0], "p", A, *end[1:])
+    else:
+        server.advance(5000)
+    assert claimed(workers[1].read()) == B
+
+
 def test_limits_that_make_no_sense_are_refused(pool: Recorded) -> None:
     for words in (["RATE", 5], ["PER", 5]):
         assert pool("JOB.LIMIT", "p", *map(str, words)) == Error(
