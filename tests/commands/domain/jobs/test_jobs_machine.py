@@ -64,7 +64,7 @@ def restore(server: Recorded, contents: dict[bytes, Any]) -> None:
             server("SADD", key, *value)
         elif isinstance(value, bytes):
             server("SET", key, value)
-        elif key in (INDEX + b"unique", INDEX + b"config") or key.startswith(JOB):
+        elif key.startswith(JOB) or key.endswith((b"}:unique", b"}:config", b"}:schedules")):
             server("HSET", key, *(word for pair in value.items() for word in pair))
         else:
             server("ZADD", key, *(word for m, s in value.items() for word in (s, m)))
@@ -402,6 +402,33 @@ class Jobs(RuleBasedStateMachine):
         assert self.server("JOB.LIMIT", POOL, *words) == "OK"
         self.concurrency = most
 
+    @rule(count=st.integers(1, 3))
+    def retain(self, count: int) -> None:
+        """Of the ended jobs the newest are kept, and no other is removed."""
+        self.server.sweep()
+        contents = self.server.contents()
+        rows = [json.loads(v[b"row"]) for k, v in contents.items() if k.startswith(JOB)]
+        ended = sorted(
+            (row["finished_at"] or row["created_at"], row["id"].encode())
+            for row in rows
+            if row["status"] in TERMINAL
+        )
+        self.server("JOB.RETAIN", POOL, "COUNT", count)
+        self.server.sweep()
+        for _, ident in ended[: max(0, len(ended) - count)]:
+            assert self.status(ident) is None
+            self.forget(ident)
+        self.server("JOB.RETAIN", POOL, "COUNT", 0, "AGE", 0)
+
+    @rule(every=st.sampled_from([0, 50, 1000]))
+    def schedule(self, every: int) -> None:
+        if every:
+            words: list[Word] = ["EVERY", every, "train", "spam", "{}", "UNIQUE", "u3"]
+            assert self.server("JOB.SCHEDULE", POOL, "s", *words) == "OK"
+        else:
+            there = self.server("HEXISTS", INDEX + b"schedules", "s")
+            assert self.server("JOB.UNSCHEDULE", POOL, "s") == there
+
     @rule(ident=jobs, swept=st.booleans())
     def delete_the_key_of_a_job(self, ident: bytes, swept: bool) -> None:
         """The patrol and the sweep make of it what JOB.DEL would have."""
@@ -426,7 +453,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 30))
     def delete_an_index(self, pick: int) -> None:
-        spared = (INDEX + b"last", INDEX + b"config")
+        spared = (INDEX + b"last", INDEX + b"config", INDEX + b"schedules")
         keys = sorted(
             key
             for key in self.server.contents()
@@ -546,8 +573,14 @@ class Jobs(RuleBasedStateMachine):
         assert not jobs or last >= self.last
         self.last = last
         self.check_agenda(indexes)
+        schedules = indexes.pop(INDEX + b"schedules", {})
+        planned = {
+            b"schedule:" + name: json.loads(text)["next"] for name, text in schedules.items()
+        }
         if DUE in indexes:
             indexes[DUE].pop(b"retain", None)
+            for due, moment in planned.items():
+                assert indexes[DUE].pop(due) == moment
             if not indexes[DUE]:
                 del indexes[DUE]
         assert indexes == expected_indexes(jobs)
@@ -621,6 +654,7 @@ class Jobs(RuleBasedStateMachine):
         """Every job can still be ended: claim and complete until none is left."""
         self.server("JOB.RESUME", POOL)
         self.server("JOB.LIMIT", POOL)
+        self.server("JOB.UNSCHEDULE", POOL, "s")
         for _ in range(100):
             self.server.advance(100_000)
             self.server.sweep()
