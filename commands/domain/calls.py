@@ -56,11 +56,6 @@ def call_values(ctx: Context, *words: bytes) -> list[bytes | None]:
     return cast(list[bytes | None], ctx.call(*words))
 
 
-def call_fields(ctx: Context, *words: bytes) -> dict[bytes, bytes]:
-    """HGETALL: the fields of a hash."""
-    return cast(dict[bytes, bytes], ctx.call(*words))
-
-
 def call_members(ctx: Context, *words: bytes) -> list[bytes]:
     """For SMEMBERS, SINTER ...: the members of a set."""
     reply = ctx.call(*words)

@@ -46,7 +46,7 @@ def limit_field(kind: bytes) -> bytes:
 def read_config(ctx: Context, keys: Keys) -> PoolConfig:
     """Return what claims need to know."""
     config = PoolConfig()
-    for name, value in call_fields(ctx, b"HGETALL", keys.config).items():
+    for name, value in call_fields(ctx, keys.config).items():
         what, _, kind = name.partition(b":")
         if name == PAUSED:
             config.paused = True

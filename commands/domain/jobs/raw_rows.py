@@ -15,8 +15,8 @@ from commands.domain.jobs.layout import Keys
 from commands.domain.jobs.rows import Job, Row, decode_row, is_job_id
 from commands.domain.jobs.table import JobTable
 from commands.domain.pages import END, LARGEST_PAGE, name_cursor, read_name
-from commands.domain.raw_rows import RowPage, check_stored
-from commands.domain.records import checked_json, count_poison, read_json
+from commands.domain.raw_rows import RowPage, check_row, is_row, stored_row
+from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from storage.errors import WrongType
@@ -120,7 +120,7 @@ class JobRows:
     def put(self, ctx: Context, pool: bytes, key: bytes, row: bytes) -> None:
         table = JobTable(ctx, pool)
         ident = job_id(key)
-        checked_json(row, "the value of " + ident.decode())
+        check_row("jobs", ident, row)
         try:
             given = _parsed(ident, row)
         except ValueError:
@@ -137,9 +137,7 @@ class JobRows:
     def get(self, ctx: Context, pool: bytes, key: bytes) -> bytes | None:
         keys, ident = Keys(pool), known_id(key)
         text = call_text(ctx, b"HGET", keys.job + ident, b"row") if is_job_id(ident) else None
-        if text is not None:
-            check_stored("jobs", ident, text)
-        return text
+        return stored_row("jobs", ident, text)
 
     def delete(self, ctx: Context, pool: bytes, key: bytes) -> bool:
         return delete_row(ctx, pool, known_id(key))
@@ -164,11 +162,9 @@ class JobRows:
 def _readable(ctx: Context, key: bytes) -> bytes | None:
     try:
         text = call_text(ctx, b"HGET", key, b"row")
-        if text is not None:
-            read_json(text)
-    except (ValueError, WrongType):
+    except WrongType:
         return None
-    return text
+    return text if text is not None and is_row(text) else None
 
 
 def _put_foreign(table: JobTable, ident: bytes, text: bytes) -> None:

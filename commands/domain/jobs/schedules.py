@@ -202,7 +202,7 @@ def job_schedules(ctx: Context, request: Schedules) -> Reply:
               11) "spec"
               12) "{}"
     """
-    stored = call_fields(ctx, b"HGETALL", Keys(request.pool).schedules)
+    stored = call_fields(ctx, Keys(request.pool).schedules)
     names = sorted(name for name in stored if request.cursor is None or name > request.cursor)
     most = min(request.count, LARGEST_PAGE)
     found: list[Reply] = []
