@@ -165,7 +165,7 @@ def _ready_jobs(
     examined = count + len(known) + _MOST_STALE
     stale: dict[bytes, list[bytes]] = {}
     stored = 0
-    for score, member, index in _heads(table, indexes, count + len(known)):
+    for _, member, index in _heads(table, indexes, count + len(known)):
         if stored >= count:
             break
         examined -= 1
@@ -173,7 +173,7 @@ def _ready_jobs(
             continue
         job = table.open_readable(ready_id(member))
         if job is not None and _is_ready(job) and _is_of(table, job, index, member):
-            ready.append((int(score), member, job))
+            ready.append((-job.priority, member, job))
             known.add(job.id)
             stored += 1
         else:

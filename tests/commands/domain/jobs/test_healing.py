@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from commands.families import load
-from tests.support.jobs import NOW, B, C, patrol, submit
+from tests.support.jobs import NOW, B, C, claimed, patrol, submit
 from tests.support.offline import Recorded
 
 
@@ -145,3 +145,13 @@ def test_a_step_looks_at_a_bounded_part(client: Recorded) -> None:
     assert client("ZCARD", "redkeep:jobs:{p}:all") == 7
     assert client("EXISTS", f"redkeep:jobs:{{p}}:dependents:{C}") == 0
     assert client("HLEN", "redkeep:jobs:{p}:unique") == 2
+
+
+@pytest.mark.parametrize("score", ["inf", "-inf", "0.5", "1e308"])
+def test_a_ready_job_is_claimed_whatever_its_score_in_the_index(score: str) -> None:
+    load()
+    client = Recorded(NOW)
+    submit(client, B)
+    for key in ("redkeep:jobs:{p}:ready", "redkeep:jobs:{p}:ready:train"):
+        client("ZADD", key, score, *client("ZRANGE", key, 0, -1))
+    assert claimed(client("JOB.CLAIM", "p", "w")) == B
