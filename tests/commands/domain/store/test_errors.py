@@ -83,9 +83,15 @@ _A_DURATION = "an integer from 1 to 4503599627370496 (milliseconds)"
         ("NAMESPACES acme CURSOR =globex", "ERR invalid cursor '=globex'"),
         ("CLEAR acme LIMIT 0", "ERR LIMIT must be an integer of at least 1, not '0'"),
         ("CLEAR acme TREE", "ERR unknown option 'TREE'"),
-        ("INDEX acme FIELDS role a", "ERR FIELDS needs the number of fields first, from 1 to 16, not 'role'"),
+        (
+            "INDEX acme FIELDS role a",
+            "ERR FIELDS needs the number of fields first, from 1 to 16, not 'role'",
+        ),
         ("INDEX acme FIELDS 2 role", _FIELDS),
-        ("INDEX acme FIELDS 0 a", "ERR FIELDS needs the number of fields first, from 1 to 16, not '0'"),
+        (
+            "INDEX acme FIELDS 0 a",
+            "ERR FIELDS needs the number of fields first, from 1 to 16, not '0'",
+        ),
         ("GET acme k REFRESH", "ERR REFRESH is incomplete, expected: REFRESH milliseconds"),
         ("GET acme k REFRESH 0", f"ERR REFRESH must be {_A_DURATION}, not '0'"),
         ("LIST acme LIMIT -1", "ERR LIMIT must be an integer of at least 0, not '-1'"),
