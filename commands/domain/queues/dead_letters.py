@@ -56,7 +56,7 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     when its lease expires, or it is returned, after as many deliveries as MAXDELIVERIES of
     QUEUE.CONFIG allows. A group keeps the newest ones, as many as the setting
     `queue-max-dead-letters` allows. Pass the cursor to get the next page; it is 0 after the
-    last one. A page has up to `COUNT` (100, at most 400) dead letters.
+    last one. A page has up to `COUNT` (100, at most 200) dead letters.
 
         > QUEUE.DEAD orders workers
         1) "0"
@@ -114,7 +114,7 @@ class Replay:
 def queue_replay(ctx: Context, request: Replay) -> Reply:
     """Returns how many dead letters can be read again, with deliveries counted from zero.
 
-    They are those with the given ids, or the `COUNT` oldest ones, 400 at most and by default.
+    They are those with the given ids, or the `COUNT` oldest ones, 200 at most and by default.
     To replay all, repeat the command until it returns 0.
 
         > QUEUE.REPLAY orders workers

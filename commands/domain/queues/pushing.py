@@ -233,7 +233,7 @@ class _Later:
     request=MPush,
 )
 def queue_mpush(ctx: Context, request: MPush) -> Reply:
-    """Returns the ids of the messages, up to 400, in the order of their payloads.
+    """Returns the ids of the messages, up to 200, in the order of their payloads.
 
     The options are those of QUEUE.PUSH and hold for all messages. `IDS` gives an ID for each:
     those that are known already add nothing. All messages are added, or none.

@@ -63,7 +63,7 @@ class Read:
 def queue_read(ctx: Context, request: Read) -> Outcome:
     """Returns maps with id, payload, priority, attempt, token and lease_until, or nil.
 
-    Up to `COUNT` messages are returned (1, at most 400): higher priorities first, and within a
+    Up to `COUNT` messages are returned (1, at most 200): higher priorities first, and within a
     priority messages that are delivered again before new ones. A group is created by its first
     read and receives what is in the queue then. Each message is leased for `LEASE` ms (30000, or
     what QUEUE.CONFIG has set). Within that time QUEUE.ACK confirms it, QUEUE.NACK returns it, or

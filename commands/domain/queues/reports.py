@@ -115,7 +115,7 @@ def queue_ack(ctx: Context, request: Ack) -> Reply:
 
     A message that all groups have confirmed is deleted. A token that is out of date, because
     the message was delivered again, is refused with NOTOWNER, and then nothing is confirmed. An
-    id is always accepted. A request names up to 400 messages.
+    id is always accepted. A request names up to 200 messages.
 
         > QUEUE.ACK letters workers 1700000000000-0
         (integer) 1

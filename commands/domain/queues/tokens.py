@@ -9,7 +9,7 @@ from commands.engine.errors import CommandError
 from commands.instance.context import Context
 
 # How many messages one request may name or return.
-MOST_MESSAGES = 400
+MOST_MESSAGES = 200
 
 
 def new_secret(ctx: Context) -> bytes:

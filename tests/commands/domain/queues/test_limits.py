@@ -95,20 +95,20 @@ def test_only_the_newest_dead_letters_are_kept(server: RunningServer, client: Co
 def test_no_request_touches_more_than_its_share(client: Connection, calls: list[bytes]) -> None:
     client("CONFIG", "SET", "queue-max-deliveries", 1)
     for _ in range(3):
-        client("QUEUE.MPUSH", "q", "MESSAGES", 400, *range(400))
+        client("QUEUE.MPUSH", "q", "MESSAGES", 200, *range(200))
     calls.clear()
     found = read(client, "COUNT", 10_000)
-    assert len(found) == 400
+    assert len(found) == 200
     assert len(calls) < 50
     found += read(client, "COUNT", 10_000)
     for row in found:
         client("QUEUE.NACK", "q", "g", row[b"id"])
-    for expected in (400, 400, 0):
+    for expected in (200, 200, 0):
         calls.clear()
         assert client("QUEUE.REPLAY", "q", "g") == expected
         assert len(calls) < 900
     calls.clear()
-    assert len(read(client, "COUNT", 10_000)) == 400
+    assert len(read(client, "COUNT", 10_000)) == 200
     assert len(calls) < 900
 
 
