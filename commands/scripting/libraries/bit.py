@@ -1,0 +1,76 @@
+"""`bit`: operations on integers of 32 bits."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import and_, or_, xor
+from typing import Any
+
+from commands.scripting.libraries.services import Function, LuaValue, Namespace, Services, expected
+
+_MASK = 0xFFFFFFFF
+
+
+def functions(services: Services) -> Namespace:
+    def bits(function: str, values: tuple[LuaValue, ...], at: int) -> int:
+        """An argument as an unsigned integer."""
+        value: Any = values[at] if at < len(values) else None
+        if value.__class__ is bytes:
+            value = _number(value)
+        if value.__class__ is float:
+            # Rounded to the nearest integer, half to even; what is no number becomes 0.
+            return int(round(value)) & _MASK if abs(value) < 2**63 else 0
+        if value.__class__ is not int:
+            got = services.type_name(values[at]) if at < len(values) else "no value"
+            raise expected(function, at + 1, "number", got)
+        return int(value) & _MASK
+
+    def combine(name: str, operation: Any) -> Function:
+        def run(*values: LuaValue) -> int:
+            numbers = [bits(name, values, at) for at in range(max(1, len(values)))]
+            return _signed(reduce(operation, numbers))
+
+        return run
+
+    def shift(name: str, operation: Any) -> Function:
+        def run(*values: LuaValue) -> int:
+            number, by = bits(name, values, 0), bits(name, values, 1) & 31
+            return _signed(operation(number, by) & _MASK)
+
+        return run
+
+    def one(name: str, operation: Any) -> Function:
+        return lambda *values: _signed(operation(bits(name, values, 0)) & _MASK)
+
+    def tohex(*values: LuaValue) -> bytes:
+        number = bits("tohex", values, 0)
+        digits = 8 if len(values) < 2 else _signed(bits("tohex", values, 1))
+        form = b"%08X" if digits < 0 else b"%08x"
+        width = min(8, abs(digits))
+        return (form % number)[8 - width :]
+
+    return {
+        "tobit": one("tobit", lambda number: number),
+        "bnot": one("bnot", lambda number: ~number),
+        "bswap": one("bswap", lambda n: int.from_bytes(n.to_bytes(4, "little"), "big")),
+        "band": combine("band", and_),
+        "bor": combine("bor", or_),
+        "bxor": combine("bxor", xor),
+        "lshift": shift("lshift", lambda number, by: number << by),
+        "rshift": shift("rshift", lambda number, by: number >> by),
+        "arshift": shift("arshift", lambda number, by: _signed(number) >> by),
+        "rol": shift("rol", lambda number, by: number << by | number >> (32 - by)),
+        "ror": shift("ror", lambda number, by: number >> by | number << (32 - by)),
+        "tohex": tohex,
+    }
+
+
+def _signed(number: int) -> int:
+    return number - 2**32 if number >= 2**31 else number
+
+
+def _number(text: bytes) -> int | float | bytes:
+    try:
+        return float(text)
+    except ValueError:
+        return text
