@@ -26,6 +26,8 @@ local byte, concat, insert, sub = string.byte, table.concat, table.insert, strin
 local READ_ONLY = "Attempt to modify a readonly table"
 -- The hook runs after so many instructions: some milliseconds of ordinary code.
 local INSTRUCTIONS = 100000
+-- The most values that a function can return.
+local MOST_RESULTS = 7900
 
 -- --- tables that scripts cannot change -------------------------------------------------------
 
@@ -55,6 +57,20 @@ local function guarded(write)
     end
     return write(target, ...)
   end
+end
+
+-- Where the script is that called the function of ours that asks.
+local function place()
+  for level = 2, 20 do
+    local info = getinfo(level, "Sl")
+    if not info then
+      break
+    end
+    if info.source ~= "=[C]" and info.source ~= "=sandbox" and info.currentline > 0 then
+      return info.short_src .. ":" .. info.currentline .. ": "
+    end
+  end
+  return ""
 end
 
 -- --- globals -----------------------------------------------------------------------------------
@@ -88,8 +104,12 @@ end
 local null = host.null
 local take_failure = as_function(host.take_failure)
 
--- The error value that a script may see.
-local function visible(failure)
+-- The error value that a script may see. The place in a message of the functions here is not one
+-- of the script.
+local function visible(failure, where)
+  if type(failure) == "string" then
+    return (failure:gsub("^sandbox:%d+: ", where or ""))
+  end
   if type(failure) ~= "userdata" or failure == null then
     return failure
   end
@@ -192,7 +212,15 @@ globals.getmetatable = function(value)
   end
   return getmetatable(value)
 end
-globals.unpack = unpack
+-- The one of Lua 5.1 calculates the length with an integer that overflows, and then reads and
+-- writes outside of the stack.
+globals.unpack = function(list, first, last)
+  first, last = tonumber(first) or 1, tonumber(last) or #list
+  if last - first >= MOST_RESULTS then
+    error(place() .. "too many results to unpack", 0)
+  end
+  return unpack(list, first, last)
+end
 globals.loadstring = function(text, name)
   if type(text) == "number" then
     text = tostring(text)
@@ -313,7 +341,7 @@ contents[globals.cjson].null = null
 -- --- running -------------------------------------------------------------------------------------
 
 local function describe(failure)
-  failure = visible(failure)
+  failure = visible(failure, (place():gsub("%%", "%%%%")))
   if type(failure) ~= "table" then
     failure = { err = "ERR " .. tostring(failure) }
   elseif contents[failure] or type(rawget(failure, "err")) ~= "string" then
@@ -333,20 +361,6 @@ local function describe(failure)
 end
 
 local limit_memory, lift_limit = as_function(host.limit_memory), as_function(host.lift_limit)
-
--- Where the script is that called the function of ours that asks.
-local function place()
-  for level = 2, 20 do
-    local info = getinfo(level, "Sl")
-    if not info then
-      break
-    end
-    if info.source ~= "=[C]" and info.source ~= "=sandbox" and info.currentline > 0 then
-      return info.short_src .. ":" .. info.currentline .. ": "
-    end
-  end
-  return ""
-end
 
 local function compile(text)
   limit_memory()
