@@ -336,7 +336,13 @@ from_python(host.random, contents[globals.math])
 for name, values in pairs(host.libraries) do
   globals[name] = read_only(from_python(values, {}))
 end
-contents[globals.cjson].null = null
+local new_cjson = as_function(host.new_cjson)
+
+local cjson = contents[globals.cjson]
+cjson.null = null
+cjson.new = function()
+  return from_python(new_cjson(), { null = null, new = cjson.new })
+end
 
 -- --- running -------------------------------------------------------------------------------------
 

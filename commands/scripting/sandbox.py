@@ -15,12 +15,14 @@ from typing import Protocol, TypeAlias
 from lupa import lua51
 
 from commands.engine.errors import CommandError
+from commands.scripting.libraries import cjson
 from commands.scripting.libraries.services import (
     Function,
     LibraryError,
     LuaValue,
     Namespace,
     Services,
+    UnplacedError,
 )
 
 # A compiled script.
@@ -30,6 +32,8 @@ logger = logging.getLogger("redkeep")
 
 # Enough for the interpreter to take over what a function returns, or the error that it raised.
 _RESERVE = 64 * 1024
+# What a string of the interpreter needs beside its bytes.
+_STRING = 64
 # The most arguments that a function of the interpreter can have.
 _MOST_ARGUMENTS = 8000
 
@@ -91,7 +95,15 @@ class Sandbox:
         self._most_memory = memory
         table = lua.table_from
         self.null = lua.eval(b"newproxy()")
-        services = Services(table, type(table(())), self.null)
+        self._services = services = Services(
+            table,
+            type(table(())),
+            type(lua.eval(b"coroutine.create(function() end)")),
+            self.null,
+            self._check,
+            self._fits,
+        )
+        self._tick = host.tick
         _reserve_references(lua)
         made = lua.compile(_SOURCE, name=b"=sandbox")(
             table(
@@ -105,6 +117,7 @@ class Sandbox:
                     b"lift_limit": self._lift_limit,
                     b"redis": self._table(redis),
                     b"random": self._table(random),
+                    b"new_cjson": lambda: self._table(cjson.functions(services.fresh())),
                     b"libraries": table(
                         {
                             name.encode(): self._table(make(services))
@@ -130,6 +143,8 @@ class Sandbox:
     def run(self, script: Script, keys: list[bytes], arguments: list[bytes]) -> LuaValue:
         """Run a script to its end and return its result; ScriptError if it fails."""
         table = self.lua.table_from
+        for prepare in self._services.before_each_script:
+            prepare()
         try:
             succeeded, value = self._run(script, table(keys), table(arguments))
         except lua51.LuaMemoryError:
@@ -159,6 +174,17 @@ class Sandbox:
     def _lift_limit(self) -> None:
         self.lua.set_max_memory(0)
 
+    def _fits(self, size: int) -> bool:
+        used: int = self.lua.get_memory_used()
+        return used + size <= self._most_memory
+
+    def _check(self, held: int) -> None:
+        if not self._fits(held):
+            raise CommandError(_OUT_OF_MEMORY)
+        stopped = self._tick()
+        if stopped:
+            raise CommandError(stopped)
+
     def _out_of_memory(self) -> ScriptError:
         self._lift_limit()
         self.lua.gccollect()
@@ -180,18 +206,21 @@ class Sandbox:
         lua = self.lua
 
         def called(*values: LuaValue) -> LuaValue:
-            size = 0
+            size = room = 0
             lua.set_max_memory(0)
             self._has_code = True
             try:
                 result = function(*values)
-                size = len(result) if result.__class__ is bytes else 0
+                size = _size(result)
+                # For several values, the stack may have to grow, which at most doubles it.
+                room = lua.get_memory_used() if result.__class__ is tuple else 0
                 if lua.get_memory_used() + size <= self._most_memory:
                     return result
                 self._failure = _OUT_OF_MEMORY
             except LibraryError as error:
                 # As an error that Lua raises itself: a text that begins with the place.
-                self._failure = self._place() + error.text
+                placed = not isinstance(error, UnplacedError)
+                self._failure = (self._place() if placed else b"") + error.text
                 self._has_code = False
             except CommandError as error:
                 self._failure = error.text
@@ -200,7 +229,7 @@ class Sandbox:
                 self._failure = _INTERNAL_ERROR
             finally:
                 lua.set_max_memory(
-                    max(self._most_memory, lua.get_memory_used() + size + _RESERVE)
+                    max(self._most_memory, lua.get_memory_used() + size + room + _RESERVE)
                 )
             raise _Failed
 
@@ -209,6 +238,15 @@ class Sandbox:
     def _take_failure(self) -> tuple[bool, bytes]:
         """Whether the error that a script has just caught is one of a command, and its text."""
         return self._has_code, self._failure
+
+
+def _size(result: LuaValue) -> int:
+    """The memory that the interpreter needs at most to take over a result, beside its reserve."""
+    if result.__class__ is bytes:
+        return len(result) + _STRING
+    if result.__class__ is tuple:
+        return sum(map(_size, result))
+    return 0
 
 
 def _reserve_references(lua: lua51.LuaRuntime) -> None:

@@ -150,17 +150,19 @@ class FromLua:
         return None
 
     def _table(self, table: LuaValue, resp: int, depth: int) -> Reply:
-        text = table[b"err"]
+        # `table[name]` would run a function of the script if there is one for missing names.
+        items = {key: item for key, item in table.items() if key.__class__ is not bool}
+        text = items.get(b"err")
         if isinstance(text, bytes):
             return ErrorReply(one_line(text))
-        text = table[b"ok"]
+        text = items.get(b"ok")
         if isinstance(text, bytes):
             return one_line(text).decode("utf-8", "surrogateescape")
-        number = table[b"double"]
+        number = items.get(b"double")
         if number.__class__ in (int, float):
             return float(number)
         for name, make in ((b"map", MapReply), (b"set", _set_of)):
-            members = table[name]
+            members = items.get(name)
             if members.__class__ is self._table_type:
                 return make(
                     [
@@ -168,18 +170,19 @@ class FromLua:
                         for key, each in members.items()
                     ]
                 )
-        digits = table[b"big_number"]
+        digits = items.get(b"big_number")
         if isinstance(digits, bytes):
             return BigNumber(one_line(digits))
-        verbatim = table[b"verbatim_string"]
+        verbatim = items.get(b"verbatim_string")
         if verbatim.__class__ is self._table_type:
-            form, text = verbatim[b"format"], verbatim[b"string"]
+            parts = dict(verbatim.items())
+            form, text = parts.get(b"format"), parts.get(b"string")
             if isinstance(form, bytes) and isinstance(text, bytes):
                 return Verbatim(text, form[:3])
-        items: list[Reply] = []
-        while (item := table[len(items) + 1]) is not None:
-            items.append(self(item, resp, depth))
-        return items
+        replies: list[Reply] = []
+        while (item := items.get(len(replies) + 1)) is not None:
+            replies.append(self(item, resp, depth))
+        return replies
 
 
 def _set_of(members: list[tuple[Reply, Reply]]) -> Reply:

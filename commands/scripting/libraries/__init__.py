@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from commands.scripting.libraries import bit, cjson
+from commands.scripting.libraries import bit, cjson, cmsgpack, struct
 from commands.scripting.libraries.services import Namespace, Services
 
 LIBRARIES: Mapping[str, Callable[[Services], Namespace]] = {
     "bit": bit.functions,
     "cjson": cjson.functions,
+    "cmsgpack": cmsgpack.functions,
+    "struct": struct.functions,
 }

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import and_, or_, xor
+from struct import Struct
 from typing import Any
 
-from commands.scripting.libraries.services import Function, LuaValue, Namespace, Services, expected
+from commands.scripting.libraries.arguments import Arguments
+from commands.scripting.libraries.services import Function, LuaValue, Namespace, Services
 
 _MASK = 0xFFFFFFFF
+# Added to a number, the lowest bits of the result are those of the number as an integer.
+_ROUNDING = float(2**52 + 2**51)
+_DOUBLE, _LOW_WORD = Struct("<d"), Struct("<I")
 
 
 def functions(services: Services) -> Namespace:
     def bits(function: str, values: tuple[LuaValue, ...], at: int) -> int:
         """An argument as an unsigned integer."""
-        value: Any = values[at] if at < len(values) else None
-        if value.__class__ is bytes:
-            value = _number(value)
-        if value.__class__ is float:
-            # Rounded to the nearest integer, half to even; what is no number becomes 0.
-            return int(round(value)) & _MASK if abs(value) < 2**63 else 0
-        if value.__class__ is not int:
-            got = services.type_name(values[at]) if at < len(values) else "no value"
-            raise expected(function, at + 1, "number", got)
-        return int(value) & _MASK
+        number = Arguments(services, function, values).number(at) + _ROUNDING
+        low: int = _LOW_WORD.unpack_from(_DOUBLE.pack(number))[0]
+        return low
 
     def combine(name: str, operation: Any) -> Function:
         def run(*values: LuaValue) -> int:
@@ -67,10 +65,3 @@ def functions(services: Services) -> Namespace:
 
 def _signed(number: int) -> int:
     return number - 2**32 if number >= 2**31 else number
-
-
-def _number(text: bytes) -> int | float | bytes:
-    try:
-        return float(text)
-    except ValueError:
-        return text

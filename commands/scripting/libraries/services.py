@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from commands.engine.errors import CommandError
@@ -16,8 +16,16 @@ Function: TypeAlias = Callable[..., LuaValue]
 Namespace: TypeAlias = Mapping[str, Function | LuaValue]
 
 
+# So many places Lua gives to a function for its arguments and results.
+STACK = 8000
+
+
 class LibraryError(CommandError):
     """The error of a library function; a script sees it with the place of the call."""
+
+
+class UnplacedError(LibraryError):
+    """An error that a script sees as it is, as those that the interpreter itself raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,23 @@ class Services:
     # Makes a table of a list (an array) or of a dict.
     table: Callable[[Any], LuaValue]
     table_type: type
+    thread_type: type
     null: LuaValue
+    # To be called again and again by what may take long or much memory, with the bytes that it
+    # holds itself: raises an error if that is too much, or if the script has been stopped.
+    check: Callable[[int], None]
+    # Whether there is memory for so many bytes more.
+    fits: Callable[[int], bool]
+    before_each_script: list[Callable[[], None]] = field(default_factory=list)
+
+    def fresh(self) -> Services:
+        """The same for what lasts no longer than a script."""
+        return replace(self, before_each_script=[])
+
+    @property
+    def null_type(self) -> type:
+        """Of everything that scripts can have, only null has it."""
+        return type(self.null)
 
     def type_name(self, value: LuaValue) -> str:
         kind = value.__class__
@@ -41,8 +65,15 @@ class Services:
             return "number"
         if kind is self.table_type:
             return "table"
-        return "function" if callable(value) else "userdata"
+        if kind is self.null_type:
+            return "userdata"
+        return "thread" if kind is self.thread_type else "function"
+
+
+def bad_argument(function: str, number: int, fault: str | bytes) -> LibraryError:
+    text = fault.encode() if isinstance(fault, str) else fault
+    return LibraryError(b"bad argument #%d to '%b' (%b)" % (number, function.encode(), text))
 
 
 def expected(function: str, number: int, wanted: str, got: str) -> LibraryError:
-    return LibraryError(f"bad argument #{number} to '{function}' ({wanted} expected, got {got})")
+    return bad_argument(function, number, f"{wanted} expected, got {got}")
