@@ -28,6 +28,8 @@ local READ_ONLY = "Attempt to modify a readonly table"
 local INSTRUCTIONS = 100000
 -- The most values that a function can return.
 local MOST_RESULTS = 7900
+-- The level of a function of Python, seen from a function here that it calls.
+local CALLED = 2
 
 -- --- tables that scripts cannot change -------------------------------------------------------
 
@@ -57,6 +59,25 @@ local function guarded(write)
     end
     return write(target, ...)
   end
+end
+
+-- The coroutine that runs, nil for the script itself.
+local running
+
+-- Where the function of Python that asks has been called in a script, and as what. Nothing is known
+-- of it if it has been called by a function of Lua, such as pcall.
+local function caller()
+  local called, from
+  if running then
+    called, from = getinfo(running, 0, "n"), getinfo(running, 1, "Sl")
+  else
+    called, from = getinfo(CALLED, "n"), getinfo(CALLED + 1, "Sl")
+  end
+  local where = ""
+  if from and from.source ~= "=sandbox" and from.currentline > 0 then
+    where = from.short_src .. ":" .. from.currentline .. ": "
+  end
+  return where, called and called.name or "?"
 end
 
 -- Where the script is that called the function of ours that asks.
@@ -129,7 +150,8 @@ local function finish_pcall(succeeded, ...)
   return false, failure
 end
 
-local function finish_resume(succeeded, ...)
+local function finish_resume(outer, succeeded, ...)
+  running = outer
   if succeeded then
     return true, ...
   end
@@ -165,6 +187,14 @@ end
 
 local new_coroutine, resume = coroutine.create, coroutine.resume
 
+local function resume_tracked(made, ...)
+  local outer = running
+  if type(made) == "thread" then
+    running = made
+  end
+  return finish_resume(outer, resume(made, ...))
+end
+
 local function create_coroutine(body)
   -- A hook belongs to one coroutine.
   local made = new_coroutine(body)
@@ -176,7 +206,11 @@ local function finish_wrapped(succeeded, ...)
   if succeeded then
     return ...
   end
-  error((...), 0)
+  local failure = ...
+  if type(failure) == "string" then
+    failure = place() .. failure
+  end
+  error(failure, 0)
 end
 
 local function copied(source, names)
@@ -267,7 +301,7 @@ globals.table = read_only(tables)
 globals.coroutine = read_only({
   create = create_coroutine,
   resume = function(...)
-    return finish_resume(resume(...))
+    return resume_tracked(...)
   end,
   running = coroutine.running,
   status = coroutine.status,
@@ -275,7 +309,7 @@ globals.coroutine = read_only({
   wrap = function(body)
     local made = create_coroutine(body)
     return function(...)
-      return finish_wrapped(resume(made, ...))
+      return finish_wrapped(resume_tracked(made, ...))
     end
   end,
 })
@@ -377,6 +411,7 @@ end
 
 local function run(script, keys, arguments)
   globals.KEYS, globals.ARGV = keys, arguments
+  running = nil
   sethook(hook, "", INSTRUCTIONS)
   limit_memory()
   local succeeded, value = xpcall(script, describe)
@@ -385,4 +420,4 @@ local function run(script, keys, arguments)
   return succeeded, value
 end
 
-return compile, run, place
+return compile, run, caller

@@ -17,6 +17,7 @@ from lupa import lua51
 from commands.engine.errors import CommandError
 from commands.scripting.libraries import cjson
 from commands.scripting.libraries.services import (
+    BadArgument,
     Function,
     LibraryError,
     LuaValue,
@@ -127,7 +128,7 @@ class Sandbox:
                 }
             ),
         )
-        self._compile, self._run, self._place = made
+        self._compile, self._run, self._caller = made
 
     def compile(self, text: bytes) -> Script:
         """Compile a script; ScriptError with the interpreter's message if it is not valid."""
@@ -219,8 +220,7 @@ class Sandbox:
                 self._failure = _OUT_OF_MEMORY
             except LibraryError as error:
                 # As an error that Lua raises itself: a text that begins with the place.
-                placed = not isinstance(error, UnplacedError)
-                self._failure = (self._place() if placed else b"") + error.text
+                self._failure = self._text(error)
                 self._has_code = False
             except CommandError as error:
                 self._failure = error.text
@@ -234,6 +234,13 @@ class Sandbox:
             raise _Failed
 
         return called
+
+    def _text(self, error: LibraryError) -> bytes:
+        if isinstance(error, UnplacedError):
+            return error.text
+        place, name = self._caller()
+        text = error.calling(name) if isinstance(error, BadArgument) else error.text
+        return bytes(place + text)
 
     def _take_failure(self) -> tuple[bool, bytes]:
         """Whether the error that a script has just caught is one of a command, and its text."""

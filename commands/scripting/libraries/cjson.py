@@ -6,7 +6,7 @@ from commands.scripting.libraries.arguments import Arguments
 from commands.scripting.libraries.json_reader import JsonReader
 from commands.scripting.libraries.json_settings import JsonSettings
 from commands.scripting.libraries.json_writer import JsonWriter
-from commands.scripting.libraries.services import LuaValue, Namespace, Services, bad_argument
+from commands.scripting.libraries.services import LuaValue, Namespace, Services, BadArgument
 
 
 def functions(services: Services) -> Namespace:
@@ -34,4 +34,4 @@ def functions(services: Services) -> Namespace:
 
 def _check_one(name: str, values: tuple[LuaValue, ...]) -> None:
     if len(values) != 1:
-        raise bad_argument(name, 1, "expected 1 argument")
+        raise BadArgument(name, 1, "expected 1 argument")

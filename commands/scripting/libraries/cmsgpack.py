@@ -8,13 +8,13 @@ from typing import Any
 
 from commands.scripting.libraries.arguments import Arguments
 from commands.scripting.libraries.services import (
+    BadArgument,
     STACK,
     LibraryError,
     LuaValue,
     Namespace,
     Services,
     UnplacedError,
-    bad_argument,
 )
 from commands.scripting.libraries.tables import array_items
 
@@ -35,7 +35,7 @@ _BAD = "Bad data format in input."
 def functions(services: Services) -> Namespace:
     def pack(*values: LuaValue) -> bytes:
         if not values:
-            raise bad_argument("pack", 0, "MessagePack pack needs input.")
+            raise BadArgument("pack", 0, "MessagePack pack needs input.")
         return _Packer(services).pack(values)
 
     def unpack(*values: LuaValue) -> tuple[LuaValue, ...]:
@@ -229,9 +229,7 @@ class _Reader:
         """
         outer: list[_Open] = []
         while True:
-            _check_stack(stacked + 1, "too many return values at once; use unpack_one or "
-                         "unpack_limit instead.")
-            value = self._next()
+            value = self._next(stacked)
             if value.__class__ is _Open:
                 if not value.is_map:
                     _check_stack(stacked + 2, "in function mp_decode_to_lua_array")
@@ -265,9 +263,13 @@ class _Reader:
             table[name] = value
         return table
 
-    def _next(self) -> Any:
+    def _next(self, stacked: int) -> Any:
         """A value, or a container without its items."""
         code = self._take(1)[0]
+        _check_stack(
+            stacked + 1,
+            "too many return values at once; use unpack_one or unpack_limit instead.",
+        )
         if code < 0x80:
             return code
         if code >= 0xE0:

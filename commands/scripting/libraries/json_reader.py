@@ -10,7 +10,7 @@ import orjson
 
 from commands.scripting.libraries.arguments import read_number_prefix
 from commands.scripting.libraries.json_settings import JsonSettings
-from commands.scripting.libraries.services import LibraryError, LuaValue, Services
+from commands.scripting.libraries.services import STACK, LibraryError, LuaValue, Services
 
 # Deeper JSON is read without recursion.
 _RECURSIVE = 100
@@ -97,6 +97,10 @@ class _Open:
         return "array" if self.names is None else "object"
 
     @property
+    def stacked(self) -> int:
+        return 1 if self.names is None else 2
+
+    @property
     def end(self) -> str:
         return "T_ARR_END" if self.names is None else "T_OBJ_END"
 
@@ -123,12 +127,15 @@ class _Parser:
     def _value(self) -> LuaValue:
         """The next value. Without recursion, because JSON may be nested deeply."""
         outer: list[_Open] = []
+        # The original keeps tables on the stack, and the names of their members.
+        stacked = 0
         token = self._token()
         while True:
             if token == "T_ARR_BEGIN" or token == "T_OBJ_BEGIN":
                 opened = _Open(token == "T_OBJ_BEGIN")
                 outer.append(opened)
-                self._check_depth(len(outer))
+                self._check_depth(len(outer), stacked)
+                stacked += opened.stacked
                 token = self._token()
                 if token != opened.end:
                     token = self._begin_item(opened, token)
@@ -142,7 +149,8 @@ class _Parser:
                 raise self._wrong("value", token)
             # After a value, and at the end of an empty container.
             while token == outer[-1].end:
-                value = self._table(outer.pop())
+                value = self._table(outer[-1])
+                stacked -= outer.pop().stacked
                 if not outer:
                     return value
                 outer[-1].items.append(value)
@@ -169,8 +177,8 @@ class _Parser:
             return self._services.table(read.items)
         return self._services.table(dict(zip(read.names, read.items, strict=True)))
 
-    def _check_depth(self, depth: int) -> None:
-        if depth > self._settings.decode_max_depth:
+    def _check_depth(self, depth: int, stacked: int) -> None:
+        if depth > self._settings.decode_max_depth or stacked + 3 > STACK:
             raise LibraryError(
                 f"Found too many nested data structures ({depth}) at character {self._at}"
             )

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from commands.scripting.libraries.arguments import Arguments
 from commands.scripting.libraries.services import (
+    BadArgument,
     Function,
     LuaValue,
     Namespace,
     Services,
-    bad_argument,
 )
 
 _INT_MAX = 2**31 - 1
@@ -31,6 +31,7 @@ class JsonSettings:
         self.encode_keep_buffer = True
         # "off", "on" or "null".
         self.encode_invalid_numbers = b"off"
+        # "off" or "on".
         self.decode_invalid_numbers = b"on"
 
     def functions(self, services: Services) -> Namespace:
@@ -71,7 +72,7 @@ class JsonSettings:
             "encode_number_precision": integer("encode_number_precision", 1, _MOST_DIGITS),
             "encode_keep_buffer": choice("encode_keep_buffer", _is_on, *_SWITCH),
             "encode_invalid_numbers": choice("encode_invalid_numbers", bytes, *_SWITCH, b"null"),
-            "decode_invalid_numbers": choice("decode_invalid_numbers", bytes, *_SWITCH, b"null"),
+            "decode_invalid_numbers": choice("decode_invalid_numbers", bytes, *_SWITCH),
         }
 
     def _set_integer(
@@ -82,7 +83,7 @@ class JsonSettings:
         # An integer of C.
         number = (arguments.integer(at) + 2**31) % 2**32 - 2**31
         if not low <= number <= high:
-            raise bad_argument(function, 1, f"expected integer between {low} and {high}")
+            raise BadArgument(function, 1, f"expected integer between {low} and {high}")
         setattr(self, name, number)
 
 
@@ -98,7 +99,7 @@ def _at_most(
     count: int, services: Services, name: str, values: tuple[LuaValue, ...]
 ) -> Arguments:
     if len(values) > count:
-        raise bad_argument(name, count + 1, "found too many arguments")
+        raise BadArgument(name, count + 1, "found too many arguments")
     return Arguments(services, name, values)
 
 
@@ -108,5 +109,5 @@ def _chosen(arguments: Arguments, function: str, at: int, choices: tuple[bytes, 
         return b"on" if boolean else b"off"
     text = arguments.string(at)
     if text not in choices:
-        raise bad_argument(function, at + 1, b"invalid option '%b'" % text)
+        raise BadArgument(function, at + 1, b"invalid option '%b'" % text)
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from commands.scripting.libraries.json_settings import JsonSettings
-from commands.scripting.libraries.services import LibraryError, LuaValue, Services
+from commands.scripting.libraries.services import STACK, LibraryError, LuaValue, Services
 from commands.scripting.libraries.tables import array_items
 
 _ESCAPES = {
@@ -15,7 +15,11 @@ _ESCAPES = {
 _INT_MAX = 2**31 - 1
 # Memory of a piece of text beside its bytes.
 _PIECE = 40
+# Memory of a table that is being written.
+_TABLE = 500
 _CHECK_EVERY = 1000
+# Places on the stack, by the end of the text that takes them.
+_STACKED = {b"]": 1, b"}": 2, b"": 1}
 
 
 class JsonWriter:
@@ -31,11 +35,15 @@ class JsonWriter:
         outer: list[tuple[Iterator[tuple[bytes, LuaValue]], bytes]] = []
         rest, end = iter([(b"", value)]), b""
         held = unchecked = 0
+        # The original keeps the tables on the stack, and the keys at which it is in objects.
+        stacked = 1
         while True:
             for before, item in rest:
                 if item.__class__ is self._table_type:
                     outer.append((rest, end))
-                    rest, start, end = self._open(item, len(outer))
+                    rest, start, end = self._open(item, len(outer), stacked)
+                    stacked += _STACKED[end]
+                    held += _TABLE
                     piece = before + start
                 else:
                     piece = before + self._scalar(item)
@@ -50,15 +58,16 @@ class JsonWriter:
             else:
                 pieces.append(end)
                 held += _PIECE
+                stacked -= _STACKED[end]
                 if not outer:
                     return b"".join(pieces)
                 rest, end = outer.pop()
 
     def _open(
-        self, table: LuaValue, depth: int
+        self, table: LuaValue, depth: int, stacked: int
     ) -> tuple[Iterator[tuple[bytes, LuaValue]], bytes, bytes]:
         """The items of a table, each with what comes before its value, and the brackets."""
-        if depth > self._settings.encode_max_depth:
+        if depth > self._settings.encode_max_depth or stacked + 3 > STACK:
             raise LibraryError(f"Cannot serialise, excessive nesting ({depth})")
         length = self._array_length(table)
         if length > 0:

@@ -70,10 +70,17 @@ class Services:
         return "thread" if kind is self.thread_type else "function"
 
 
-def bad_argument(function: str, number: int, fault: str | bytes) -> LibraryError:
-    text = fault.encode() if isinstance(fault, str) else fault
-    return LibraryError(b"bad argument #%d to '%b' (%b)" % (number, function.encode(), text))
+class BadArgument(LibraryError):
+    """An error that shows the name by which the script has called the function."""
+
+    def __init__(self, function: str, number: int, fault: str | bytes) -> None:
+        self._number = number
+        self._fault = fault.encode() if isinstance(fault, str) else fault
+        super().__init__(self.calling(function.encode()))
+
+    def calling(self, name: bytes) -> bytes:
+        return b"bad argument #%d to '%b' (%b)" % (self._number, name, self._fault)
 
 
 def expected(function: str, number: int, wanted: str, got: str) -> LibraryError:
-    return bad_argument(function, number, f"{wanted} expected, got {got}")
+    return BadArgument(function, number, f"{wanted} expected, got {got}")

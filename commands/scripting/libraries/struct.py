@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from commands.scripting.libraries.arguments import Arguments, read_number, truncated
 from commands.scripting.libraries.services import (
+    BadArgument,
     STACK,
     LibraryError,
     LuaValue,
     Namespace,
     Services,
-    bad_argument,
 )
 
 _SIZES = {**dict.fromkeys("bBx", 1), **dict.fromkeys("hH", 2), **dict.fromkeys("lLTd", 8), "f": 4}
@@ -47,7 +47,7 @@ def functions(services: Services) -> Namespace:
                 text = arguments.string(taken)
                 taken += 1
                 if len(text) < item.size:
-                    raise bad_argument("pack", taken + 1, "string too short")
+                    raise BadArgument("pack", taken + 1, "string too short")
                 packed += text[: item.size] if item.size else text
                 if option == "s":
                     packed.append(0)
@@ -58,7 +58,7 @@ def functions(services: Services) -> Namespace:
         form, data = arguments.string(0), arguments.string(1)
         start = arguments.optional_integer(2, 1)
         if start == 0:
-            raise bad_argument("unpack", 3, "offset must be 1 or greater")
+            raise BadArgument("unpack", 3, "offset must be 1 or greater")
         at = (start - 1) % _WORD
         found: list[LuaValue] = []
         for item in _items("unpack", form):
@@ -90,9 +90,9 @@ def functions(services: Services) -> Namespace:
         for item in _items("size", Arguments(services, "size", values).string(0)):
             length += item.padding(length)
             if item.option == "s":
-                raise bad_argument("size", 1, "option 's' has no fixed size")
+                raise BadArgument("size", 1, "option 's' has no fixed size")
             if item.option == "c" and not item.size:
-                raise bad_argument("size", 1, "option 'c0' has no fixed size")
+                raise BadArgument("size", 1, "option 'c0' has no fixed size")
             length += item.size
         return length
 
@@ -150,7 +150,7 @@ def _items(function: str, form: bytes) -> Iterator[_Item]:
             function != "size" or not _is_alphanumeric(option)
         ):
             shown = option.encode("latin-1")
-            raise bad_argument(function, 1, b"invalid format option '%b'" % shown)
+            raise BadArgument(function, 1, b"invalid format option '%b'" % shown)
 
 
 class _FormatReader:
@@ -229,4 +229,4 @@ def _size_read_before(found: list[LuaValue]) -> int:
 
 def _check_length(data: bytes, at: int, size: int) -> None:
     if at + size > len(data):
-        raise bad_argument("unpack", 2, "data string too short")
+        raise BadArgument("unpack", 2, "data string too short")
