@@ -52,15 +52,6 @@ local function check_writable(value)
   end
 end
 
-local function guarded(write)
-  return function(target, ...)
-    if contents[target] then
-      error(READ_ONLY, 0)
-    end
-    return write(target, ...)
-  end
-end
-
 -- The coroutine that runs, nil for the script itself.
 local running
 
@@ -107,14 +98,19 @@ end)
 
 local string_metatable = getmetatable("")
 
-local function script_next(target, key)
-  return next(contents[target] or target, key)
+local function script_next(...)
+  local target, key = ...
+  local real = contents[target]
+  if real then
+    return next(real, key)
+  end
+  return next(...)
 end
 
-local function script_pairs(target)
-  local real = contents[target]
+local function script_pairs(...)
+  local real = contents[(...)]
   if not real then
-    return pairs(target)
+    return pairs(...)
   end
   -- The table itself must stay out of reach.
   return function(_, key)
@@ -235,16 +231,28 @@ globals.xpcall = function(body, handler)
     return handler(visible(failure))
   end)
 end
-globals.rawget = function(target, key)
-  return rawget(contents[target] or target, key)
+globals.rawget = function(...)
+  local target, key = ...
+  local real = contents[target]
+  if real then
+    return rawget(real, key)
+  end
+  return rawget(...)
 end
-globals.rawset = guarded(rawset)
-globals.setmetatable = guarded(setmetatable)
-globals.getmetatable = function(value)
-  if contents[value] or type(value) == "userdata" then
+-- The messages of Lua contain the names of the local variables below.
+globals.rawset = function(...)
+  check_writable((...))
+  return rawset(...)
+end
+globals.setmetatable = function(...)
+  check_writable((...))
+  return setmetatable(...)
+end
+globals.getmetatable = function(...)
+  if contents[(...)] or type((...)) == "userdata" then
     return nil
   end
-  return getmetatable(value)
+  return getmetatable(...)
 end
 -- The one of Lua 5.1 calculates the length with an integer that overflows, and then reads and
 -- writes outside of the stack.
@@ -292,11 +300,20 @@ globals.math = read_only(copied(math, "abs acos asin atan atan2 ceil cos cosh de
   .. "frexp huge ldexp log log10 max min mod modf pi pow rad sin sinh sqrt tan tanh"))
 globals.string = read_only(copied(string, "byte char dump find format gfind gmatch gsub len lower "
   .. "match rep reverse sub upper"))
-local tables = copied(table, "concat foreach foreachi getn maxn")
-for name in ("insert remove setn sort"):gmatch("%S+") do
-  tables[name] = guarded(table[name])
+local tables = copied(table, "concat foreach foreachi getn maxn sort")
+local remove, setn = table.remove, table.setn
+tables.insert = function(...)
+  check_writable((...))
+  return insert(...)
 end
-tables.sort = table.sort
+tables.remove = function(...)
+  check_writable((...))
+  return remove(...)
+end
+tables.setn = function(...)
+  check_writable((...))
+  return setn(...)
+end
 globals.table = read_only(tables)
 globals.coroutine = read_only({
   create = create_coroutine,

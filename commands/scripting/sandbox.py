@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from traceback import format_exc
 from typing import Protocol, TypeAlias
 
 from lupa import lua51
@@ -37,9 +38,11 @@ _RESERVE = 64 * 1024
 _STRING = 64
 # The most arguments that a function of the interpreter can have.
 _MOST_ARGUMENTS = 8000
+_SPARE_REFERENCES = 1000
 
 _SOURCE = (Path(__file__).with_name("sandbox.lua")).read_bytes()
 _OUT_OF_MEMORY = b"ERR not enough memory"
+_BUG = "A function for scripts failed, because of an error in Redkeep:"
 _INTERNAL_ERROR = b"ERR internal error, see the log"
 
 
@@ -84,6 +87,7 @@ class Sandbox:
     ) -> None:
         self._failure = b""
         self._has_code = True
+        self._compiled = 0
         self.lua = lua = lua51.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
@@ -138,6 +142,10 @@ class Sandbox:
             raise self._out_of_memory() from None
         if compiled is None:
             raise ScriptError(message)
+        # A script is a reference for as long as it is kept.
+        self._compiled += 1
+        if self._compiled % _SPARE_REFERENCES == 0:
+            _reserve_references(self.lua)
         script: Script = compiled
         return script
 
@@ -225,12 +233,18 @@ class Sandbox:
             except CommandError as error:
                 self._failure = error.text
             except Exception:
-                logger.exception("A function for scripts failed, because of an error in Redkeep")
+                # As text: whoever collects log records must not keep the arguments.
+                logger.error("%s\n%s", _BUG, format_exc())
                 self._failure = _INTERNAL_ERROR
             finally:
                 lua.set_max_memory(
                     max(self._most_memory, lua.get_memory_used() + size + room + _RESERVE)
                 )
+            # The error outlives this call, and so would all that the variables here hold. A table
+            # from a coroutine must not: it belongs to the coroutine for lupa, which would use that
+            # after it has been freed.
+            values = ()
+            result = None
             raise _Failed
 
         return called
@@ -257,11 +271,11 @@ def _size(result: LuaValue) -> int:
 
 
 def _reserve_references(lua: lua51.LuaRuntime) -> None:
-    """Make room for references to all tables that a call may have as arguments.
+    """Make room for references to all tables that a call may have as arguments, and some more.
 
     Nothing may need memory while arguments are on their way to Python.
     """
-    references = [lua.table_from(()) for _ in range(_MOST_ARGUMENTS)]
+    references = [lua.table_from(()) for _ in range(_MOST_ARGUMENTS + _SPARE_REFERENCES)]
     del references
 
 
