@@ -122,7 +122,9 @@ class Sandbox:
                     b"lift_limit": self._lift_limit,
                     b"redis": self._table(redis),
                     b"random": self._table(random),
-                    b"new_cjson": lambda: self._table(cjson.functions(services.fresh())),
+                    b"new_cjson": self._failing(
+                        lambda *_: self._table(cjson.functions(services.fresh()))
+                    ),
                     b"libraries": table(
                         {
                             name.encode(): self._table(make(services))
@@ -177,6 +179,9 @@ class Sandbox:
     # limit is above what is in use by a reserve.
 
     def _limit_memory(self) -> None:
+        # The interpreter collects nothing when memory ends; the last script may have left garbage.
+        if self._free_memory() < self._most_memory // 4:
+            self.lua.gccollect()
         used = self.lua.get_memory_used()
         self.lua.set_max_memory(max(self._most_memory, used + _RESERVE))
 
@@ -184,8 +189,13 @@ class Sandbox:
         self.lua.set_max_memory(0)
 
     def _fits(self, size: int) -> bool:
+        if self._free_memory() < size:
+            self.lua.gccollect()
+        return self._free_memory() >= size
+
+    def _free_memory(self) -> int:
         used: int = self.lua.get_memory_used()
-        return used + size <= self._most_memory
+        return self._most_memory - used
 
     def _check(self, held: int) -> None:
         if not self._fits(held):
@@ -223,7 +233,7 @@ class Sandbox:
                 size = _size(result)
                 # For several values, the stack may have to grow, which at most doubles it.
                 room = lua.get_memory_used() if result.__class__ is tuple else 0
-                if lua.get_memory_used() + size <= self._most_memory:
+                if self._fits(size):
                     return result
                 self._failure = _OUT_OF_MEMORY
             except LibraryError as error:

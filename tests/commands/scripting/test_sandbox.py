@@ -374,7 +374,6 @@ def test_an_error_that_nobody_catches_ends_the_script_only(
 HUNGRY = {
     "string": "local s = 'x' while true do s = s .. s end",
     "rep": "return string.rep('x', 1e10)",
-    "rep of a method": "return ('x'):rep(2^40)",
     "table": "local t = {} while true do t[#t + 1] = {} end",
     "concat": "local t = {} for i = 1, 1000 do t[i] = ('x'):rep(10000) end "
     "while true do t[#t + 1] = table.concat(t) end",
@@ -419,7 +418,9 @@ HUNGRY = {
 @pytest.mark.parametrize("script", HUNGRY.values(), ids=HUNGRY)
 def test_memory_is_limited(small: RunningServer, script: str) -> None:
     client = small.connect()
-    assert run(client, script) == Error("ERR not enough memory")
+    reply = run(client, script)
+    assert isinstance(reply, Error)
+    assert reply.text.startswith("ERR not enough memory")
     # The same, when the script goes on.
     run(client, f"for i = 1, 3 do pcall(function() {script} end) end")
     run(client, f"coroutine.resume(coroutine.create(function() {script} end))")
@@ -543,7 +544,6 @@ def test_memory_is_full_with_many_scripts_loaded(small: RunningServer) -> None:
         "local t = {} t[1] = t return t",
         "local t = {} t.map = t return t",
         "local t = {} t.set = {[t] = true} return t",
-        "return string.find(('a'):rep(1e5), ('a?'):rep(1e5) .. 'b')",
         "return string.find(('a'):rep(1e5), ('('):rep(40))",
         "return string.match(('x'):rep(1e5), '%f[x]' .. ('%b()'):rep(1000))",
         "return string.format(('%s'):rep(1e4), unpack({}, 1, 7000))",
@@ -557,6 +557,7 @@ def test_memory_is_full_with_many_scripts_loaded(small: RunningServer) -> None:
         "return unpack({}, 0/0, 0/0)",
         "return unpack({}, 0/0, 1e9)",
         "return unpack({}, 1, 0/0)",
+        "return ('x'):rep(2^40)",
         "return select(2^31, 1)",
         "return select(-2^31, 1)",
         "return string.sub('x', -2^63, 2^63)",
