@@ -11,7 +11,7 @@ from commands.engine.errors import CommandError
 from commands.engine.numbers import read_integer
 from commands.engine.replies import ErrorReply, Reply
 from commands.scripting.libraries import LIBRARIES
-from commands.scripting.libraries.services import LibraryError, LuaValue, Namespace, expected
+from commands.scripting.libraries.services import LibraryError, LuaValue, expected
 from commands.scripting.sandbox import Sandbox, Script
 from commands.scripting.values import FromLua, ToLua, number_text, whole_number
 
@@ -60,7 +60,9 @@ class Engine:
         """ScriptError if the script is not valid."""
         return self._sandbox.compile(body)
 
-    def run(self, script: Script, keys: list[bytes], arguments: list[bytes], door: ScriptDoor) -> Reply:
+    def run(
+        self, script: Script, keys: list[bytes], arguments: list[bytes], door: ScriptDoor
+    ) -> Reply:
         """Run a script to its end; ScriptError if it fails."""
         self._door, self._resp = door, 2
         try:

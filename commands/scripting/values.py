@@ -162,7 +162,7 @@ class FromLua:
         if number.__class__ in (int, float):
             return float(number)
         for name, make in ((b"map", MapReply), (b"set", _set_of)):
-            members = items.get(name)
+            members: LuaValue = items.get(name)
             if members.__class__ is self._table_type:
                 return make(
                     [
@@ -173,7 +173,7 @@ class FromLua:
         digits = items.get(b"big_number")
         if isinstance(digits, bytes):
             return BigNumber(one_line(digits))
-        verbatim = items.get(b"verbatim_string")
+        verbatim: LuaValue = items.get(b"verbatim_string")
         if verbatim.__class__ is self._table_type:
             parts = dict(verbatim.items())
             form, text = parts.get(b"format"), parts.get(b"string")

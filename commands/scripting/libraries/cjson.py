@@ -6,7 +6,7 @@ from commands.scripting.libraries.arguments import Arguments
 from commands.scripting.libraries.json_reader import JsonReader
 from commands.scripting.libraries.json_settings import JsonSettings
 from commands.scripting.libraries.json_writer import JsonWriter
-from commands.scripting.libraries.services import LuaValue, Namespace, Services, BadArgument
+from commands.scripting.libraries.services import BadArgument, LuaValue, Namespace, Services
 
 
 def functions(services: Services) -> Namespace:

@@ -8,8 +8,8 @@ from typing import Any
 
 from commands.scripting.libraries.arguments import Arguments
 from commands.scripting.libraries.services import (
-    BadArgument,
     STACK,
+    BadArgument,
     LibraryError,
     LuaValue,
     Namespace,
@@ -175,9 +175,7 @@ def _unpack_all(services: Services, text: bytes) -> tuple[LuaValue, ...]:
     return tuple(_read(services, text, 0, _INT_MAX)[0])
 
 
-def _unpack_some(
-    services: Services, text: bytes, limit: int, offset: int
-) -> tuple[LuaValue, ...]:
+def _unpack_some(services: Services, text: bytes, limit: int, offset: int) -> tuple[LuaValue, ...]:
     """The offset to go on from, which is -1 at the end, and up to `limit` values."""
     if offset < 0 or limit < 0:
         raise LibraryError(

@@ -95,9 +95,7 @@ def _is_on(text: bytes) -> bool:
     return text == b"on"
 
 
-def _at_most(
-    count: int, services: Services, name: str, values: tuple[LuaValue, ...]
-) -> Arguments:
+def _at_most(count: int, services: Services, name: str, values: tuple[LuaValue, ...]) -> Arguments:
     if len(values) > count:
         raise BadArgument(name, count + 1, "found too many arguments")
     return Arguments(services, name, values)

@@ -9,7 +9,7 @@ from commands.scripting.libraries.services import STACK, LibraryError, LuaValue,
 from commands.scripting.libraries.tables import array_items
 
 _ESCAPES = {
-    **{code: "\\u%04x" % code for code in (*range(32), 127)},
+    **{code: f"\\u{code:04x}" for code in (*range(32), 127)},
     8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 47: "\\/", 92: "\\\\",
 }  # fmt: skip
 _INT_MAX = 2**31 - 1
@@ -86,7 +86,7 @@ class JsonWriter:
             count += 1
         settings = self._settings
         ratio = settings.encode_sparse_ratio
-        if 0 < ratio and highest > count * ratio and highest > settings.encode_sparse_safe:
+        if ratio > 0 and highest > count * ratio and highest > settings.encode_sparse_safe:
             if not settings.encode_sparse_convert:
                 raise LibraryError("Cannot serialise table: excessively sparse array")
             return 0
@@ -101,9 +101,7 @@ class JsonWriter:
                 name = b'"%b"' % self._number(key)
             else:
                 kind = self._services.type_name(key)
-                raise LibraryError(
-                    f"Cannot serialise {kind}: table key must be a number or string"
-                )
+                raise LibraryError(f"Cannot serialise {kind}: table key must be a number or string")
             yield b"%b%b:" % (comma, name), value
             comma = b","
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from commands.scripting.libraries.arguments import Arguments, read_number, truncated
 from commands.scripting.libraries.services import (
-    BadArgument,
     STACK,
+    BadArgument,
     LibraryError,
     LuaValue,
     Namespace,
@@ -23,7 +23,7 @@ _LARGEST_INTEGER = 32
 _DEFAULT_ALIGNMENT = 8
 # Integers of any size, and positions, are calculated with 64 bits.
 _BITS = 64
-_WORD = 2**_BITS
+_WORD = 1 << 64
 
 
 def functions(services: Services) -> Namespace:

@@ -30,9 +30,9 @@ def run(client: Connection, script: str, *arguments: str | bytes) -> Any:
 def check_works(client: Connection) -> None:
     """The server and its interpreter are as they were."""
     assert client("PING") == "PONG"
-    assert run(client, "return redis.call('ECHO', 'x') .. #KEYS .. tostring(cjson.decode('1'))") == (
-        b"x01"
-    )
+    assert run(
+        client, "return redis.call('ECHO', 'x') .. #KEYS .. tostring(cjson.decode('1'))"
+    ) == (b"x01")
 
 
 # --- what is in reach -------------------------------------------------------------------------
@@ -95,8 +95,11 @@ NAMES = """
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_scripts_must_not_have_is_absent(client: Connection, name: str) -> None:
-    reply = run(client, f"local ok, value = pcall(function() return {name} end) "
-                        "return {tostring(ok), type(value)}")
+    reply = run(
+        client,
+        f"local ok, value = pcall(function() return {name} end) "
+        "return {tostring(ok), type(value)}",
+    )
     assert reply in ([b"false", b"string"], [b"true", b"nil"])
 
 
@@ -383,15 +386,13 @@ HUNGRY = {
     "loadstring": "local t = {} while true do "
     "t[#t + 1] = loadstring('return \"' .. ('x'):rep(1000) .. #t .. '\"') end",
     "load": "return load(function() return ('x'):rep(1000) end)",
-    "format": "local t = {} while true do t[#t + 1] = ('%99d'):rep(9):format(1,2,3,4,5,6,7,8,#t) end",
+    "format": "local t = {} while true do t[#t + 1] = ('%99d'):rep(3):format(1,2,#t) end",
     "gsub": "return (('x'):rep(100000):gsub('x', ('y'):rep(1000)))",
     "cjson.encode": "local t = {('x'):rep(10000)} for i = 1, 30 do t = {t, t} end "
     "return cjson.encode(t)",
     "cjson.encode of zero bytes": "return cjson.encode(('\\0'):rep(3e6))",
     "cjson.encode of a sparse array": "cjson.encode_sparse_array(false, 0) "
     "return cjson.encode({[2^31 - 1] = 1})",
-    "cjson.encode without end": "cjson.encode_max_depth(2^31 - 1) local t = {} t[1], t[2] = t, t "
-    "return cjson.encode(t)",
     "cjson.decode of arrays": "return cjson.decode('[' .. ('[],'):rep(5e5) .. '1]')",
     "cjson.decode of numbers": "return cjson.decode('[' .. ('1,'):rep(1e6) .. '1]')",
     "cjson.decode of objects": "return cjson.decode('[' .. ('{},'):rep(5e5) .. '1]')",
@@ -562,7 +563,7 @@ def test_memory_is_full_with_many_scripts_loaded(small: RunningServer) -> None:
         "return select(-2^31, 1)",
         "return string.sub('x', -2^63, 2^63)",
         "return string.byte(('x'):rep(1e5), 1, -1)",
-        "return string.char(unpack(setmetatable({}, {__index = function() return 65 end}), 1, 7e3))",
+        "return string.char(unpack(setmetatable({}, {__index = function() return 65 end}), 1, 70))",
         "return table.concat({}, '', 1, 2^31)",
         "return table.concat(setmetatable({}, {__index = function() return 'x' end}), '', 1, 9)",
         "return struct.pack('!2147483647' .. ('i32'):rep(10), 1)",
@@ -576,6 +577,7 @@ def test_memory_is_full_with_many_scripts_loaded(small: RunningServer) -> None:
         "return cjson.decode(('['):rep(1e5))",
         "cjson.decode_max_depth(2^31 - 1) return cjson.decode(('['):rep(1e5) .. (']'):rep(1e5))",
         "cjson.decode_max_depth(2^31 - 1) return cjson.decode(('{\"a\":'):rep(1e5))",
+        "cjson.encode_max_depth(2^31 - 1) local t = {} t[1], t[2] = t, t return cjson.encode(t)",
         "return bit.tohex(1, -2^31)",
         "return tostring(2^1023):rep(10)",
         "return tonumber(('9'):rep(1e5))",
