@@ -13,7 +13,6 @@ from commands.scripting.engine import Engine
 from commands.scripting.sandbox import Script, ScriptError
 from commands.scripting.shebang import split_shebang
 
-
 # How many scripts of EVAL are kept, as in Redis 7.4.
 _MOST_PASSING = 500
 

@@ -119,7 +119,7 @@ class ToLua:
         return self._table({b"map": self._table(members)})
 
     def _picks(self, reply: RandomPicks) -> LuaValue:
-        items = reply.items.items if isinstance(reply.items, Pairs) else reply.items
+        items: Any = reply.items.items if isinstance(reply.items, Pairs) else reply.items
         picked = reply.rng.choices(items, k=reply.count)
         if isinstance(reply.items, Pairs):
             return self._array(picked) if self._resp3 else self._flat(picked)
@@ -143,11 +143,14 @@ class FromLua:
             return 1 if value else None
         if kind is int or kind is float:
             return whole_number(value)
-        if kind is self._table_type:
+        if self._is_table(value):
             if depth == _DEEPEST:
                 raise CommandError(_TOO_DEEP)
             return self._table(value, resp, depth + 1)
         return None
+
+    def _is_table(self, value: LuaValue) -> bool:
+        return value.__class__ is self._table_type
 
     def _table(self, table: LuaValue, resp: int, depth: int) -> Reply:
         text = table[b"err"]
@@ -156,12 +159,12 @@ class FromLua:
         text = table[b"ok"]
         if isinstance(text, bytes):
             return one_line(text).decode("utf-8", "surrogateescape")
-        number = table[b"double"]
+        number: LuaValue = table[b"double"]
         if number.__class__ in (int, float):
             return float(number)
         for name, make in ((b"map", MapReply), (b"set", _set_of)):
-            members = table[name]
-            if members.__class__ is self._table_type:
+            members: LuaValue = table[name]
+            if self._is_table(members):
                 return make(
                     [
                         (self(key, resp, depth), self(each, resp, depth))
@@ -171,8 +174,8 @@ class FromLua:
         digits = table[b"big_number"]
         if isinstance(digits, bytes):
             return BigNumber(one_line(digits))
-        verbatim = table[b"verbatim_string"]
-        if verbatim.__class__ is self._table_type:
+        verbatim: LuaValue = table[b"verbatim_string"]
+        if self._is_table(verbatim):
             form, text = verbatim[b"format"], verbatim[b"string"]
             if isinstance(form, bytes) and isinstance(text, bytes):
                 return Verbatim(text, form[:3])

@@ -9,7 +9,13 @@ from typing import Any
 
 import orjson
 
-from commands.scripting.libraries.services import LibraryError, LuaValue, Namespace, Services, expected
+from commands.scripting.libraries.services import (
+    LibraryError,
+    LuaValue,
+    Namespace,
+    Services,
+    expected,
+)
 
 _DEEPEST = 1000
 # An array may have this many positions for each one that is filled, unless it is short.
@@ -89,9 +95,7 @@ class _Encoder:
                 append(b'"%b"' % _number(key))
             else:
                 name = self._services.type_name(key)
-                raise LibraryError(
-                    f"Cannot serialise {name}: table key must be a number or string"
-                )
+                raise LibraryError(f"Cannot serialise {name}: table key must be a number or string")
             append(b":")
             self._append(value, append, depth)
         append(b"}")
