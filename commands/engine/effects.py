@@ -144,7 +144,15 @@ class ReloadLog:
 # What is done with files; the reply comes at once.
 FileEffect = Save | CancelSave | RewriteLog | Reload | ReloadLog
 Effect: TypeAlias = (
-    BlockOn | WaitUntil | RunTransaction | RunScript | Unblock | EndPause | Close | Shutdown | FileEffect
+    BlockOn
+    | WaitUntil
+    | RunTransaction
+    | RunScript
+    | Unblock
+    | EndPause
+    | Close
+    | Shutdown
+    | FileEffect
 )
 # What a handler returns.
 Outcome: TypeAlias = Reply | Effect

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from hashlib import sha1
-from random import Random
 
 from commands.engine.effects import ScriptDoor
 from commands.engine.errors import CommandError
 from commands.engine.numbers import read_integer
 from commands.engine.replies import ErrorReply, Reply
+from commands.scripting.drand48 import Drand48
 from commands.scripting.libraries import LIBRARIES
 from commands.scripting.libraries.services import LibraryError, LuaValue, expected
 from commands.scripting.sandbox import Sandbox, Script
@@ -31,7 +31,7 @@ class Engine:
     def __init__(self, memory: int) -> None:
         self._door: ScriptDoor | None = None
         self._resp = 2
-        self._random = Random()
+        self._random = Drand48()
         self._sandbox = Sandbox(
             self,
             redis={
@@ -103,7 +103,7 @@ class Engine:
 
     def _draw(self, *bounds: LuaValue) -> float:
         """math.random."""
-        drawn = self._random.random()
+        drawn = self._random.next()
         if not bounds:
             return drawn
         if len(bounds) > 2:

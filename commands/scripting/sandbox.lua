@@ -17,15 +17,15 @@ local assert, error, getmetatable, ipairs, loadstring, next, pairs, pcall, rawge
   setfenv, setmetatable, tostring, type, unpack, xpcall =
   assert, error, getmetatable, ipairs, loadstring, next, pairs, pcall, rawget, rawset, select,
   setfenv, setmetatable, tostring, type, unpack, xpcall
-local collectgarbage = collectgarbage
+local collectgarbage, rawequal, tonumber = collectgarbage, rawequal, tonumber
 local math, string, table, coroutine = math, string, table, coroutine
 local as_function = python.as_function
 local getinfo, sethook = debug.getinfo, debug.sethook
 local byte, concat, insert, sub = string.byte, table.concat, table.insert, string.sub
 
 local READ_ONLY = "Attempt to modify a readonly table"
--- The hook runs after so many instructions: some milliseconds of ordinary code.
-local INSTRUCTIONS = 100000
+-- The hook runs after so many instructions: a fraction of a millisecond of ordinary code.
+local INSTRUCTIONS = 10000
 -- The most values that a function can return.
 local MOST_RESULTS = 7900
 -- The level of a function of Python, seen from a function here that it calls.
@@ -127,7 +127,7 @@ local function visible(failure, where)
   if type(failure) == "string" then
     return (failure:gsub("^sandbox:%d+: ", where or ""))
   end
-  if type(failure) ~= "userdata" or failure == null then
+  if type(failure) ~= "userdata" or rawequal(failure, null) then
     return failure
   end
   local has_code, text = take_failure()
@@ -169,8 +169,9 @@ end
 local tick = as_function(host.tick)
 
 local function hook()
-  -- Not inside of the functions here, which have to finish their work.
+  -- The functions here have to finish their work: ask again after the next instruction.
   if getinfo(2, "S").source == "=sandbox" then
+    sethook(hook, "", 1)
     return
   end
   local stopped = tick()
@@ -179,6 +180,7 @@ local function hook()
     sethook(hook, "", 1)
     error({ err = stopped }, 0)
   end
+  sethook(hook, "", INSTRUCTIONS)
 end
 
 local new_coroutine, resume = coroutine.create, coroutine.resume

@@ -33,7 +33,7 @@ Script: TypeAlias = Callable[[], LuaValue]
 logger = logging.getLogger("redkeep")
 
 # Enough for the interpreter to take over what a function returns, or the error that it raised.
-_RESERVE = 64 * 1024
+_RESERVE = 8 * 1024
 # What a string of the interpreter needs beside its bytes.
 _STRING = 64
 # The most arguments that a function of the interpreter can have.
@@ -85,6 +85,7 @@ class Sandbox:
         libraries: Mapping[str, Callable[[Services], Namespace]],
         memory: int,
     ) -> None:
+        self._host = host
         self._failure = b""
         self._has_code = True
         self._compiled = 0
@@ -108,14 +109,13 @@ class Sandbox:
             self._check,
             self._fits,
         )
-        self._tick = host.tick
         _reserve_references(lua)
         made = lua.compile(_SOURCE, name=b"=sandbox")(
             table(
                 {
                     b"call": self._failing(host.call),
                     b"pcall": self._failing(host.pcall),
-                    b"tick": host.tick,
+                    b"tick": self._tick,
                     b"take_failure": self._take_failure,
                     b"null": self.null,
                     b"limit_memory": self._limit_memory,
@@ -160,6 +160,9 @@ class Sandbox:
             succeeded, value = self._run(script, table(keys), table(arguments))
         except lua51.LuaMemoryError:
             raise self._out_of_memory() from None
+        if self.lua.get_memory_used() > self._most_memory // 2:
+            # Mostly garbage, which must not take the memory of the next script.
+            self.lua.gccollect()
         if succeeded:
             return value
         if isinstance(value, bytes):
@@ -176,7 +179,13 @@ class Sandbox:
     #
     # Where memory ends while the interpreter works for Python, outside of any script, it aborts
     # the process. So there is no limit then, and what Python hands to a script always fits: the
-    # limit is above what is in use by a reserve.
+    # limit is above what is in use by a reserve. A script that uses up the reserve again and
+    # again is stopped by the next tick.
+
+    def _tick(self) -> bytes | None:
+        if not self._fits(0):
+            return _OUT_OF_MEMORY
+        return self._host.tick()
 
     def _limit_memory(self) -> None:
         # The interpreter collects nothing when memory ends; the last script may have left garbage.

@@ -119,7 +119,7 @@ class ToLua:
         return self._table({b"map": self._table(members)})
 
     def _picks(self, reply: RandomPicks) -> LuaValue:
-        items = reply.items.items if isinstance(reply.items, Pairs) else reply.items
+        items: Any = reply.items.items if isinstance(reply.items, Pairs) else reply.items
         picked = reply.rng.choices(items, k=reply.count)
         if isinstance(reply.items, Pairs):
             return self._array(picked) if self._resp3 else self._flat(picked)
@@ -143,11 +143,14 @@ class FromLua:
             return 1 if value else None
         if kind is int or kind is float:
             return whole_number(value)
-        if kind is self._table_type:
+        if self._is_table(value):
             if depth == _DEEPEST:
                 raise CommandError(_TOO_DEEP)
             return self._table(value, resp, depth + 1)
         return None
+
+    def _is_table(self, value: LuaValue) -> bool:
+        return value.__class__ is self._table_type
 
     def _table(self, table: LuaValue, resp: int, depth: int) -> Reply:
         # `table[name]` would run a function of the script if there is one for missing names.
@@ -163,7 +166,7 @@ class FromLua:
             return float(number)
         for name, make in ((b"map", MapReply), (b"set", _set_of)):
             members: LuaValue = items.get(name)
-            if members.__class__ is self._table_type:
+            if self._is_table(members):
                 return make(
                     [
                         (self(key, resp, depth), self(each, resp, depth))
@@ -174,7 +177,7 @@ class FromLua:
         if isinstance(digits, bytes):
             return BigNumber(one_line(digits))
         verbatim: LuaValue = items.get(b"verbatim_string")
-        if verbatim.__class__ is self._table_type:
+        if self._is_table(verbatim):
             parts = dict(verbatim.items())
             form, text = parts.get(b"format"), parts.get(b"string")
             if isinstance(form, bytes) and isinstance(text, bytes):

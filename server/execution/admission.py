@@ -23,9 +23,7 @@ logger = logging.getLogger("redkeep")
 _SUBSCRIBER_COMMANDS = frozenset(
     "SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PING QUIT RESET".split()
 )
-_BUSY = (
-    b"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
-)
+_BUSY = b"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 # The first words of the lines of an HTTP request.
 _HTTP_WORDS = frozenset((b"post", b"host:"))
 # A flood of HTTP requests must not flood the log as well.

@@ -11,7 +11,7 @@ from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.instance.guards import Guard
 from commands.instance.instance import Instance
-from commands.instance.running_script import RunningScript
+from commands.instance.scripting import RunningScript
 from commands.instance.statistics import BoundCommand
 from storage.journal import Request
 
