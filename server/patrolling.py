@@ -37,6 +37,11 @@ class Patrolling:
         self._round: Iterator[None] | None = None
         self._next_round = 0
 
+    @property
+    def in_round(self) -> bool:
+        """Whether a round has begun and is not over."""
+        return self._round is not None
+
     def tick(self) -> None:
         """Go on with the round, or begin one if it is time."""
         if self._round is None:

@@ -4,8 +4,8 @@ Every read and write of a key goes through the methods here, because they mainta
 no command may forget:
 
 - *expiry*: a key past its deadline does not exist, and is removed when a command meets it;
-- *change*: every write counts as dirty, fails the transactions that watch the key, wakes
-  clients blocked on it, and is reported to the observers (notifications, tracking, log);
+- *change*: a write is dirty, fails transactions that watch the key, wakes clients blocked on
+  it, and is reported to the observers (notifications, tracking, log, derived data);
 - *statistics*: hits, misses and idle times.
 
 Values are plain objects: `bytes` (a string as it was set), `bytearray` (a string that was
@@ -66,8 +66,7 @@ class KeyspaceState:
         self.journal: Journal | None = None
         # The copy in progress, which must see values before they are changed in place.
         self.copying: Copying | None = None
-        # While set, keys past their deadline are hidden but not removed (CLIENT PAUSE,
-        # loading, a replica): removal would be a write.
+        # While set, keys past their deadline are hidden but not removed, which is a write.
         self.expiry_paused = False
         # While set, reads do not update access times (CLIENT NO-TOUCH, introspection).
         self.no_touch = False
@@ -80,6 +79,7 @@ class Database:
         "accessed",
         "awaited",
         "data",
+        "derived",
         "expires",
         "field_expires",
         "index",
@@ -98,12 +98,12 @@ class Database:
         self.field_expires = Deadlines()
         self.order = ScanOrder()
         self.ordered = KeyIndex(keyspace.ordered_prefixes, keyspace.key_places)
-        # When each key was last touched, in epoch ms. All keys touched in one turn share
-        # one int object, so this costs a dict slot and no allocation.
+        # What was computed from the keys: an object per class. Flushing and loading drop it.
+        self.derived: dict[type, object] = {}
+        # When each key was last touched, in epoch ms: one int object for all keys of a turn.
         self.accessed: dict[bytes, int] = {}
         self.watched: dict[bytes, set[Watcher]] = {}
-        # How many clients are blocked on each key.
-        self.awaited: dict[bytes, int] = {}
+        self.awaited: dict[bytes, int] = {}  # how many clients are blocked on each key
 
     def __len__(self) -> int:
         return len(self.data)
@@ -256,6 +256,7 @@ class Database:
             return False
         data[key] = value
         keyspace = self.keyspace
+        self.derived.clear()
         self.order.added(key, data)
         self.ordered.added(key)
         self.accessed[key] = keyspace.now if accessed is None else accessed
@@ -347,6 +348,7 @@ class Database:
         self.expires = Deadlines()
         self.field_expires = Deadlines()
         self.accessed = {}
+        self.derived = {}
         self.order.clear()
         self.ordered = KeyIndex(self.keyspace.ordered_prefixes, self.keyspace.key_places)
         return count
@@ -357,7 +359,7 @@ class Database:
         Transactions that watch a key present on either side fail, and clients blocked on
         a key that now exists are woken.
         """
-        for name in ("data", "expires", "field_expires", "order", "ordered", "accessed"):
+        for name in ("data", "expires", "field_expires", "order", "ordered", "accessed", "derived"):
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, theirs)
             setattr(other, name, mine)
@@ -399,18 +401,16 @@ class Database:
             return
         self.discard(key)
         keyspace.expired_keys += 1
+        self.ordered.count_expired(key)
         if keyspace.journal is not None:
             keyspace.journal.record(self.index, [[b"DEL", key]])
         self.changed(key, "expired", count=0)
 
-    def expire_due(self) -> list[bytes]:
-        """Remove every expired key of this database and return them."""
-        if self.keyspace.expiry_paused:
-            return []
-        due = self.expires.take_all_due(self.keyspace.now)
-        for key in due:
-            self.expire_now(key)
-        return due
+    def expire_due(self, limit: int) -> None:
+        """Remove up to `limit` expired keys of this database."""
+        if not self.keyspace.expiry_paused:
+            for key in self.expires.take_exactly_due(self.keyspace.now, limit):
+                self.expire_now(key)
 
     def purge_fields(self, key: bytes) -> bool:
         """Remove the expired fields of a hash; False if that removed the key."""

@@ -10,10 +10,15 @@ and every key moves only a few times in its life.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from sortedcontainers import SortedDict
 
 # Bucket widths as powers of two, in milliseconds: about 0.13 s, 16 s and 35 min.
 _FINE, _MIDDLE, _COARSE = 7, 14, 21
+# How often `take_exactly_due` looks at a bucket.
+_MOST_ROUNDS = 20
 
 
 class Deadlines(dict[bytes, int]):
@@ -64,23 +69,29 @@ class Deadlines(dict[bytes, int]):
             del buckets[opens]
         return due
 
-    def take_all_due(self, now: int) -> list[bytes]:
-        """Return every key that is due now; the caller must remove each.
+    def due(self, now: int) -> Iterator[bytes]:
+        """Yield the keys that are due, some of them twice. They must not change meanwhile."""
+        if self._buckets:
+            # The last bucket opens later, but may contain keys that are due already.
+            for opens in self._buckets.irange(maximum=((now >> _FINE) + 1) << _FINE):
+                for key in self._buckets[opens]:
+                    if self.get(key, now) < now:
+                        yield key
+
+    def take_exactly_due(self, now: int, limit: int) -> list[bytes]:
+        """Return up to `limit` keys that are due now; the caller must remove each.
 
         For callers that must not miss any: `take_due` may return a key late, by up to the
-        width of a bucket.
+        width of a bucket. The work is bounded, so fewer keys than are due may be returned
+        while very many deadlines are being moved.
         """
         taken: list[bytes] = []
-        while (due := self.take_due(now, 1000)) is not None:
+        for _ in range(_MOST_ROUNDS):
+            due = self.take_due(now, limit - len(taken))
+            if due is None or len(taken) == limit:
+                break
             taken += due
-        buckets = self._buckets
-        last = ((now >> _FINE) + 1) << _FINE
-        if buckets and buckets.peekitem(0)[0] <= last:
-            # The only bucket that can contain keys that expired before it opens.
-            keys = buckets[last]
-            due = [key for key in keys if self.get(key, now) < now]
-            keys.difference_update(due)
-            taken += due
+        taken += islice(self.due(now), limit - len(taken))
         # A key whose deadline was moved forward is listed in two buckets.
         return list(dict.fromkeys(taken))
 

@@ -31,13 +31,14 @@ class KeyIndex:
     For layouts with places of their own, the index contains and returns places, not keys.
     """
 
-    __slots__ = ("_keys", "_places", "_prefixes")
+    __slots__ = ("_expired", "_keys", "_places", "_prefixes")
 
     def __init__(
         self, prefixes: tuple[bytes, ...], places: Mapping[bytes, Place] = NO_PLACES
     ) -> None:
         self._prefixes = prefixes
         self._places = places
+        self._expired: dict[bytes, int] = {}
         # Created with the first such key: most databases never have one.
         self._keys: SortedList | None = None
 
@@ -60,6 +61,20 @@ class KeyIndex:
             place = self._place(key)
             if place is not None:
                 self._keys.discard(place)
+
+    def place_of(self, key: bytes) -> bytes | None:
+        """Return where a key is in this order; None if it is not."""
+        return self._place(key) if key.startswith(self._prefixes) else None
+
+    def count_expired(self, key: bytes) -> None:
+        """Must follow the removal of a key because it has expired."""
+        if self.place_of(key) is not None:
+            prefix = next(prefix for prefix in self._prefixes if key.startswith(prefix))
+            self._expired[prefix] = self._expired.get(prefix, 0) + 1
+
+    def take_expired(self, prefix: bytes) -> int:
+        """Return how many keys under a registered prefix have expired since the last call."""
+        return self._expired.pop(prefix, 0)
 
     def _place(self, key: bytes) -> bytes | None:
         for prefix, place in self._places.items():
@@ -98,3 +113,19 @@ class KeyIndex:
     def first(self, prefix: bytes, *, start: bytes) -> bytes | None:
         """Return the first key with the prefix from `start` on, to skip a group of keys."""
         return next(self.range(prefix, start=start), None)
+
+    def between(self, low: bytes, high: bytes, *, after: bytes | None = None) -> Iterator[bytes]:
+        """Yield keys from `low` up to, not including, `high` in order, and behind `after`.
+
+        The database must not change during the iteration.
+        """
+        if self._keys:
+            first, inclusive = (low, True) if after is None or after < low else (after, False)
+            if first < high:
+                yield from self._keys.irange(first, high, (inclusive, False))
+
+    def count_between(self, low: bytes, high: bytes) -> int:
+        """Return how many keys there are from `low` up to, not including, `high`."""
+        if not self._keys:
+            return 0
+        return max(0, int(self._keys.bisect_left(high) - self._keys.bisect_left(low)))

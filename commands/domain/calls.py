@@ -46,6 +46,11 @@ def call_texts(ctx: Context, *words: bytes) -> list[bytes]:
     return cast(list[bytes], ctx.call(*words))
 
 
+def call_fields(ctx: Context, key: bytes) -> dict[bytes, bytes]:
+    """HGETALL: the fields of a hash with their values."""
+    return cast(dict[bytes, bytes], ctx.call(b"HGETALL", key))
+
+
 def call_values(ctx: Context, *words: bytes) -> list[bytes | None]:
     """For MGET and HMGET: one string or None for each key or field."""
     return cast(list[bytes | None], ctx.call(*words))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from commands.domain.errors import failure
@@ -21,7 +22,7 @@ from commands.domain.records import checked_json
 
 Predicate = Callable[[Any], bool]
 
-_MISSING = object()
+MISSING = object()
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,
     "$gte": operator.ge,
@@ -30,24 +31,48 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def parse_filter(text: bytes) -> Predicate:
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One test of the value at a path. A value that must be equal has the operator `$eq`."""
+
+    path: str
+    operator: str
+    operand: Any
+
+
+class Filter:
+    """A predicate of JSON values, with the conditions that it is made of."""
+
+    __slots__ = ("_tests", "conditions")
+
+    def __init__(self, conditions: list[Condition]) -> None:
+        self.conditions = conditions
+        self._tests = [(split_path(one.path), _test(one)) for one in conditions]
+
+    def __call__(self, value: Any) -> bool:
+        return all(test(follow(value, path)) for path, test in self._tests)
+
+
+def parse_filter(text: bytes) -> Filter:
     """Make a predicate of JSON values from a filter; an error if the filter is invalid."""
     given = checked_json(text, "FILTER")
     if not isinstance(given, dict):
         raise failure("ERR", "FILTER is not a JSON object")
-    conditions = [
-        (path.split("."), test) for path, wanted in given.items() for test in _tests(path, wanted)
-    ]
-    return lambda value: all(test(_follow(value, path)) for path, test in conditions)
+    conditions: list[Condition] = []
+    for path, wanted in given.items():
+        if isinstance(wanted, dict) and any(name.startswith("$") for name in wanted):
+            conditions += [Condition(path, name, operand) for name, operand in wanted.items()]
+        else:
+            conditions.append(Condition(path, "$eq", wanted))
+    return Filter(conditions)
 
 
-def _tests(path: str, wanted: Any) -> list[Predicate]:
-    if isinstance(wanted, dict) and any(name.startswith("$") for name in wanted):
-        return [_operator(path, name, operand) for name, operand in wanted.items()]
-    return [lambda value: equal(value, wanted)]
+def split_path(path: str) -> list[str]:
+    return path.split(".")
 
 
-def _operator(path: str, name: str, operand: Any) -> Predicate:
+def _test(condition: Condition) -> Predicate:
+    path, name, operand = condition.path, condition.operator, condition.operand
     if name in _ORDERS:
         return _ordered(_ORDERS[name], operand)
     if name == "$eq":
@@ -62,7 +87,7 @@ def _operator(path: str, name: str, operand: Any) -> Predicate:
     if name == "$exists":
         if not isinstance(operand, bool):
             raise failure("ERR", "FILTER: $exists takes true or false")
-        return lambda value: (value is not _MISSING) is operand
+        return lambda value: (value is not MISSING) is operand
     raise failure("ERR", "FILTER: unknown operator '{}' for '{}'", name.encode(), path.encode())
 
 
@@ -71,14 +96,14 @@ def _membership(values: list[Any]) -> Predicate:
     scalars: dict[str, set[Any]] = {}
     others = []
     for value in values:
-        kind = _kind(value)
+        kind = kind_of(value)
         if kind in ("object", "array"):
             others.append(value)
         else:
             scalars.setdefault(kind, set()).add(value)
 
     def contains(value: Any) -> bool:
-        kind = _kind(value)
+        kind = kind_of(value)
         if kind in ("object", "array"):
             return any(equal(value, one) for one in others)
         return kind in scalars and value in scalars[kind]
@@ -87,10 +112,10 @@ def _membership(values: list[Any]) -> Predicate:
 
 
 def _ordered(order: Callable[[Any, Any], bool], operand: Any) -> Predicate:
-    kind = _kind(operand)
+    kind = kind_of(operand)
     if kind not in ("number", "string"):
         return lambda value: False
-    return lambda value: _kind(value) == kind and order(value, operand)
+    return lambda value: kind_of(value) == kind and order(value, operand)
 
 
 def equal(one: Any, other: Any) -> bool:
@@ -99,8 +124,8 @@ def equal(one: Any, other: Any) -> bool:
     pairs = [(one, other)]
     while pairs:
         one, other = pairs.pop()
-        kind = _kind(one)
-        if kind != _kind(other):
+        kind = kind_of(one)
+        if kind != kind_of(other):
             return False
         if kind == "object":
             if one.keys() != other.keys():
@@ -115,7 +140,7 @@ def equal(one: Any, other: Any) -> bool:
     return True
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, (int, float)):
@@ -129,15 +154,15 @@ def _kind(value: Any) -> str:
     return "null" if value is None else "missing"
 
 
-def _follow(value: Any, path: list[str]) -> Any:
-    """The value at the end of a path, or `_MISSING`."""
+def follow(value: Any, path: list[str]) -> Any:
+    """The value at the end of a path, or `MISSING`."""
     for name in path:
         if isinstance(value, dict):
-            value = value.get(name, _MISSING)
+            value = value.get(name, MISSING)
         elif isinstance(value, list) and name.isdecimal() and name.isascii():
             # int() refuses numbers of very many digits; no index has more than twenty.
             at = int(name[:20])
-            value = value[at] if at < len(value) else _MISSING
+            value = value[at] if at < len(value) else MISSING
         else:
-            return _MISSING
+            return MISSING
     return value

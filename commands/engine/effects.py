@@ -34,8 +34,13 @@ class BlockOn:
     # Also run again after every so many ms, though no key changed: a consumer of a queue that
     # waits is there, and says so.
     every: int | None = None
+    # Clients that wait for different keys, one of which is a part of the other, are served in
+    # the order of their arrival too, when one command changed both.
+    by_arrival: bool = False
     # In place of the command's own argv: XREAD's `$` is replaced when it starts to wait.
     argv: list[bytes] | None = None
+    # What the command has computed so far, which it finds in `client.waiting` when it runs again.
+    progress: object = None
 
 
 @dataclass(slots=True)

@@ -31,9 +31,10 @@ token, or after the argument where it has none; defaults of options are those of
 | group with token | a tuple |
 
 Options may come in any order. Where a list that takes all words is optional, options may
-stand in its place: `QUEUE.REPLAY queue group [COUNT count] [id ...]`. Commands of our own name
-the word that is wrong; commands of Redis answer as Redis does (`ERR syntax error`), and allow
-an option to be repeated.
+stand in its place: `QUEUE.REPLAY queue group [COUNT count] [id ...]`; where it is required,
+they stand before it: `CP.WRITES PUT tenant thread id task [NS path] idx channel value ...`.
+Commands of our own name the word that is wrong; commands of Redis answer as Redis does (`ERR
+syntax error`), and allow an option to be repeated.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ class _Errors(Protocol):
 
     def not_integer(self, argument: Argument, word: bytes) -> CommandError: ...
 
+    def not_count(self, argument: Argument, word: bytes) -> CommandError: ...
+
 
 class _OwnErrors:
     """Names the word, and says what would be right."""
@@ -102,6 +105,14 @@ class _OwnErrors:
     def not_integer(self, argument: Argument, word: bytes) -> CommandError:
         return CommandError(
             f"ERR {_label(argument)} must be {_range(argument)}, not '{_shown(word)}'"
+        )
+
+    def not_count(self, argument: Argument, word: bytes) -> CommandError:
+        number = argument.parts[0]
+        what = number.name.removeprefix("num")
+        return CommandError(
+            f"ERR {_label(argument)} needs the number of {what} first, "
+            f"from {number.low} to {number.high}, not '{_shown(word)}'"
         )
 
 
@@ -133,6 +144,9 @@ class _RedisErrors:
             or argument.message
             or f"ERR value is out of range, value must between {argument.low} and {argument.high}"
         )
+
+    def not_count(self, argument: Argument, word: bytes) -> CommandError:
+        return self.not_integer(argument.parts[0], word)
 
 
 def _label(argument: Argument) -> str:
@@ -317,13 +331,16 @@ class ArgumentParser(Generic[R]):
     def _counted(self, argument: Argument) -> _Take:
         """Takes a count and so many values."""
         number, item = argument.parts
-        read_count, read = self._integer(number), self._reader(item)
+        read = self._reader(item)
 
         def take(argv: list[bytes], at: int) -> tuple[object, int]:
             if at >= len(argv):
                 raise self._errors.incomplete(argument)
             first = at + 1
-            end = first + read_count(argv[at])
+            count = read_integer(argv[at])
+            if count is None or not number.low <= count <= number.high:
+                raise self._errors.not_count(argument, argv[at])
+            end = first + count
             if end > len(argv):
                 raise self._errors.incomplete(argument)
             words = argv[first:end]
@@ -394,6 +411,8 @@ class ArgumentParser(Generic[R]):
                 break
             values[field], at = take(argv, at)
         if self._rest is not None:
+            if not self._rest_or_options:
+                at = self._parse_leading(argv, at, values)
             field, take = self._rest
             if self._rest_or_options and at < len(argv) and argv[at].upper() in self._options:
                 values[field] = []
@@ -414,6 +433,14 @@ class ArgumentParser(Generic[R]):
             if required.field not in values:
                 raise self._errors.missing(required.argument)
         return self._request(**values)
+
+    def _parse_leading(self, argv: list[bytes], at: int, values: dict[str, object]) -> int:
+        """Parse the options that stand before a list that takes all words up to the end."""
+        while at < len(argv) and (option := self._options.get(argv[at].upper())) is not None:
+            if option.field in values:
+                raise self._errors.repeated(option.argument)
+            values[option.field], at = option.take(argv, at + 1)
+        return at
 
     def _parse_options(self, argv: list[bytes], at: int, values: dict[str, object]) -> None:
         errors = self._errors

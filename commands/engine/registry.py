@@ -107,6 +107,8 @@ class Command:
     subcommands: dict[str, Command] = field(default_factory=dict)
     # Finds the keys where specs cannot (SORT).
     key_finder: Callable[[Sequence[bytes]], list[int]] | None = None
+    # The key at a place, where it is only a part of the word.
+    key_name: Callable[[Sequence[bytes], int], bytes] | None = None
 
     @property
     def wire_name(self) -> str:
@@ -129,6 +131,10 @@ class Command:
             if "not_key" not in spec.access.split():
                 found.extend(spec.find(argv))
         return found
+
+    def key_at(self, argv: Sequence[bytes], place: int) -> bytes:
+        """The key that the word at a place names."""
+        return argv[place] if self.key_name is None else self.key_name(argv, place)
 
     @property
     def key_range(self) -> tuple[int, int, int]:
@@ -178,6 +184,7 @@ def command(
     arity: int | None = None,
     keys: Sequence[KeySpec] | None = None,
     key_finder: Callable[[Sequence[bytes]], list[int]] | None = None,
+    key_name: Callable[[Sequence[bytes], int], bytes] | None = None,
     categories: str = "",
     without: str = "",
     tips: Sequence[str] = (),
@@ -238,6 +245,7 @@ def command(
             history=tuple(history),
             deprecated=deprecated,
             key_finder=key_finder,
+            key_name=key_name,
         )
         if len(words) == 1:
             table, word = _declared, name

@@ -104,14 +104,21 @@ class Transaction:
 class Waiting:
     """Why and until when a client is blocked."""
 
-    __slots__ = ("argv", "db", "deadline", "effect", "repeat_at")
+    __slots__ = ("argv", "arrival", "db", "deadline", "effect", "repeat_at")
 
     def __init__(
-        self, effect: BlockOn | WaitUntil, argv: list[bytes], db: Database, deadline: int | None
+        self,
+        effect: BlockOn | WaitUntil,
+        argv: list[bytes],
+        db: Database,
+        deadline: int | None,
+        arrival: int,
     ) -> None:
         self.effect = effect
         self.argv = argv
         self.db = db
+        # Greater than that of every client that began to wait earlier.
+        self.arrival = arrival
         # Both by the monotonic clock, in ms.
         self.deadline = deadline
         self.repeat_at: int | None = None

@@ -166,7 +166,10 @@ def command_docs(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def command_getkeys(ctx: Context, argv: list[bytes]) -> Reply:
     request = argv[2:]
-    return [request[place] for place in _key_places(ctx, request)]
+    places = _key_places(ctx, request)
+    bound = ctx.instance.find_command(request)
+    assert bound is not None
+    return [bound.command.key_at(request, place) for place in places]
 
 
 @command(
@@ -190,7 +193,7 @@ def command_getkeysandflags(ctx: Context, argv: list[bytes]) -> Reply:
     if varies is not None:
         access = dict.fromkeys(places, varies([word.upper() for word in request[2:]]))
     return [
-        [request[place], _statuses(access.get(place, "").split(), _ACCESS_ORDER)]
+        [entry.key_at(request, place), _statuses(access.get(place, "").split(), _ACCESS_ORDER)]
         for place in places
     ]
 

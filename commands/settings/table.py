@@ -280,18 +280,60 @@ class WorkingSettings:
 
     job_kinds = Setting(
         Names(),
-        "train backfill feature_refresh drift_compute",
-        "Kinds of jobs that JOB.SUBMIT accepts.",
+        "",
+        "The kinds of jobs that can be submitted; empty for any.",
         words=True,
     )
     job_lease_ms = Setting(
         Integer(1), "30000", "Milliseconds of a job's lease if the claim does not name any."
     )
+    job_log_lines = Setting(Integer(1), "1000", "Number of log lines that are kept of a job.")
+    job_retain_count = Setting(
+        COUNT, "100000", "Number of ended jobs that a pool keeps, the newest; 0 for any number."
+    )
+    job_retain_ms = Setting(
+        COUNT, "2592000000", "Milliseconds for which ended jobs are kept; 0 for ever."
+    )
     presence_ttl_ms = Setting(
         Integer(1), "30000", "Milliseconds after which a consumer that was not seen is stale."
     )
+    presence_keep_ms = Setting(
+        Integer(1, 2**52),
+        "86400000",
+        "Milliseconds for which a consumer is listed that sends no heartbeats.",
+    )
     queue_max_deliveries = Setting(
         COUNT, "5", "Number of deliveries after which a message becomes a dead letter."
+    )
+    store_times = Setting(
+        YES_NO, "yes", "Keep when each entry was created and updated, for STORE.INFO."
+    )
+    store_near_numbers = Setting(
+        Integer(1),
+        "250000",
+        "Numbers of vectors that one STORE.NEAR compares at most: the more, the longer other "
+        "clients wait for it.",
+    )
+    model_open_ms = Setting(
+        Integer(1, 2**52),
+        "86400000",
+        "Milliseconds after the last piece of weights until an open version is dropped.",
+    )
+    model_number_keep_ms = Setting(
+        Integer(0, 2**52),
+        "31536000000",
+        "Milliseconds for which the highest version of a deleted model is remembered, so that no "
+        "number is given twice; 0 is for ever.",
+    )
+    queue_max_dead_letters = Setting(
+        COUNT,
+        "10000",
+        "Number of dead letters that a group keeps, the newest; 0 is no limit.",
+    )
+    queue_idle_group_ms = Setting(
+        Integer(0, 2**52),
+        "604800000",
+        "Milliseconds after which a group that is not read is dropped; 0 is never.",
     )
     domain_events = Setting(
         YES_NO, "no", "Also append the events of Redkeep's own commands to streams."

@@ -9,6 +9,7 @@ deleted by the same function some time later. So memory and keys must be flat.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import socket
@@ -31,6 +32,7 @@ _EXPECTED = (
     "NOTFOUND", "CONFLICT", "TERMINAL", "NOTOWNER", "EXISTS", "BUSYGROUP", "NOGROUP",
     "UNBLOCKED", "Background save already", "Background append only file rewriting already",
     "can't BGSAVE because AOF", "no such key", "smaller than the target stream top item",
+    "open versions",
 )  # fmt: skip
 
 Client = Any
@@ -194,11 +196,19 @@ def jobs(client: Client, rng: random.Random) -> None:
 @step
 def models(client: Client, rng: random.Random) -> None:
     name, call = f"model-{rng.randrange(20)}", client.execute_command
-    version = call("MODEL.REGISTER", name)
+    version = call("MODEL.REGISTER", name, "WEIGHTS", "weights")
     call("MODEL.ACTIVATE", name, version)
-    call("MODEL.GET", name)
+    call("MODEL.TAG", name, version, "stage", "shadow")
+    call("MODEL.ALIAS", name, "champion", version)
+    call("MODEL.GET", name, "@champion")
     call("MODEL.VERSIONS", name)
-    if version > 20:
+    open_version = call("MODEL.REGISTER", name, "PIECES")
+    call("MODEL.APPEND", name, open_version, 0, "weights")
+    if rng.random() < 0.5:
+        call("MODEL.SEAL", name, open_version, hashlib.sha256(b"weights").hexdigest())
+    else:
+        call("MODEL.DROP", name, open_version)
+    if rng.random() < 0.1:
         call("MODEL.DEL", name)
 
 
@@ -224,6 +234,10 @@ def memories(client: Client, rng: random.Random) -> None:
     call("STORE.LIST", namespace, "LIMIT", 20)
     call("STORE.NAMESPACES", "tenant")
     call("STORE.SEARCH", "tenant", "LIMIT", 5)
+    call("STORE.INDEX", "tenant", "FIELDS", 1, "n")
+    call("STORE.SEARCH", "tenant", "FILTER", '{"n":3}', "COUNT", 5)
+    call("STORE.PUT", namespace, "near", "{}", "TTL", 5000, "VECTOR", "abcdefgh")
+    call("STORE.NEAR", namespace, "VECTOR", "abcdefgh", "K", 1)
 
 
 @step

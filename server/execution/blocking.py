@@ -13,6 +13,8 @@ look; `time_out` answers the clients whose deadline has passed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import merge
+from operator import itemgetter
 
 from sortedcontainers import SortedList
 
@@ -60,6 +62,8 @@ class Blocking:
         # Unblocked clients whose later requests can be run now.
         self.resumed: list[Client] = []
         self._serving = False
+        # How many clients have begun to wait so far.
+        self._arrivals = 0
 
     def parked(self) -> int:
         """How many entries are kept for waiting clients: zero when nobody waits."""
@@ -94,7 +98,8 @@ class Blocking:
             deadline = self._instance.clock.monotonic_ms() + in_ms
             self._deadlines.add((deadline, client.id))
         self._contexts[client] = ctx
-        waiting = Waiting(effect, argv, database, deadline)
+        self._arrivals += 1
+        waiting = Waiting(effect, argv, database, deadline, self._arrivals)
         client.block(waiting)
         self._plan_repeat(client, waiting)
 
@@ -159,8 +164,19 @@ class Blocking:
             while ready:
                 batch = dict.fromkeys(ready)
                 ready.clear()
+                together = []
                 for database, key in batch:
-                    self._serve_key(database, key, retry)
+                    queue = self._queues.get((database.index, key))
+                    if queue is None:
+                        continue
+                    if self._is_by_arrival(queue):
+                        together.append((database, key))
+                    else:
+                        self._serve_key(database, key, retry)
+                if len(together) == 1:
+                    self._serve_key(*together[0], retry)
+                elif together:
+                    self._serve_by_arrival(together, retry)
         finally:
             self._serving = False
 
@@ -177,6 +193,34 @@ class Blocking:
             if waiting is None or not isinstance(waiting.effect, BlockOn):
                 continue
             if value.__class__ is waiting.effect.kind or waiting.effect.on_loss:
+                self._retry(client, waiting, retry)
+
+    @staticmethod
+    def _is_by_arrival(queue: Queue) -> bool:
+        waiting = next(iter(queue)).waiting
+        return (
+            waiting is not None
+            and isinstance(waiting.effect, BlockOn)
+            and waiting.effect.by_arrival
+        )
+
+    def _serve_by_arrival(self, keys: list[tuple[Database, bytes]], retry: Retry) -> None:
+        """Serve the clients of all these keys as if they had waited for one."""
+        lines = [
+            [
+                (waiting.arrival, database, key, client)
+                for client in self._queues.get((database.index, key), ())
+                if (waiting := client.waiting) is not None
+            ]
+            for database, key in keys
+        ]
+        for arrival, database, key, client in merge(*lines, key=itemgetter(0)):
+            waiting = client.waiting
+            # It was served through another of its keys, and may even wait for something else.
+            if waiting is None or waiting.arrival != arrival:
+                continue
+            effect = waiting.effect
+            if isinstance(effect, BlockOn) and database.peek(key).__class__ is effect.kind:
                 self._retry(client, waiting, retry)
 
     def _retry(self, client: Client, waiting: Waiting, retry: Retry) -> None:

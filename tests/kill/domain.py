@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.support.resp import Connection, Error, Word
+from tests.support.waiting import pages
 
 FAMILIES = ("jobs", "checkpoints", "store", "pushes", "models")
 STATES = ("queued", "running", "completed", "failed", "cancelled")
@@ -142,12 +144,18 @@ class DomainCheck:
         return len(steps)
 
     def _store(self) -> int:
-        keys = sorted(map(int, self._ask("STORE.LIST", self._name, "LIMIT", _ALL)))
+        request = ("STORE.LIST", self._name, "COUNT", 1000, "CURSOR")
+        listed = pages(lambda cursor: self._ask(*request, cursor))
+        keys = sorted(int(key) for page in listed for key in page)
         self._expect(keys == list(range(1, len(keys) + 1)), "the store has a gap")
         return len(keys)
 
     def _models(self) -> int:
-        versions = [_fields(reply) for reply in self._ask("MODEL.VERSIONS", self._name)]
+        versions = [
+            _fields(reply)
+            for page in pages(partial(self._ask, "MODEL.VERSIONS", self._name, "CURSOR"))
+            for reply in page
+        ]
         numbers = sorted(version[b"version"] for version in versions)
         self._expect(numbers == list(range(1, len(numbers) + 1)), "models have a gap")
         active = [version[b"version"] for version in versions if version[b"active"]]
@@ -160,10 +168,12 @@ class DomainCheck:
     def _queue(self) -> int:
         """Return how many messages were pushed."""
         written = self._written
+        run = self._ask("HGET", f"redkeep:queue:{{{self._name}}}:config", "run") or b""
+        prefix = f"redkeep:queue:id:{{{self._name}}}:{run.decode()}:"
         seen = [
             number
             for number in range(1, written.requested["pushes"] + 1)
-            if self._ask("EXISTS", f"redkeep:queue:{{{self._name}}}:id:{number}")
+            if self._ask("EXISTS", prefix + str(number))
         ]
         self._expect(seen == list(range(1, len(seen) + 1)), "the queue has a gap")
         messages = self._messages()
@@ -179,7 +189,7 @@ class DomainCheck:
             return 0
         info = _fields(reply)
         for group in map(_fields, info[b"groups"]):
-            sum_ = group[b"ready"] + group[b"out"]
+            sum_ = group[b"ready"] + group[b"held"]
             self._expect(sum_ == info[b"messages"], f"{sum_} of {info[b'messages']} messages")
         return int(info[b"messages"])
 

@@ -42,9 +42,9 @@ def test_the_check_finds_everything_that_was_written(loop: Loop) -> None:
         ("DEL", "entelix:cp:w:thread:byid"),
         ("ZREMRANGEBYRANK", "entelix:cp:w:thread:bystep", "0", "1"),
         ("DEL", "entelix:store:w:w:3"),
-        ("DEL", "redkeep:queue:{w}:id:3"),
+        ("DEL", "redkeep:queue:{w}:config"),
         ("HDEL", "redkeep:model_versions:{w}", "3"),
-        ("DEL", "redkeep:model_weights:{w}"),
+        ("DEL", f"redkeep:model_weights:{{w}}:{STEPS}"),
     ],
 )
 def test_the_check_sees_what_is_missing(loop: Loop, damage: tuple[str, ...]) -> None:

@@ -132,5 +132,5 @@ def test_a_pool_with_much_to_do_is_swept_in_batches(session: Offline) -> None:
         return session.run_sweep(database, run)
 
     round_of(Sweeping(session.instance, counted))
-    assert calls == 3
+    assert calls >= 3
     assert session("ZCARD", "redkeep:jobs:{p}:ready:train") == 3 * BATCH

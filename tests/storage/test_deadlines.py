@@ -49,7 +49,10 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def take_all_at_once(self) -> None:
-        taken = self.deadlines.take_all_due(self.now)
+        assert set(self.deadlines.due(self.now)) == {
+            key for key, at in self.model.items() if at < self.now
+        }
+        taken = self.deadlines.take_exactly_due(self.now, len(KEYS))
         assert sorted(taken) == sorted(k for k, at in self.model.items() if at < self.now)
         for key in taken:
             self.deadlines.drop(key)

@@ -54,6 +54,12 @@ def test_against_a_sorted_list(
         assert each.first(prefix, start=from_) == next(
             (one for one in wanted if one >= from_), None
         )
+        between = [one for one in expected(held) if prefix <= one < from_]
+        assert list(each.between(prefix, from_)) == between
+        assert each.count_between(prefix, from_) == len(between)
+        assert list(each.between(prefix, b"r:b", after=from_)) == [
+            one for one in expected(held) if prefix <= one < b"r:b" and one > from_
+        ]
 
 
 def test_the_least_string_after_a_prefix() -> None:

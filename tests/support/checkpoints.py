@@ -6,6 +6,11 @@ import json
 import re
 from typing import Any
 
+from commands.engine.errors import CommandError
+from commands.instance.context import Context
+from commands.instance.patrols import Patrol, patrols
+from storage.errors import WrongType
+from tests.support.offline import Offline
 from tests.support.resp import Connection, Word
 
 NOW = 1_700_000_000_000
@@ -62,3 +67,26 @@ def envelope(checkpoint: str = A, **changes: Any) -> str:
 def store(client: Connection, checkpoint: str, text: str | bytes, step: int = 0) -> None:
     client("ZADD", BY_STEP, step, checkpoint)
     client("HSET", BY_ID, checkpoint, text)
+
+
+def look_after(client: Offline) -> None:
+    """Run all patrols over all keys."""
+    for declared in patrols():
+        for key in list(client.database.ordered.range(declared.prefix)):
+            place: bytes | None = b""
+            while place is not None:
+                place = _look(client, declared, key, place)
+
+
+def _look(client: Offline, declared: Patrol, key: bytes, place: bytes) -> bytes | None:
+    reached: list[bytes | None] = []
+
+    def run(ctx: Context) -> bool:
+        reached.append(declared.look(ctx, key, place))
+        return False
+
+    try:
+        client.run_sweep(client.database, run)
+    except (CommandError, WrongType):
+        return None
+    return reached[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from server.patrolling import Patrolling
+from tests.support.offline import Offline
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
 from tests.support.waiting import pages
@@ -15,20 +17,20 @@ KINDS = ("train", "backfill", "feature_refresh", "drift_compute")
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 
 
-def submit(client: Connection, ident: str = A, *options: Any, kind: str = "train") -> Any:
+def submit(client: Connection | Offline, ident: str = A, *options: Any, kind: str = "train") -> Any:
     return client("JOB.SUBMIT", "p", kind, "spam", "{}", "ID", ident, *options)
 
 
-def row_of(client: Connection, ident: str | bytes) -> dict[str, Any]:
+def row_of(client: Connection | Offline, ident: str | bytes) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(client("JOB.GET", "p", ident))
     return row
 
 
-def status_of(client: Connection, ident: str | bytes) -> str:
+def status_of(client: Connection | Offline, ident: str | bytes) -> str:
     return str(row_of(client, ident)["status"])
 
 
-def info_of(client: Connection, ident: str | bytes) -> dict[bytes, Any]:
+def info_of(client: Connection | Offline, ident: str | bytes) -> dict[bytes, Any]:
     flat = client("JOB.INFO", "p", ident)
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
@@ -54,12 +56,12 @@ def a_row(**members: Any) -> dict[str, Any]:
     return row | members
 
 
-def put(client: Connection, **members: Any) -> Any:
+def put(client: Connection | Offline, **members: Any) -> Any:
     row = a_row(**members)
     return client("JOB.PUT", "p", row["id"], json.dumps(row))
 
 
-def filled(server: RunningServer, client: Connection) -> list[str]:
+def filled(server: RunningServer, client: Connection | Offline) -> list[str]:
     """Submit forty jobs, four in each millisecond; return their ids in order."""
     idents = []
     for number in range(40):
@@ -73,7 +75,7 @@ def filled(server: RunningServer, client: Connection) -> list[str]:
     return idents
 
 
-def listed(client: Connection, *options: Any, count: int = 3) -> list[str]:
+def listed(client: Connection | Offline, *options: Any, count: int = 3) -> list[str]:
     """Return the ids of all pages of JOB.LIST."""
 
     def page(cursor: bytes) -> Any:
@@ -84,3 +86,12 @@ def listed(client: Connection, *options: Any, count: int = 3) -> list[str]:
         assert len(rows) <= count
         found += [json.loads(row)["id"] for row in rows]
     return found
+
+
+def patrol(session: Offline, rounds: int = 3) -> None:
+    """Have the patrols look at everything, more than once: one mends what another needs."""
+    for _ in range(rounds):
+        patrolling = Patrolling(session.instance, session.run_sweep)
+        patrolling.tick()
+        while patrolling.in_round:
+            patrolling.tick()

@@ -34,7 +34,7 @@ def info(client: Connection, queue: str = "q") -> dict[bytes, Any]:
     return found
 
 
-def dead(client: Connection) -> list[dict[bytes, Any]]:
-    cursor, found = client("QUEUE.DEAD", "q", "g")
-    assert cursor == b"0"
+def dead(client: Connection, *words: Any) -> list[dict[bytes, Any]]:
+    """The first page of dead letters."""
+    _, found = client("QUEUE.DEAD", "q", "g", *words)
     return rows(found)

@@ -1,25 +1,29 @@
 """The envelope of a checkpoint: writing, reading and validating it.
 
 An envelope is one JSON object, `{"schema_version":1,"body":{...}}`. The body's members are
-`id tenant_id thread_id parent_id step state next_node timestamp`, in this order, and `meta`
-where it was given. The state is the client's own text, byte for byte: an envelope is composed
-of texts and returned as text. If it begins and ends as `compose` writes it, its state was
-validated when it was stored and need not be parsed again; anything else is parsed in full.
+`id tenant_id thread_id parent_id step state next_node timestamp`, in this order. Where they
+were given, `ns` (the namespace) precedes `parent_id`, and `bstate` (the size of the binary
+state in bytes) and `meta` are last. The state is the client's own text, byte for byte: an
+envelope is composed of texts and returned as text.
+
+Every command reads envelopes with `read`, so all of them refuse the same ones. An envelope of
+ordinary size is parsed once; what was found in it is remembered for its text.
 """
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from calendar import monthrange
 from functools import lru_cache
 from time import gmtime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from commands.domain.checkpoints.keys import Thread
 from commands.domain.errors import failure
 from commands.domain.records import write_json
+from commands.engine.numbers import UINT64_MAX
 
 SCHEMA_VERSION = 1
 
@@ -35,17 +39,11 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _UUID_IN_ANY_CASE = _UUID.replace("a-f", "a-fA-F")
 _is_uuid = re.compile(_UUID_IN_ANY_CASE).fullmatch
 _is_uuid_word = re.compile(_UUID_IN_ANY_CASE.encode()).fullmatch
-_is_timestamp = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
-).fullmatch
-# What `compose` writes between the identity and the state, and after the state.
-_begins_state = re.compile(
-    rb',"parent_id":(?:null|"%b"),"step":[0-9]+,"state":' % _UUID.encode()
-).match
-_ends_envelope = re.compile(
-    rb',"next_node":(?:null|"(?:[^"\\]++|\\.)*+"),"timestamp":"[0-9T:.-]+Z"(?:,"meta":(\{.*\}))?\}\}',
-    re.DOTALL,
+# RFC 3339; second 60 is a leap second.
+_matches_timestamp = re.compile(
+    r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]"
+    r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 ).fullmatch
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 # The name of a member, and what can be passed over inside of a value: up to the next bracket, or
@@ -53,6 +51,9 @@ _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _NAME = re.compile(rb"\s*+(%b)\s*+:" % _STRING, re.DOTALL)
 _IN_VALUE = re.compile(rb'(?:[^"{}\[\]]++|%b)*+' % _STRING, re.DOTALL)
 _TO_END = re.compile(rb'(?:[^"{}\[\],]++|%b)*+' % _STRING, re.DOTALL)
+# Envelopes whose facts are remembered: so many, up to this size.
+_REMEMBERED = 2048
+_LARGEST_REMEMBERED = 32 * 1024
 
 
 # --- identifiers and times -----------------------------------------------------------------
@@ -94,8 +95,12 @@ def compose(
     next_node: bytes,
     moment: bytes,
     meta: bytes | None,
+    blob: bytes | None,
 ) -> bytes:
     """An envelope. `step`, `state`, `next_node` and `meta` are JSON texts."""
+    last = b"" if blob is None else b',"bstate":%d' % len(blob)
+    if meta is not None:
+        last += b',"meta":' + meta
     return _ENVELOPE % (
         checkpoint,
         thread.identity,
@@ -104,101 +109,155 @@ def compose(
         state,
         next_node,
         moment,
-        b"" if meta is None else b',"meta":' + meta,
+        last,
     )
 
 
 # --- reading -------------------------------------------------------------------------------
 
 
-def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> dict[str, Any]:
-    """The body of a stored envelope; SCHEMA or BADRECORD if it is invalid.
+class Facts(NamedTuple):
+    """What a valid envelope says, except its state."""
+
+    id: bytes
+    tenant: str
+    thread: str
+    path: str
+    step: int
+    next_node: bytes
+    timestamp: str
+    meta: Any
+    # The size of the binary state; None if there is none.
+    blob_size: int | None
+
+
+class _Invalid(Exception):
+    """An envelope is invalid: the code and text of the error."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code, text)
+        self.code, self.text = code, text
+
+
+def read(envelope: bytes, checkpoint: bytes, thread: Thread) -> Facts:
+    """The facts of a stored envelope; SCHEMA or BADRECORD if it is invalid.
 
     An envelope that names another tenant or thread than the keys it was found in is invalid:
     it must never be returned.
     """
     try:
+        facts = _facts(envelope) if len(envelope) <= _LARGEST_REMEMBERED else _facts_anew(envelope)
+    except _Invalid as invalid:
+        raise thread.failure(invalid.code, invalid.text, checkpoint) from None
+    if (
+        facts.thread == thread.name
+        and facts.tenant == thread.tenant
+        and facts.path == thread.path
+        and facts.id == checkpoint
+    ):
+        return facts
+    for name, said, right in (
+        ("tenant_id", facts.tenant, thread.tenant),
+        ("thread_id", facts.thread, thread.name),
+        ("ns", facts.path, thread.path),
+        ("id", facts.id, checkpoint.lower()),
+    ):
+        if said != right:
+            raise thread.failure("BADRECORD", f"a wrong {name} in checkpoint", checkpoint)
+    return facts
+
+
+def _facts_anew(envelope: bytes) -> Facts:
+    """Parse an envelope."""
+    try:
         value = orjson.loads(envelope)
     except ValueError:
-        raise thread.failure("BADRECORD", "no valid JSON in checkpoint", checkpoint) from None
-    try:
-        # A fast check that nearly all envelopes pass; `_fault` decides about the others.
-        body: dict[str, Any] = value["body"]
-        version, step, parent = value["schema_version"], body["step"], body["parent_id"]
-        if (
-            version == SCHEMA_VERSION
-            and version.__class__ is int
-            and step.__class__ is int
-            and step >= 0
-            and body["id"].encode() == checkpoint
-            and body["tenant_id"] == thread.tenant
-            and body["thread_id"] == thread.name
-            and (parent is None or _is_uuid(parent))
-            and _is_timestamp(body["timestamp"])
-            and "state" in body
-        ):
-            return body
-    except (KeyError, TypeError, AttributeError):
-        pass
-    fault = _fault(value, checkpoint, thread)
-    if fault is not None:
-        raise thread.failure(*fault, checkpoint)
-    return body
-
-
-def check(envelope: bytes, checkpoint: bytes, thread: Thread) -> None:
-    """Check that an envelope may be returned; raises the errors of `read`.
-
-    The state in an envelope that `compose` wrote is not parsed again: in a history of large
-    states that would take longer than everything else.
-    """
-    if envelope.startswith(b'%b%b",%b' % (_BEGINNING, checkpoint, thread.identity)):
-        begun = _begins_state(envelope, _IDENTITY_AT + len(thread.identity))
-        end = envelope.rfind(b',"next_node":')
-        if begun and begun.end() < end and (ended := _ends_envelope(envelope, end)):
-            with suppress(ValueError):
-                if ended[1] is not None:
-                    orjson.loads(ended[1])
-                return
-    read(envelope, checkpoint, thread)
-
-
-def _fault(value: Any, checkpoint: bytes, thread: Thread) -> tuple[str, str] | None:
-    """What is wrong with an envelope, as code and text of an error."""
+        raise _Invalid("BADRECORD", "no valid JSON in checkpoint") from None
     if not isinstance(value, dict):
-        return "BADRECORD", "no JSON object in checkpoint"
-    version = value.get("schema_version")
-    if version.__class__ is not int:
-        return "SCHEMA", "no schema_version in checkpoint"
-    if version <= 0:
-        return "SCHEMA", f"invalid schema_version {version} in checkpoint"
-    if version > SCHEMA_VERSION:
-        return "SCHEMA", f"schema_version {version}, newer than supported, in checkpoint"
+        raise _Invalid("BADRECORD", "no JSON object in checkpoint")
+    _check_version(value.get("schema_version"))
     body = value.get("body")
     if not isinstance(body, dict):
-        return "BADRECORD", "no body in checkpoint"
-    for name, is_right in (
-        ("id", lambda said: said.lower().encode() == checkpoint),
-        ("tenant_id", lambda said: said == thread.tenant),
-        ("thread_id", lambda said: said == thread.name),
-        ("timestamp", _is_timestamp),
-    ):
-        said = body.get(name)
-        if not isinstance(said, str):
-            return "BADRECORD", f"no {name} in checkpoint"
-        if not said:
-            return "BADRECORD", f"an empty {name} in checkpoint"
-        if not is_right(said):
-            return "BADRECORD", f"a wrong {name} in checkpoint"
-    step = body.get("step")
-    if step.__class__ is not int or step < 0:
-        return "BADRECORD", "no step in checkpoint"
-    parent = body.get("parent_id")
-    if parent is not None and not (isinstance(parent, str) and _is_uuid(parent)):
-        return "BADRECORD", "a wrong parent_id in checkpoint"
+        raise _Invalid("BADRECORD", "no body in checkpoint")
+    node = body.get("next_node")
+    size = body.get("bstate")
+    return Facts(
+        id=_uuid(body, "id").lower().encode(),
+        tenant=_text(body, "tenant_id"),
+        thread=_text(body, "thread_id"),
+        path=_namespace(body),
+        step=_step(body),
+        next_node=write_json(node) if isinstance(node, str) else b"null",
+        timestamp=_timestamp(body),
+        meta=body.get("meta"),
+        blob_size=size if size.__class__ is int and size >= 0 else None,
+    )
+
+
+# What is invalid is parsed each time: an exception is not remembered.
+_facts = lru_cache(maxsize=_REMEMBERED)(_facts_anew)
+
+
+def _check_version(version: object) -> None:
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise _Invalid("SCHEMA", "no schema_version in checkpoint")
+    if version <= 0:
+        raise _Invalid("SCHEMA", f"invalid schema_version {version} in checkpoint")
+    if version > SCHEMA_VERSION:
+        raise _Invalid("SCHEMA", f"schema_version {version}, newer than supported, in checkpoint")
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    said = body.get(name)
+    if not isinstance(said, str):
+        raise _Invalid("BADRECORD", f"no {name} in checkpoint")
+    if not said:
+        raise _Invalid("BADRECORD", f"an empty {name} in checkpoint")
+    return said
+
+
+def _uuid(body: dict[str, Any], name: str) -> str:
+    said = _text(body, name)
+    if not _is_uuid(said):
+        raise _Invalid("BADRECORD", f"a wrong {name} in checkpoint")
+    return said
+
+
+def _namespace(body: dict[str, Any]) -> str:
+    path = body.get("ns")
+    if path is None:
+        return ""
+    if not isinstance(path, str):
+        raise _Invalid("BADRECORD", "a wrong ns in checkpoint")
+    return path
+
+
+def _step(body: dict[str, Any]) -> int:
     if "state" not in body:
-        return "BADRECORD", "no state in checkpoint"
-    return None
+        raise _Invalid("BADRECORD", "no state in checkpoint")
+    if body.get("parent_id") is not None:
+        _uuid(body, "parent_id")
+    step = body.get("step")
+    if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step <= UINT64_MAX:
+        raise _Invalid("BADRECORD", "no step in checkpoint")
+    return step
+
+
+def _timestamp(body: dict[str, Any]) -> str:
+    said = _text(body, "timestamp")
+    if not _is_timestamp(said):
+        raise _Invalid("BADRECORD", "a wrong timestamp in checkpoint")
+    return said
+
+
+def _is_timestamp(text: str) -> bool:
+    """Whether this is a date and time in RFC 3339 that exists."""
+    match = _matches_timestamp(text)
+    if match is None:
+        return False
+    year, month, day = map(int, match.groups())
+    # `monthrange` begins with the year 1, and every fourth century is alike.
+    return day <= 28 or day <= monthrange(year + 400, month)[1]
 
 
 # --- taking apart --------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Pages of jobs in the order of their creation, for JOB.LIST and the raw rows of jobs."""
+"""Pages of jobs in the order of their creation, for JOB.LIST."""
 
 from __future__ import annotations
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from commands.domain.arguments import LONGEST_MS, Milliseconds, utf8_text
-from commands.domain.calls import call_integer, call_scores, call_texts
+from commands.domain.arguments import LONGEST_MS, Count, Milliseconds, utf8_text
+from commands.domain.calls import call_integer, call_scores
 from commands.domain.errors import failure
-from commands.domain.jobs.arguments import POOL_READ, WORKER, checked_kind, job_status
+from commands.domain.jobs.arguments import ID, POOL_READ, WORKER, Named, job_status, kind_word
+from commands.domain.jobs.config import read_config
+from commands.domain.jobs.layout import Keys
 from commands.domain.jobs.listing import JobFilter, list_jobs
+from commands.domain.jobs.retention import ENDED, MOST_PRUNED, remove_ended
 from commands.domain.jobs.rows import STATUSES, TERMINAL
 from commands.domain.jobs.table import JobTable
 from commands.domain.numbers import whole
 from commands.domain.pages import PAGE, PLACE
-from commands.domain.records import count_poison
-from commands.engine.errors import CommandError
 from commands.engine.grammar import Argument, Integer, Key, String, Token
+from commands.engine.numbers import INT64_MAX
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
-from storage.errors import WrongType
 
 _PERCENTILES = (50, 95, 99)
-_ENDED = tuple(status for status in STATUSES if status in TERMINAL)
+# How many kinds have a count of their own in JOB.STATS.
+_MOST_KINDS = 1000
 
 
 # --- lists ------------------------------------------------------------------------------------
@@ -45,7 +48,7 @@ def _moment(name: str, token: str) -> Argument:
     arguments=[
         POOL_READ,
         String("status", "STATUS", optional=True, convert=job_status),
-        String("kind", "KIND", optional=True),
+        String("kind", "KIND", optional=True, convert=kind_word),
         String("target", "TARGET", optional=True, convert=utf8_text("TARGET")),
         WORKER,
         _moment("since", "SINCE"),
@@ -70,8 +73,6 @@ def job_list(ctx: Context, request: JobFilter) -> Reply:
         2) 1) "{...}"
     """
     table = JobTable(ctx, request.pool)
-    if request.kind is not None:
-        checked_kind(table, request.kind)
     cursor, jobs = list_jobs(table, request)
     return [cursor, [job.row.encode() for job in jobs]]
 
@@ -89,10 +90,12 @@ def job_list(ctx: Context, request: JobFilter) -> Reply:
     arguments=[POOL_READ],
 )
 def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
-    """Returns a map: `total`; `status` and `kind`, each a map of counts; `ready`, how many
+    """Returns a map: `total`; `status` and `kind`, each a map of counts, with
+    the kinds that jobs of the pool have (1000 at most); `ready`, how many
     jobs can be claimed now; `oldest_queued_ms`, the age of the oldest queued job, or nil;
     `duration_ms`, the percentiles p50, p95 and p99 of how long ended jobs ran, nil if there
-    are none.
+    are none; `paused`, 1 or 0; `limits`, a map of what `JOB.LIMIT` has set for kinds and, under
+    an empty name, for the pool.
 
         > JOB.STATS gpu
          1) "total"
@@ -109,14 +112,10 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
              9) "cancelled"
             10) (integer) 1
          5) "kind"
-         6) 1) "train"
-            2) (integer) 2
-            3) "backfill"
-            4) (integer) 0
-            5) "feature_refresh"
-            6) (integer) 0
-            7) "drift_compute"
-            8) (integer) 1
+         6) 1) "drift_compute"
+            2) (integer) 1
+            3) "train"
+            4) (integer) 2
          7) "ready"
          8) (integer) 0
          9) "oldest_queued_ms"
@@ -128,26 +127,43 @@ def job_stats(ctx: Context, argv: list[bytes]) -> Reply:
             4) (integer) 0
             5) "p99"
             6) (integer) 0
+        13) "paused"
+        14) (integer) 0
+        15) "limits"
+        16) (empty array)
     """
-    table = JobTable(ctx, argv[1])
-    keys, kinds = table.keys, table.kinds
+    keys = Keys(argv[1])
+    kind_prefix = keys.by(b"kind", b"")
+    kinds = [
+        key[len(kind_prefix) :] for key in islice(ctx.db.ordered.range(kind_prefix), _MOST_KINDS)
+    ]
 
     def count(key: bytes) -> int:
         return call_integer(ctx, b"ZCARD", key)
 
-    def counts(what: bytes, names: Sequence[str]) -> dict[bytes, Reply]:
-        return {name.encode(): count(keys.by(what, name.encode())) for name in names}
+    def counts(what: bytes, names: Sequence[bytes]) -> dict[bytes, Reply]:
+        return {name: count(keys.by(what, name)) for name in names}
 
     queued = keys.by(b"status", b"queued")
+    config = read_config(ctx, keys)
     oldest = call_scores(ctx, b"ZRANGE", queued, b"0", b"0", b"WITHSCORES")
     return {
         b"total": count(keys.all),
-        b"status": counts(b"status", STATUSES),
+        b"status": counts(b"status", [status.encode() for status in STATUSES]),
         b"kind": counts(b"kind", kinds),
-        b"ready": sum(count(keys.ready(name)) for name in kinds),
+        b"ready": count(keys.ready),
         b"oldest_queued_ms": ctx.now - whole(oldest[0][1], 0, ctx.now) if oldest else None,
         b"duration_ms": {
             b"p%d" % percent: _percentile(ctx, keys.durations, percent) for percent in _PERCENTILES
+        },
+        b"paused": int(config.paused),
+        b"limits": {
+            kind: {
+                b"rate": limit.rate,
+                b"per_ms": limit.per,
+                b"concurrency": limit.concurrency,
+            }
+            for kind, limit in sorted(config.limits.items())
         },
     }
 
@@ -166,13 +182,14 @@ def _percentile(ctx: Context, key: bytes, percent: int) -> int | None:
     since="0.1.0",
     flags="readonly fast",
     summary="Returns all facts about a job.",
-    arguments=[POOL_READ, String("id")],
+    arguments=[POOL_READ, ID],
+    request=Named,
 )
-def job_info(ctx: Context, argv: list[bytes]) -> Reply:
+def job_info(ctx: Context, request: Named) -> Reply:
     """Returns a map with the members of its row, its duration and its scheduling facts; nil
     if there is no such job. A fact that is not set is nil.
     """
-    job = JobTable(ctx, argv[1]).find(argv[2])
+    job = JobTable(ctx, request.pool).find(request.id)
     if job is None:
         return None
     row = job.row
@@ -200,6 +217,7 @@ def job_info(ctx: Context, argv: list[bytes]) -> Reply:
         b"ttl_ms": job.ttl or None,
         b"expires_at": job.expires_at or None,
         b"unique": job.unique or None,
+        b"parent": job.parent or None,
         b"after": job.after.split(),
         b"waiting_for": job.waiting_for.split(),
         b"last_error": job.last_error or None,
@@ -212,7 +230,7 @@ def job_info(ctx: Context, argv: list[bytes]) -> Reply:
 def _ended_status(word: bytes) -> str:
     status = word.lower().decode("utf-8", "replace")
     if status not in TERMINAL:
-        raise failure("ERR", "STATUS must be one of {}, not '{}'", " ".join(_ENDED), word)
+        raise failure("ERR", "STATUS must be one of {}, not '{}'", " ".join(ENDED), word)
     return status
 
 
@@ -221,6 +239,7 @@ class Prune:
     pool: bytes
     older: int
     status: str | None = None
+    limit: int = MOST_PRUNED
 
 
 @command(
@@ -229,40 +248,27 @@ class Prune:
     since="0.1.0",
     flags="write",
     complexity="O(M*log(N)) for M removed jobs out of N.",
-    summary="Removes the jobs that ended at least a given time ago.",
+    summary="Removes jobs that ended at least a given time ago.",
     arguments=[
         Key("pool", "RW access delete"),
         Milliseconds("older", "OLDER", low=0, optional=False),
         String("status", "STATUS", optional=True, convert=_ended_status),
+        Count("limit", "LIMIT", high=INT64_MAX),
     ],
     request=Prune,
 )
 def job_prune(ctx: Context, request: Prune) -> Reply:
-    """Returns how many jobs were removed. `STATUS` restricts them to `completed`, `failed` or
-    `cancelled` ones.
+    """Returns how many jobs were removed: up to `LIMIT`, and never more than 200, so that other
+    clients need not wait long. Call it again until it returns 0. `STATUS` restricts it to
+    `completed`, `failed` or `cancelled` jobs.
 
         > JOB.PRUNE gpu OLDER 0 STATUS cancelled
         (integer) 1
     """
-    keys = JobTable(ctx, request.pool).keys
-    until = b"%d" % (ctx.now - request.older)
-    statuses = _ENDED if request.status is None else (request.status,)
-    idents: list[bytes] = []
-    for status in statuses:
-        idents += call_texts(ctx, b"ZRANGE", keys.finished(status), b"-inf", until, b"BYSCORE")
-    return sum(_prune(ctx, request.pool, ident) for ident in idents)
-
-
-def _prune(ctx: Context, pool: bytes, ident: bytes) -> bool:
-    """Remove one job, unless it cannot be read."""
-    table = JobTable(ctx, pool)
-    try:
-        job = table.open(ident, expired=True)
-        if job is None:
-            return False
-        table.remove(job)
-        table.commit()
-    except (CommandError, WrongType):
-        count_poison(ctx)
-        return False
-    return True
+    table = JobTable(ctx, request.pool)
+    statuses = ENDED if request.status is None else (request.status,)
+    removed = remove_ended(
+        table, statuses, ctx.now - request.older, min(request.limit, MOST_PRUNED)
+    )
+    table.commit()
+    return removed

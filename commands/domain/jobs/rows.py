@@ -1,44 +1,19 @@
-"""A job as it is stored, and the indexes of its pool.
+"""A job as it is stored: its row, one JSON object, and the scheduling facts beside it.
 
-A job is a hash. Its field `row` holds the row, one JSON object; each other field holds one
-scheduling fact, and is absent where that is zero or empty. The indexes of a pool can be
-computed from its jobs alone: `Keys.index_entries` does.
-
-| key | type | holds |
-|---|---|---|
-| `redkeep:job:{pool}:<id>` | hash | `row` and the scheduling facts |
-| `redkeep:jobs:{pool}:all` | sorted set | every id, by time of creation |
-| `redkeep:jobs:{pool}:status:<status>` | sorted set | the same, for one status |
-| `redkeep:jobs:{pool}:kind:<kind>` | sorted set | the same, for one kind |
-| `redkeep:jobs:{pool}:target:<target>` | sorted set | the same, for one target |
-| `redkeep:jobs:{pool}:worker:<worker>` | sorted set | the same, for one worker |
-| `redkeep:jobs:{pool}:ready:<kind>` | sorted set | jobs that can be claimed, by negated priority |
-| `redkeep:jobs:{pool}:finished:<status>` | sorted set | ended jobs, by the time they ended |
-| `redkeep:jobs:{pool}:durations` | sorted set | ended jobs, by how long they ran |
-| `redkeep:jobs:{pool}:dependents:<id>` | set | the jobs that wait for this one |
-| `redkeep:jobs:{pool}:unique` | hash | unique key to the live job that holds it |
-| `redkeep:jobs:{pool}:last` | string | the last id that was generated |
-| `redkeep:jobs-due:{pool}` | sorted set | `start:<id>`, `lease:<id>`, `gone:<id>`, by time |
-| `redkeep:jobs:{pool}:next` | string | when something in the pool is next due |
-| `redkeep:jobs:due:<ms>:{pool}` | string | the same, in the agenda of all pools |
-
-Members with equal scores sort by their bytes. Ids sort by time, and a member of `ready` is the
-time of creation followed by the id. In the set of due jobs, `start` is the end of a delay,
-`lease` the end of a lease, and `gone` the end of a TTL. A job with many dependents is in it as
-`unblock:<id>` or `cancel:<id>` from its end until all of them know of it.
+A job is a hash. Its field `row` holds the row; each other field holds one scheduling fact and
+is absent where the fact has its default. `layout` says where a job is stored and indexed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import orjson
 
-from commands.domain.agenda import Agenda
-from commands.domain.arguments import LONGEST_MS, MOST, check_pool
+from commands.domain.arguments import LONGEST_MS, MOST
 from commands.domain.numbers import stored_integer
+from commands.domain.records import write_json
 from commands.engine.numbers import INT32_MAX, INT32_MIN
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
@@ -47,21 +22,18 @@ TERMINAL = frozenset({"completed", "failed", "cancelled"})
 ATTEMPTS = 3
 BACKOFF_MS = 1000
 
-DUE_PREFIX = b"redkeep:jobs-due:"
-AGENDA = Agenda(b"redkeep:jobs:due:")
-# What is to be done to the dependents of a job that has ended.
-UNBLOCK, CANCEL = b"unblock", b"cancel"
 # The scores of a sorted set are doubles, which are exact for integers up to this one.
 LARGEST_NUMBER = 2**53
 
 is_job_id = re.compile(rb"[0-9a-f]{32}").fullmatch
-
-IndexEntry = tuple[bytes, bytes]  # key of a sorted set, member
+_ROW_MEMBERS = frozenset(
+    "id kind target status progress created_at started_at finished_at error spec metrics".split()
+)
 
 
 @dataclass(slots=True)
 class Row:
-    """The row of a job: its JSON members, in their order."""
+    """The row of a job: its JSON members, in their order, and those of others behind them."""
 
     id: str
     kind: str
@@ -74,6 +46,7 @@ class Row:
     error: str | None = None
     spec: str = ""
     metrics: str | None = None
+    others: dict[str, object] = field(default_factory=dict)
 
     @property
     def terminal(self) -> bool:
@@ -87,14 +60,29 @@ class Row:
         return self.finished_at - self.started_at
 
     def encode(self) -> bytes:
-        return orjson.dumps(self)
+        return write_json(
+            {
+                "id": self.id,
+                "kind": self.kind,
+                "target": self.target,
+                "status": self.status,
+                "progress": self.progress,
+                "created_at": self.created_at,
+                "started_at": self.started_at,
+                "finished_at": self.finished_at,
+                "error": self.error,
+                "spec": self.spec,
+                "metrics": self.metrics,
+                **self.others,
+            }
+        )
 
 
-def decode_row(text: bytes | bytearray, kinds: Collection[str]) -> Row:
+def decode_row(text: bytes | bytearray) -> Row:
     """Parse the row of a job; ValueError, with the reason, if it is not one.
 
-    Unknown members are dropped, progress over 100 becomes 100, and an `error` or `metrics`
-    that is not a string becomes None.
+    Members that a row does not have are kept, progress over 100 becomes 100, and an `error` or
+    `metrics` that is not a string becomes None.
     """
     try:
         members = orjson.loads(text)
@@ -102,16 +90,16 @@ def decode_row(text: bytes | bytearray, kinds: Collection[str]) -> Row:
         raise ValueError("it is not valid JSON") from None
     if not isinstance(members, dict):
         raise ValueError("it is not a JSON object")
-    ident = _text(members, "id")
+    ident = _text(members, "id").lower()
     if not is_job_id(ident.encode()):
-        raise ValueError("id must be 32 lower-case hex digits")
+        raise ValueError("id must be 32 hex digits")
     kind, status = _text(members, "kind"), _text(members, "status")
-    if kind not in kinds:
-        raise ValueError("kind is unknown")
+    if not kind:
+        raise ValueError("kind must not be empty")
     if status not in STATUSES:
         raise ValueError("status is unknown")
     error, metrics = members.get("error"), members.get("metrics")
-    return Row(
+    row = Row(
         ident,
         kind,
         _text(members, "target"),
@@ -124,6 +112,9 @@ def decode_row(text: bytes | bytearray, kinds: Collection[str]) -> Row:
         _text(members, "spec"),
         metrics if isinstance(metrics, str) else None,
     )
+    if not members.keys() <= _ROW_MEMBERS:
+        row.others = {name: members[name] for name in members if name not in _ROW_MEMBERS}
+    return row
 
 
 def _text(members: dict[str, object], name: str) -> str:
@@ -158,9 +149,9 @@ _INTEGERS = {
     "ttl": (0, LONGEST_MS),
     "expires_at": (0, LATEST),
 }
-_TEXTS = ("worker", "unique", "after", "waiting_for", "last_error", "failed_by")
-_FACTS = tuple((name, name.encode(), _INTEGERS.get(name)) for name in (*_INTEGERS, *_TEXTS))
-FIELDS = (b"row", *(field for _, field, _ in _FACTS))
+_TEXTS = (
+    *("worker", "token", "unique", "after", "waiting_for", "parent", "last_error", "failed_by"),
+)
 
 
 @dataclass(slots=True)
@@ -187,22 +178,27 @@ class Job:
     ttl: int = 0
     expires_at: int = 0
     worker: bytes = b""
+    # What the last claim handed out with the job. It stays when the attempt ends, so that a
+    # report on that attempt can be repeated.
+    token: bytes = b""
     unique: bytes = b""
     # Ids separated by spaces: all dependencies, and those that are not completed yet.
     after: bytes = b""
     waiting_for: bytes = b""
+    # The id of the job that waits for this one as for its part.
+    parent: bytes = b""
     # The message of the last attempt that failed, and the worker that sent it.
     last_error: bytes = b""
     failed_by: bytes = b""
 
     def encode(self) -> dict[bytes, bytes]:
         """Return the fields of the job's hash."""
-        fields = {b"row": self.row.encode()}
-        for name, field, limits in _FACTS:
+        encoded = {b"row": self.row.encode()}
+        for name, stored, limits, default in _FACTS:
             value = getattr(self, name)
-            if value:
-                fields[field] = b"%d" % value if limits else value
-        return fields
+            if value != default:
+                encoded[stored] = b"%d" % value if limits else value
+        return encoded
 
     def holds_lease(self, now: int) -> bool:
         return self.row.status == "running" and self.lease_until > now
@@ -212,16 +208,26 @@ class Job:
         return self.attempts >= self.max_attempts
 
 
-def decode_job(ident: bytes, values: list[bytes | None], kinds: Collection[str]) -> Job:
+_DEFAULTS = {one.name: one.default for one in fields(Job)}
+_FACTS = tuple(
+    (name, name.encode(), _INTEGERS.get(name), _DEFAULTS[name]) for name in (*_INTEGERS, *_TEXTS)
+)
+FIELDS = (b"row", *(stored for _, stored, _, _ in _FACTS))
+
+# The field with what a completed job has made. It may be large, and is read for itself.
+RESULT = b"result"
+
+
+def decode_job(ident: bytes, values: list[bytes | None]) -> Job:
     """Make a job of the fields of its hash, in the order of `FIELDS`; or ValueError."""
     text = values[0]
     if text is None:
         raise ValueError("it has no row")
-    row = decode_row(text, kinds)
+    row = decode_row(text)
     if row.id.encode() != ident:
         raise ValueError("id is that of another job")
     job = Job(ident, row)
-    for (name, _, limits), value in zip(_FACTS, values[1:], strict=True):
+    for (name, _, limits, _), value in zip(_FACTS, values[1:], strict=True):
         if value is None:
             continue
         if limits is None:
@@ -232,78 +238,3 @@ def decode_job(ident: bytes, values: list[bytes | None], kinds: Collection[str])
             raise ValueError(f"field {name} is not an integer in range")
         setattr(job, name, number)
     return job
-
-
-# --- keys ---------------------------------------------------------------------------------
-
-
-class Keys:
-    """The keys of one pool. All have the pool as their hash tag, so they share a slot."""
-
-    __slots__ = ("all", "due", "durations", "index", "job", "last", "next", "unique")
-
-    def __init__(self, pool: bytes) -> None:
-        check_pool(pool)
-        self.job = b"redkeep:job:{%b}:" % pool
-        self.index = b"redkeep:jobs:{%b}:" % pool
-        self.due = b"%b{%b}" % (DUE_PREFIX, pool)
-        self.all = self.index + b"all"
-        self.durations = self.index + b"durations"
-        self.unique = self.index + b"unique"
-        self.last = self.index + b"last"
-        self.next = self.index + b"next"
-
-    def ready(self, kind: str) -> bytes:
-        return b"%bready:%b" % (self.index, kind.encode())
-
-    def by(self, what: bytes, value: bytes) -> bytes:
-        """Return the index of jobs with this `status`, `kind`, `target` or `worker`."""
-        return b"%b%b:%b" % (self.index, what, value)
-
-    def finished(self, status: str) -> bytes:
-        return b"%bfinished:%b" % (self.index, status.encode())
-
-    def dependents(self, ident: bytes) -> bytes:
-        return b"%bdependents:%b" % (self.index, ident)
-
-    def index_entries(self, job: Job) -> dict[IndexEntry, int]:
-        """Return every member of a sorted set that this job causes, with its score.
-
-        This alone defines the indexes: to change a job is to write the difference between
-        its entries before and after.
-        """
-        row, ident = job.row, job.id
-        status, created = row.status, row.created_at
-        kind = row.kind.encode()
-        index = self.index
-        entries = {
-            (self.all, ident): created,
-            (b"%bstatus:%b" % (index, status.encode()), ident): created,
-            (b"%bkind:%b" % (index, kind), ident): created,
-            (b"%btarget:%b" % (index, row.target.encode()), ident): created,
-        }
-        if job.worker:
-            entries[b"%bworker:%b" % (index, job.worker), ident] = created
-        if job.expires_at:
-            entries[self.due, b"gone:" + ident] = job.expires_at
-        if status == "queued":
-            if job.delayed:
-                entries[self.due, b"start:" + ident] = job.ready_at
-            elif not job.waiting_for:
-                entries[b"%bready:%b" % (index, kind), ready_member(job)] = -job.priority
-        elif status == "running":
-            entries[self.due, b"lease:" + ident] = job.lease_until
-        else:
-            entries[self.finished(status), ident] = row.finished_at
-            duration = row.duration_ms
-            if duration is not None:
-                entries[self.durations, ident] = duration
-        return entries
-
-
-def ready_member(job: Job) -> bytes:
-    return b"%016d:%b" % (job.row.created_at, job.id)
-
-
-def ready_id(member: bytes) -> bytes:
-    return member[-32:]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commands.domain.calls import call_scores_of, call_texts
+from commands.domain.calls import call_integer, call_scores_of, call_texts, write
 from commands.domain.numbers import whole
-from commands.domain.pages import LARGEST_PAGE, PAGE, PAGE_SIZE, PLACE, Place, SortedPage
-from commands.domain.queues.delivery import look_up, wake_readers
+from commands.domain.pages import PAGE, PAGE_SIZE, PLACE, Place, SortedPage
+from commands.domain.queues.confirming import Settling, wake_readers
 from commands.domain.queues.events import announce, text
-from commands.domain.queues.groups import check_streams, find_pending, reset_deliveries
+from commands.domain.queues.groups import find_entry, find_pending
 from commands.domain.queues.layout import Queue
-from commands.domain.queues.messages import MessageId, parse_message_id, read_message_id
+from commands.domain.queues.messages import (
+    MessageId,
+    order_of,
+    parse_message_id,
+    payload_of,
+    read_message_id,
+)
+from commands.domain.queues.tokens import MOST_MESSAGES, check_number
 from commands.domain.records import count_poison
 from commands.engine.grammar import Integer, Key, String
 from commands.engine.registry import command
@@ -43,12 +50,13 @@ class Dead:
     request=Dead,
 )
 def queue_dead(ctx: Context, request: Dead) -> Reply:
-    """Returns a cursor and maps with id, payload, priority, deliveries and died_at.
+    """Returns a cursor and maps with id, payload, priority, attempt and died_at.
 
     Dead letters are ordered by when they died, oldest first. A message becomes a dead letter
-    when its lease expires, or it is returned, after as many deliveries as
-    `queue-max-deliveries` allows (0 means no limit). Pass the cursor to get the next page; it
-    is 0 after the last one. A page has up to `COUNT` (100, at most 1000) dead letters.
+    when its lease expires, or it is returned, after as many deliveries as MAXDELIVERIES of
+    QUEUE.CONFIG allows. A group keeps the newest ones, as many as the setting
+    `queue-max-dead-letters` allows. Pass the cursor to get the next page; it is 0 after the
+    last one. A page has up to `COUNT` (100, at most 200) dead letters.
 
         > QUEUE.DEAD orders workers
         1) "0"
@@ -57,18 +65,23 @@ def queue_dead(ctx: Context, request: Dead) -> Reply:
     queue, group = Queue(request.queue), request.group
     key = queue.dead(group)
     page = SortedPage(ctx, key, request.cursor)
-    letters = page.take(min(request.count, LARGEST_PAGE))
+    letters = page.take(min(request.count, MOST_MESSAGES))
     scores = call_scores_of(ctx, key, *letters) if letters else []
     shown: list[Reply] = []
-    for message, died_at in zip(letters, scores, strict=True):
-        found = look_up(ctx, queue, group, message)
-        if found is not None:
+    for member, died_at in zip(letters, scores, strict=True):
+        message = read_message_id(member)
+        if message is None:
+            count_poison(ctx)
+            continue
+        pending = find_pending(ctx, queue, group, message)
+        row = find_entry(ctx, queue, message)
+        if pending is not None and row is not None:
             shown.append(
                 {
-                    b"id": message,
-                    b"payload": found.payload,
-                    b"priority": found.id.level,
-                    b"deliveries": found.deliveries,
+                    b"id": member,
+                    b"payload": payload_of(row),
+                    b"priority": message.level,
+                    b"attempt": pending.deliveries,
                     b"died_at": whole(died_at or 0),
                 }
             )
@@ -80,7 +93,7 @@ class Replay:
     queue: bytes
     group: bytes
     id: list[MessageId]
-    count: int | None = None
+    count: int = MOST_MESSAGES
 
 
 @command(
@@ -101,28 +114,50 @@ class Replay:
 def queue_replay(ctx: Context, request: Replay) -> Reply:
     """Returns how many dead letters can be read again, with deliveries counted from zero.
 
-    They are those with the given ids, the `COUNT` oldest ones, or all of them.
+    They are those with the given ids, or the `COUNT` oldest ones, 200 at most and by default.
+    To replay all, repeat the command until it returns 0.
 
         > QUEUE.REPLAY orders workers
         (integer) 0
     """
     queue, group = Queue(request.queue), request.group
-    ctx.call(b"ZCARD", queue.leases(group))  # raises WRONGTYPE before anything is written
+    check_number(len(request.id))
+    settling = Settling(ctx, queue, group)
     chosen = _chosen(ctx, queue, request)
-    check_streams(ctx, queue, {message.level for message in chosen})
-    replayed = []
+    for level in {message.level for message in chosen}:
+        call_integer(ctx, b"XLEN", queue.stream(level))  # raises WrongType before any write
+    entry = queue.agenda(ctx)
+    replayed: dict[tuple[int, bytes], list[MessageId]] = {}
+    ready: list[bytes] = []
     for message in chosen:
-        ctx.call(b"ZREM", queue.dead(group), message.text)
-        pending = find_pending(ctx, queue, group, message)
+        pending = settling.pending(message)
+        row = None if pending is None else find_entry(ctx, queue, message)
         if pending is None:
-            continue
-        if reset_deliveries(ctx, queue, group, pending.consumer, message):
-            ctx.call(b"ZADD", queue.leases(group), b"0", message.text)
-            replayed.append(text(message.text))
-    if replayed:
+            settling.forget(message.text)
+        elif row is None:
+            settling.discard(message)
+        else:
+            replayed.setdefault((message.level, pending.consumer), []).append(message)
+            order = order_of(row)
+            if order is None or settling.turns.take(order, message):
+                ready += (b"0", message.text)
+    for (level, consumer), messages in replayed.items():
+        ids = [message.entry_id for message in messages]
+        members = [message.text for message in messages]
+        write(
+            ctx, b"XCLAIM", queue.stream(level), group, consumer, b"0", *ids,
+            b"RETRYCOUNT", b"0", b"JUSTID",
+        )  # fmt: skip
+        write(ctx, b"ZREM", queue.dead(group), *members)
+        write(ctx, b"HDEL", queue.tokens(group), *members)
+    if ready:
+        write(ctx, b"ZADD", queue.leases(group), *ready)
+    settling.write(entry)
+    ids = [message.text for messages in replayed.values() for message in messages]
+    if ids:
         wake_readers(ctx, queue)
-        announce(ctx, queue, "replayed", group=text(group), ids=replayed)
-    return len(replayed)
+        announce(ctx, queue, "replayed", group=text(group), ids=[text(one) for one in ids])
+    return len(ids)
 
 
 def _chosen(ctx: Context, queue: Queue, request: Replay) -> list[MessageId]:
@@ -131,16 +166,11 @@ def _chosen(ctx: Context, queue: Queue, request: Replay) -> list[MessageId]:
     if request.id:
         members = [message.text for message in request.id]
         scores = call_scores_of(ctx, key, *members)
-        return list(
-            dict.fromkeys(
-                message
-                for message, score in zip(request.id, scores, strict=True)
-                if score is not None
-            )
-        )
-    last = b"-1" if request.count is None else b"%d" % (request.count - 1)
+        named = zip(request.id, scores, strict=True)
+        return list(dict.fromkeys(message for message, score in named if score is not None))
+    last = min(request.count, MOST_MESSAGES) - 1
     found = []
-    for member in call_texts(ctx, b"ZRANGE", key, b"0", last):
+    for member in call_texts(ctx, b"ZRANGE", key, b"0", b"%d" % last):
         message = read_message_id(member)
         if message is None:
             count_poison(ctx)

@@ -1,24 +1,24 @@
-"""What becomes due in queues: delayed messages, expired leases, consumers to be pruned."""
+"""What becomes due in queues: delayed messages, leases, consumers and groups that are gone.
+
+Each part of the work at a queue is done by itself, with what it needs read first. When all parts
+are done, another look says when the next of them is due.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from commands.domain.calls import call_texts, call_values
+from commands.domain.calls import call_integer, call_scores_of, call_text, call_texts, write
 from commands.domain.numbers import whole
-from commands.domain.queues.delivery import bury, wake_readers
+from commands.domain.queues.config import read_config
+from commands.domain.queues.confirming import Settling, clean, wake_readers
+from commands.domain.queues.delayed import Promotion
 from commands.domain.queues.events import announce, text
-from commands.domain.queues.groups import add_entry, find_pending
-from commands.domain.queues.layout import (
-    AGENDA,
-    Queue,
-    is_due,
-    queue_of_due,
-    with_scores,
-)
+from commands.domain.queues.layout import AGENDA, AT_ONCE, Queue, queue_of_due, with_scores
 from commands.domain.queues.messages import read_message_id
-from commands.domain.queues.presence_rows import default_ttl, next_prune, prune
+from commands.domain.queues.presence_rows import kept_for, next_prune, not_seen_for, prune
+from commands.domain.queues.removal import drop_groups
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
@@ -26,103 +26,188 @@ from commands.instance.sweeps import BATCH, RETRY_AFTER_MS, sweep
 from storage.errors import WrongType
 
 _BATCH = b"%d" % BATCH
+_GROUPS_AT_ONCE = 20
+# The latest moment that is planned.
+_LATEST = 2**62
+# How long a group that was not read for IDLEGROUP is still kept: after a long time without the
+# server, or a jump of the clock, its consumers need a moment to come back.
+GRACE_MS = 10 * 60 * 1000
 
 
-def promote(ctx: Context, queue: Queue) -> bool:
-    """Move a batch of delayed messages that are due into their streams; False if none is."""
-    if not is_due(ctx, queue.delayed):
-        return False
-    due = call_texts(
-        ctx, b"ZRANGE", queue.delayed, b"-inf", b"%d" % ctx.now, b"BYSCORE",
-        b"LIMIT", b"0", _BATCH,
-    )  # fmt: skip
-    done = []
-    for message, value in zip(due, call_values(ctx, b"HMGET", queue.late, *due), strict=True):
-        if _move(ctx, queue, value):
-            done.append(message)
-        else:
-            ctx.call(b"ZADD", queue.delayed, b"%d" % (ctx.now + RETRY_AFTER_MS), message)
-    if done:
-        ctx.call(b"ZREM", queue.delayed, *done)
-        ctx.call(b"HDEL", queue.late, *done)
-    wake_readers(ctx, queue)
-    return True
+def _due_in(ctx: Context, key: bytes, low: bytes) -> list[bytes]:
+    """A batch of what is due in a sorted set of times, above a limit."""
+    return call_texts(ctx, b"ZRANGE", key, low, b"%d" % ctx.now, b"BYSCORE", b"LIMIT", b"0", _BATCH)
 
 
-def _move(ctx: Context, queue: Queue, stored: bytes | None) -> bool:
-    """Put a delayed message into its stream; False if the stream cannot take it.
-
-    A message that cannot be read is dropped.
-    """
-    level, _, payload = (stored or b"").partition(b" ")
-    if len(level) != 1 or not level.isdigit():
-        count_poison(ctx)
-        return True
-    try:
-        add_entry(ctx, queue, int(level), payload)
-    except (WrongType, CommandError):
-        count_poison(ctx)
-        return False
-    return True
+# --- the parts of the work ----------------------------------------------------------------------
 
 
-def _end_leases(ctx: Context, queue: Queue, group: bytes) -> None:
-    """End a batch of expired leases: their messages become readable, or dead letters."""
-    leases = queue.leases(group)
-    expired = call_texts(
-        ctx, b"ZRANGE", leases, b"(0", b"%d" % ctx.now, b"BYSCORE", b"LIMIT", b"0", _BATCH
-    )
-    for member in expired:
-        message = read_message_id(member)
-        if message is None:
-            count_poison(ctx)
-            ctx.call(b"ZREM", leases, member)
-            continue
-        pending = find_pending(ctx, queue, group, message)
-        if pending is None:
-            ctx.call(b"ZREM", leases, member)
-        elif pending.used_up(ctx):
-            bury(ctx, queue, group, message)
-        else:
-            ctx.call(b"ZADD", leases, b"0", member)
-            announce(ctx, queue, "lease-ended", group=text(group), id=text(member))
-    if expired:
+def _promote(ctx: Context, queue: Queue) -> None:
+    """Move a batch of delayed messages that are due into their streams."""
+    promotion = Promotion(ctx, queue)
+    if promotion.found:
+        promotion.write()
         wake_readers(ctx, queue)
 
 
-def _first_after(ctx: Context, key: bytes, low: bytes) -> int | None:
-    """The lowest score above a limit, a time; None if there is none."""
+def _end_leases(ctx: Context, queue: Queue, group: bytes) -> None:
+    """End leases, and the delays of returned messages: these can be read, or are dead letters."""
+    expired = _due_in(ctx, queue.leases(group), b"(0")
+    returned = _due_in(ctx, queue.returned(group), b"-inf")
+    if not expired and not returned:
+        return
+    settling, limit = Settling(ctx, queue, group), read_config(ctx, queue).max_deliveries
+    entry = queue.agenda(ctx)
+    ready = []
+    for member in expired + returned:
+        message = read_message_id(member)
+        pending = None if message is None else settling.pending(message)
+        if message is None:
+            count_poison(ctx)
+        if message is None or pending is None:
+            settling.forget(member)
+        elif pending.used_up(limit):
+            settling.bury(message)
+        else:
+            ready.append(member)
+    settling.write(entry)
+    if ready:
+        words = [word for member in ready for word in (b"0", member)]
+        write(ctx, b"ZADD", queue.leases(group), *words)
+        write(ctx, b"ZREM", queue.returned(group), *ready)
+        for member in expired:
+            if member in ready:
+                announce(ctx, queue, "lease-ended", group=text(group), id=text(member))
+    wake_readers(ctx, queue)
+
+
+def _excess(ctx: Context, queue: Queue, group: bytes) -> int:
+    """How many dead letters a group has too many."""
+    most = ctx.instance.settings.queue_max_dead_letters
+    return max(0, call_integer(ctx, b"ZCARD", queue.dead(group)) - most) if most else 0
+
+
+def _discard_dead(ctx: Context, queue: Queue, group: bytes) -> None:
+    """Discard a batch of the oldest dead letters, if there are too many."""
+    excess = _excess(ctx, queue, group)
+    if not excess:
+        return
+    last = b"%d" % (min(excess, BATCH) - 1)
+    settling, entry = Settling(ctx, queue, group), queue.agenda(ctx)
+    for member in call_texts(ctx, b"ZRANGE", queue.dead(group), b"0", last):
+        message = read_message_id(member)
+        if message is None or settling.pending(message) is None:
+            settling.forget(member)
+        else:
+            settling.confirm(message)
+    settling.write(entry)
+    discarded = [text(message.text) for message in settling.confirmed]
+    announce(ctx, queue, "discarded", group=text(group), ids=discarded)
+
+
+def _prune(ctx: Context, queue: Queue) -> None:
+    members = not_seen_for(ctx, queue, kept_for(ctx), BATCH)
+    if members:
+        prune(ctx, queue, members)
+
+
+def _note_idle(ctx: Context, queue: Queue) -> None:
+    """Note which groups were not read for too long, and when they are dropped."""
+    idle_after = read_config(ctx, queue).idle_after(ctx)
+    if idle_after is None:
+        return
+    names = call_texts(
+        ctx, b"ZRANGE", queue.groups, b"-inf", b"%d" % (ctx.now - idle_after), b"BYSCORE",
+        b"LIMIT", b"0", _BATCH,
+    )  # fmt: skip
+    if names:
+        call_integer(ctx, b"ZCARD", queue.idle)  # raises WrongType before any write
+        moment = b"%d" % (ctx.now + min(GRACE_MS, idle_after))
+        write(ctx, b"ZREM", queue.groups, *names)
+        write(ctx, b"ZADD", queue.idle, *(word for name in names for word in (moment, name)))
+
+
+def _drop_idle(ctx: Context, queue: Queue) -> None:
+    """Drop groups that still were not read; their next read creates them anew."""
+    names = _due_in(ctx, queue.idle, b"-inf")[:_GROUPS_AT_ONCE]
+    if not names:
+        return
+    scores = call_scores_of(ctx, queue.groups, *names)
+    # Those that were read with XREADGROUP since are in both.
+    back = [name for name, score in zip(names, scores, strict=True) if score is not None]
+    gone = [name for name in names if name not in back]
+    entry = queue.agenda(ctx)
+    dropped = drop_groups(ctx, queue, gone, entry) if gone else []
+    if back:
+        write(ctx, b"ZREM", queue.idle, *back)
+    for name in dropped:
+        announce(ctx, queue, "group-dropped", group=text(name))
+
+
+def _clean(ctx: Context, queue: Queue) -> None:
+    clean(ctx, queue, BATCH)
+
+
+# --- when the next of it is due -----------------------------------------------------------------
+
+
+def first_after(ctx: Context, key: bytes, low: bytes = b"-inf") -> int | None:
+    """The lowest score above a limit, a time, rounded up; None if there is none."""
     head = with_scores(ctx, key, low, b"+inf", b"BYSCORE", b"LIMIT", b"0", b"1")
-    return whole(head[0][1], 0) if head else None
+    if not head:
+        return None
+    score = head[0][1]
+    moment = whole(score, 0, _LATEST)
+    return moment + 1 if moment < score < _LATEST else moment
 
 
-# Does a batch of what is due in a part of a queue; returns when more of it will be.
-_Work = Callable[[], "int | None"]
+def _next_idle(ctx: Context, queue: Queue) -> int | None:
+    idle_after = read_config(ctx, queue).idle_after(ctx)
+    oldest = None if idle_after is None else first_after(ctx, queue.groups)
+    return None if oldest is None or idle_after is None else min(oldest + idle_after, _LATEST)
 
 
-def _work(ctx: Context, queue: Queue) -> Iterator[_Work]:
-    """The parts of a queue, which do not depend on each other."""
+def _next_excess(ctx: Context, queue: Queue, group: bytes) -> int | None:
+    return AT_ONCE if _excess(ctx, queue, group) else None
 
-    def delayed() -> int | None:
-        promote(ctx, queue)
-        return _first_after(ctx, queue.delayed, b"-inf")
 
-    def leases(group: bytes) -> int | None:
-        _end_leases(ctx, queue, group)
-        return _first_after(ctx, queue.leases(group), b"(0")
+def _next_clean(ctx: Context, queue: Queue) -> int | None:
+    return None if call_text(ctx, b"GET", queue.clean) is None else AT_ONCE
 
-    def presence() -> int | None:
-        prune_at = next_prune(ctx, queue)
-        if prune_at is not None and prune_at <= ctx.now:
-            prune(ctx, queue, default_ttl(ctx))
-            prune_at = next_prune(ctx, queue)
-        # A row that should have been pruned by now cannot be: trying again would not help.
-        return prune_at if prune_at is not None and prune_at > ctx.now else None
 
-    yield delayed
-    for group in queue.groups_with(ctx, b"leases"):
-        yield partial(leases, group)
-    yield presence
+_Work = Callable[[], None]
+_When = Callable[[], "int | None"]
+
+
+def _parts(ctx: Context, queue: Queue) -> Iterator[tuple[_Work, _When]]:
+    """The parts of the work at a queue, and when each is next due."""
+    yield partial(_promote, ctx, queue), partial(first_after, ctx, queue.delayed)
+    for group in queue.groups_with(ctx, b"leases", b"returned"):
+        work = partial(_end_leases, ctx, queue, group)
+        yield work, partial(first_after, ctx, queue.leases(group), b"(0")
+        yield _nothing, partial(first_after, ctx, queue.returned(group))
+    for group in queue.groups_with(ctx, b"dead"):
+        work = partial(_discard_dead, ctx, queue, group)
+        yield work, partial(_next_excess, ctx, queue, group)
+    yield partial(_prune, ctx, queue), partial(next_prune, ctx, queue)
+    yield partial(_note_idle, ctx, queue), partial(_next_idle, ctx, queue)
+    yield partial(_drop_idle, ctx, queue), partial(first_after, ctx, queue.idle)
+    yield partial(_clean, ctx, queue), partial(_next_clean, ctx, queue)
+
+
+def _nothing() -> None:
+    """For a part whose work another one does."""
+
+
+def upcoming(ctx: Context, queue: Queue) -> Iterator[int]:
+    """When each part of the work at a queue is next due. Unreadable keys are passed over."""
+    for _, when in _parts(ctx, queue):
+        try:
+            moment = when()
+        except (WrongType, CommandError):
+            continue
+        if moment is not None:
+            yield moment
 
 
 @sweep(AGENDA.prefix, until=AGENDA.until)
@@ -131,16 +216,21 @@ def run_due_queue(ctx: Context, key: bytes) -> bool:
     queue = queue_of_due(key)
     if queue is None:
         return False
-    moments = []
-    for work in _work(ctx, queue):
+    failed = False
+    for work, _ in _parts(ctx, queue):
+        ctx.begin("")
         try:
-            moment = work()
+            work()
         except (WrongType, CommandError):
             # Keys of this part were overwritten with something else.
             count_poison(ctx)
-            moment = ctx.now + RETRY_AFTER_MS
-        if moment is not None:
-            moments.append(moment)
+            failed = True
+    ctx.begin("")
+    moments = list(upcoming(ctx, queue))
+    if failed:
+        # What is due now may be what cannot be done: trying again at once would not help.
+        retry = ctx.now + RETRY_AFTER_MS
+        moments = [moment if moment > ctx.now else retry for moment in moments] or [retry]
     following = min(moments, default=None)
-    AGENDA.entry(ctx, queue.tag, queue.next).replan(ctx, key, following)
+    queue.agenda(ctx).replan(ctx, key, following)
     return following is not None and following <= ctx.now

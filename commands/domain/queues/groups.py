@@ -1,28 +1,28 @@
-"""The consumer groups of a queue's streams, through the stream commands.
+"""The streams of a queue and their consumer groups, as a command reads them before it writes.
 
 A queue has a stream for each priority, and a group exists on all of them from the moment it
 exists on any: otherwise a message could be deleted that a group has still to read. A stream that
-a plain XADD creates has no groups at first, so who deletes messages asks all streams.
+a plain XADD creates has no groups at first, so who deletes messages looks at all streams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from commands.domain.calls import call_integer, call_text
+from commands.domain.calls import write
 from commands.domain.queues.layout import Queue
-from commands.domain.queues.messages import MessageId
+from commands.domain.queues.messages import MessageId, place_of
 from commands.domain.records import count_poison
 from commands.engine.errors import CommandError
-from commands.engine.numbers import INT64_MAX
-from commands.engine.replies import Couples, Reply
+from commands.engine.numbers import INT64_MAX, UINT64_MAX
+from commands.engine.replies import Reply
 from commands.instance.context import Context
 from storage.errors import WrongType
 from storage.values.streams import Row
 
-_Entries = Sequence[tuple[bytes, Row]]
+Entries = Sequence[tuple[bytes, Row]]
 
 
 @dataclass(slots=True)
@@ -32,9 +32,8 @@ class Pending:
     consumer: bytes
     deliveries: int
 
-    def used_up(self, ctx: Context) -> bool:
-        """Whether it was delivered as often as `queue-max-deliveries` allows."""
-        limit = ctx.instance.settings.queue_max_deliveries
+    def used_up(self, limit: int) -> bool:
+        """Whether it was delivered as often as this limit allows; 0 is no limit."""
         return 0 < limit <= self.deliveries
 
 
@@ -47,26 +46,60 @@ class GroupState:
     # How many entries it has still to read; None if deletions made that unknown.
     lag: int | None
 
+    def has_read(self, message: MessageId) -> bool:
+        return place_of(self.last_delivered) >= message.place
 
-def find_pending(ctx: Context, queue: Queue, group: bytes, message: MessageId) -> Pending | None:
-    """A pending message of a group; None if the group does not have it, or does not exist."""
-    entry_id = message.entry_id
+
+class Streams:
+    """The streams of a queue with their groups."""
+
+    def __init__(self, ctx: Context, queue: Queue, needed: Collection[int] | None = None) -> None:
+        """`needed` are the priorities whose streams must be streams, if they exist: otherwise
+        WrongType is raised. By default all are. Other keys of another type are passed over.
+        """
+        self._ctx = ctx
+        self._queue = queue
+        # By priority, the highest first, then by name.
+        self.groups: dict[int, dict[bytes, GroupState]] = {}
+        for level in queue.levels(ctx):
+            try:
+                states = group_states(ctx, queue.stream(level))
+            except WrongType:
+                if needed is None or level in needed:
+                    raise
+                count_poison(ctx)
+                continue
+            if states is not None:
+                self.groups[level] = {state.name: state for state in states}
+        # The groups of the queue: those of all its streams.
+        self.names = {name for states in self.groups.values() for name in states}
+
+    @property
+    def levels(self) -> list[int]:
+        return list(self.groups)
+
+    def create(self, group: bytes, level: int) -> None:
+        """Create a group that is to read a stream from its beginning."""
+        stream = self._queue.stream(level)
+        write(self._ctx, b"XGROUP", b"CREATE", stream, group, b"0", b"MKSTREAM")
+
+    def confirmed_by_others(self, group: bytes, message: MessageId) -> bool:
+        """Whether every group but this one has read and confirmed a message."""
+        states = self.groups.get(message.level, {})
+        return all(
+            name in states
+            and states[name].has_read(message)
+            and find_pending(self._ctx, self._queue, name, message) is None
+            for name in self.names - {group}
+        )
+
+
+def group_states(ctx: Context, stream: bytes) -> list[GroupState] | None:
+    """The groups of a stream; None if there is no such key."""
     try:
-        reply = ctx.call(b"XPENDING", queue.stream(message.level), group, entry_id, entry_id, b"1")
-    except CommandError as error:
-        if error.code != b"NOGROUP":
-            raise
+        reply = cast(Sequence[dict[bytes, Reply]], ctx.call(b"XINFO", b"GROUPS", stream))
+    except CommandError:
         return None
-    found = cast(Sequence[tuple[bytes, bytes, int, int]], reply)
-    if not found:
-        return None
-    _, consumer, _, deliveries = found[0]
-    return Pending(consumer, min(deliveries, INT64_MAX))
-
-
-def group_states(ctx: Context, stream: bytes) -> list[GroupState]:
-    """The groups of a stream that exists."""
-    reply = cast(Sequence[dict[bytes, Reply]], ctx.call(b"XINFO", b"GROUPS", stream))
     return [
         GroupState(
             cast(bytes, one[b"name"]),
@@ -77,102 +110,47 @@ def group_states(ctx: Context, stream: bytes) -> list[GroupState]:
     ]
 
 
+def find_pending(ctx: Context, queue: Queue, group: bytes, message: MessageId) -> Pending | None:
+    """A pending message of a group; None if the group does not have it, or does not exist."""
+    found = pending_between(ctx, queue, group, message, message.entry_id, 1)
+    return Pending(found[0][1], min(found[0][3], INT64_MAX)) if found else None
+
+
+def pending_between(
+    ctx: Context, queue: Queue, group: bytes, first: MessageId, last: bytes, count: int
+) -> Sequence[tuple[bytes, bytes, int, int]]:
+    """Pending messages of a group, from one up to an entry of the same stream."""
+    try:
+        reply = ctx.call(
+            b"XPENDING", queue.stream(first.level), group, first.entry_id, last, b"%d" % count
+        )
+    except CommandError as error:
+        if error.code != b"NOGROUP":
+            raise
+        return []
+    return cast(Sequence[tuple[bytes, bytes, int, int]], reply)
+
+
+def find_entry(ctx: Context, queue: Queue, message: MessageId) -> Row | None:
+    """The entry of a message; None if it was deleted."""
+    stream, entry_id = queue.stream(message.level), message.entry_id
+    found = cast(Entries, ctx.call(b"XRANGE", stream, entry_id, entry_id))
+    return found[0][1] if found else None
+
+
+def entries_after(ctx: Context, stream: bytes, after: bytes, count: int) -> Entries:
+    """Up to so many entries behind an id."""
+    if min(place_of(after)) == UINT64_MAX:
+        # There is none, and XRANGE refuses to start behind the last possible id.
+        return ()
+    return cast(Entries, ctx.call(b"XRANGE", stream, b"(" + after, b"+", b"COUNT", b"%d" % count))
+
+
 def count_unread(ctx: Context, stream: bytes, state: GroupState, length: int) -> int:
     """How many entries a group has still to read, of a stream with so many entries."""
     if state.lag is not None:
         return state.lag
     # The stream keeps no count because of its deleted entries. What the group has read and is
     # not deleted is little: messages that are leased or dead, or that other groups lack.
-    kept = cast(_Entries, ctx.call(b"XRANGE", stream, b"-", state.last_delivered))
+    kept = cast(Entries, ctx.call(b"XRANGE", stream, b"-", state.last_delivered))
     return length - len(kept)
-
-
-def group_names(ctx: Context, queue: Queue) -> set[bytes]:
-    """The groups of a queue: those of all its streams. Keys of another type are passed over."""
-    names: set[bytes] = set()
-    for level in queue.levels(ctx):
-        stream = queue.stream(level)
-        try:
-            if call_integer(ctx, b"EXISTS", stream):
-                names.update(state.name for state in group_states(ctx, stream))
-        except WrongType:
-            count_poison(ctx)
-    return names
-
-
-def add_entry(ctx: Context, queue: Queue, level: int, payload: bytes) -> bytes:
-    """Add a message to the stream of a priority, which is created if needed; return its id."""
-    stream = queue.stream(level)
-    # The first stream exists as soon as there is a group.
-    if level and not call_integer(ctx, b"EXISTS", stream):
-        for name in sorted(group_names(ctx, queue)):
-            _create(ctx, stream, name)
-    entry_id = call_text(ctx, b"XADD", stream, b"*", b"payload", payload)
-    assert entry_id is not None
-    return entry_id
-
-
-def _create(ctx: Context, stream: bytes, group: bytes) -> None:
-    """Create a group that is to read a stream from its beginning, if it does not exist."""
-    try:
-        ctx.call(b"XGROUP", b"CREATE", stream, group, b"0", b"MKSTREAM")
-    except CommandError as error:
-        if error.code != b"BUSYGROUP":
-            raise
-
-
-def find_entry(ctx: Context, queue: Queue, message: MessageId) -> Row | None:
-    """The entry of a message; None if it was deleted."""
-    stream, entry_id = queue.stream(message.level), message.entry_id
-    found = cast(_Entries, ctx.call(b"XRANGE", stream, entry_id, entry_id))
-    return found[0][1] if found else None
-
-
-def read_entries(
-    ctx: Context, queue: Queue, group: bytes, consumer: bytes, level: int, count: int
-) -> _Entries:
-    """Up to `count` entries that were never delivered to the group, which is created if needed."""
-    stream = queue.stream(level)
-    request = (
-        b"XREADGROUP", b"GROUP", group, consumer, b"COUNT", b"%d" % count,
-        b"STREAMS", stream, b">",
-    )  # fmt: skip
-    try:
-        reply = ctx.call(*request)
-    except CommandError as error:
-        if error.code != b"NOGROUP":
-            raise
-        for each in sorted({*queue.levels(ctx), level}):
-            _create(ctx, queue.stream(each), group)
-        reply = ctx.call(*request)
-    if not isinstance(reply, Couples):
-        return ()
-    _, entries = reply.items[0]
-    return cast(_Entries, entries)
-
-
-def claim(
-    ctx: Context, queue: Queue, group: bytes, consumer: bytes, message: MessageId
-) -> Row | None:
-    """Deliver a pending message to a consumer; None if its entry was deleted."""
-    stream = queue.stream(message.level)
-    reply = ctx.call(b"XCLAIM", stream, group, consumer, b"0", message.entry_id)
-    claimed = cast(_Entries, reply)
-    return claimed[0][1] if claimed else None
-
-
-def check_streams(ctx: Context, queue: Queue, levels: Iterable[int]) -> None:
-    """Raise WrongType unless the streams of these priorities can be read and written."""
-    for level in levels:
-        ctx.call(b"XLEN", queue.stream(level))
-
-
-def reset_deliveries(
-    ctx: Context, queue: Queue, group: bytes, consumer: bytes, message: MessageId
-) -> bool:
-    """Count the deliveries of a pending message from zero; False if its entry was deleted."""
-    claimed = ctx.call(
-        b"XCLAIM", queue.stream(message.level), group, consumer, b"0", message.entry_id,
-        b"RETRYCOUNT", b"0", b"JUSTID",
-    )  # fmt: skip
-    return bool(claimed)

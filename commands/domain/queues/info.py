@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from commands.domain.calls import call_integer
-from commands.domain.queues.groups import count_unread, group_states
+from commands.domain.queues.groups import Streams, count_unread
 from commands.domain.queues.layout import Queue
 from commands.domain.queues.presence_rows import default_ttl, rows
 from commands.engine.containers import declare_family_help
@@ -29,9 +29,10 @@ def queue_info(ctx: Context, argv: list[bytes]) -> Reply:
     """Returns a map, or nil if there is no such queue.
 
     `messages` counts those that are due and not yet confirmed by all groups, `delayed` those
-    that are not due yet. For each group, `ready` counts what can be read, `out` the messages
-    that are leased or wait for the delay of a QUEUE.NACK, `dead` its dead letters and `active`
-    its active consumers.
+    that are not due yet. For each group, `ready` counts what it has still to read, the first
+    time or again; `held` what is leased; `returned` what waits for the delay of a QUEUE.NACK;
+    `behind` what waits for an earlier message with the same ORDER key; `dead` its dead letters;
+    and `active` its active consumers.
 
         > QUEUE.PUSH returns hello
         "1700000000000-0"
@@ -50,18 +51,14 @@ def queue_info(ctx: Context, argv: list[bytes]) -> Reply:
         return None
     messages = 0
     unread: dict[bytes, int] = {}
-    for level in queue.levels(ctx):
-        stream = queue.stream(level)
-        if not call_integer(ctx, b"EXISTS", stream):
-            continue
-        length = call_integer(ctx, b"XLEN", stream)
-        seen = {
-            state.name: count_unread(ctx, stream, state, length)
-            for state in group_states(ctx, stream)
-        }
-        for name in unread.keys() | seen.keys():
+    streams = Streams(ctx, queue)
+    for level, states in streams.groups.items():
+        length = call_integer(ctx, b"XLEN", queue.stream(level))
+        for name in streams.names:
+            state = states.get(name)
             # A group that does not exist on a stream made by XADD has all of it to read.
-            unread[name] = unread.get(name, messages) + seen.get(name, length)
+            number = count_unread(ctx, queue.stream(level), state, length) if state else length
+            unread[name] = unread.get(name, 0) + number
         messages += length
     ttl = default_ttl(ctx)
     active = Counter(row.group for row in rows(ctx, queue) if row.age(ctx.now) <= ttl)
@@ -77,12 +74,17 @@ def queue_info(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _group_info(ctx: Context, queue: Queue, name: bytes, unread: int, active: int) -> Reply:
-    leases, now = queue.leases(name), b"%d" % ctx.now
-    due = call_integer(ctx, b"ZCOUNT", leases, b"-inf", now)
+    now = b"%d" % ctx.now
+    ready, later = unread, []
+    for key in (queue.leases(name), queue.returned(name)):
+        ready += call_integer(ctx, b"ZCOUNT", key, b"-inf", now)
+        later.append(call_integer(ctx, b"ZCOUNT", key, b"(" + now, b"+inf"))
     return {
         b"name": name,
-        b"ready": min(unread + due, INT64_MAX),
-        b"out": call_integer(ctx, b"ZCOUNT", leases, b"(" + now, b"+inf"),
+        b"ready": min(ready, INT64_MAX),
+        b"held": later[0],
+        b"returned": later[1],
+        b"behind": call_integer(ctx, b"ZCARD", queue.behind(name)),
         b"dead": call_integer(ctx, b"ZCARD", queue.dead(name)),
         b"active": active,
     }

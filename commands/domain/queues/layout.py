@@ -5,17 +5,26 @@ a backslash in the name is preceded by a backslash.
 
 | key | type | holds |
 |---|---|---|
-| `redkeep:queue:{q}:stream:<p>` | stream | messages of priority p, 0 to 9: field `payload` |
-| `redkeep:queue:{q}:leases:<group>` | sorted set | leased messages, by when the lease ends |
+| `redkeep:queue:{q}:stream:<p>` | stream | messages of priority p, from 0 to 9 |
+| `redkeep:queue:{q}:leases:<group>` | sorted set | leased messages, by the end of the lease, or 0 |
+| `redkeep:queue:{q}:returned:<group>` | sorted set | returned messages, by when they can be read |
 | `redkeep:queue:{q}:dead:<group>` | sorted set | dead letters, by when they died |
+| `redkeep:queue:{q}:tokens:<group>` | hash | message → the random part of its latest token |
+| `redkeep:queue:{q}:turns:<group>` | hash | ORDER key → the message that has its turn |
+| `redkeep:queue:{q}:behind:<group>` | sorted set | messages that wait for another of their key |
+| `redkeep:queue:{q}:groups` | sorted set | groups, by when they last read |
+| `redkeep:queue:{q}:idle` | sorted set | groups that are dropped unless they read, by when |
+| `redkeep:queue:{q}:config` | hash | what QUEUE.CONFIG has set; `run`, the prefix of IDs |
+| `redkeep:queue:{q}:clean` | string | where the removal of confirmed messages continues |
 | `redkeep:queue:{q}:delayed` | sorted set | delayed messages, by when they are due |
-| `redkeep:queue:{q}:late` | hash | delayed message → priority, space, payload |
+| `redkeep:queue:{q}:late` | hash | delayed message → priority, ORDER key, payload |
 | `redkeep:queue:{q}:serial` | string | how many messages were ever delayed |
-| `redkeep:queue:{q}:id:<id>` | string | the id of the message pushed with this ID; has a TTL |
 | `redkeep:queue:{q}:seen` | sorted set | `group:consumer`, by their last heartbeat |
 | `redkeep:queue:{q}:consumers` | hash | `group:consumer` → JSON of its other properties |
 | `redkeep:queue:{q}:next` | string | when something in the queue is next due |
 | `redkeep:queue:due:<ms>:{q}` | string | the same, in the agenda of all queues |
+| `redkeep:queue:id:{q}:<run>:<id>` | string | the message pushed with this ID; has a TTL |
+| `redkeep:queue:gone:{q}:<n>` | any | a large key of the queue that is being removed in steps |
 """
 
 from __future__ import annotations
@@ -25,20 +34,25 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from commands.domain import OWN_PREFIX
-from commands.domain.agenda import Agenda
+from commands.domain.agenda import Agenda, Entry
 from commands.domain.calls import call_scores
 from commands.domain.namespaces import escape, unescape_valid
 from commands.engine.errors import CommandError
 from commands.instance.context import Context
 
-QUEUE_PREFIX = OWN_PREFIX + b"queue:{"
-AGENDA = Agenda(OWN_PREFIX + b"queue:due:")
+_PREFIX = OWN_PREFIX + b"queue:"
+QUEUE_PREFIX = _PREFIX + b"{"
+GONE_PREFIX = _PREFIX + b"gone:"
+AGENDA = Agenda(_PREFIX + b"due:")
 
 _TAGGED = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:").match
 _STREAM = re.compile(rb"redkeep:queue:\{((?:[^}\\]|\\[}\\])++)\}:stream:[0-9]").fullmatch
 _TAG = re.compile(rb"(?:[^}\\]|\\[}\\])++").fullmatch
 
+# In the agenda: work that waits for no moment. The clock may be set back, so `now` would not do.
+AT_ONCE = 0
 LEVELS = 10
+GROUP_KINDS = (b"leases", b"returned", b"dead", b"tokens", b"turns", b"behind")
 _LEVELS = frozenset(b"%d" % level for level in range(LEVELS))
 
 
@@ -57,14 +71,49 @@ class Queue:
     def stream(self, level: int) -> bytes:
         return b"%bstream:%d" % (self.base, level)
 
+    def of_group(self, kind: bytes, group: bytes) -> bytes:
+        """The key of one of the kinds that each group has, `GROUP_KINDS`."""
+        return b"%b%b:%b" % (self.base, kind, group)
+
     def leases(self, group: bytes) -> bytes:
-        return b"%bleases:%b" % (self.base, group)
+        return self.of_group(b"leases", group)
+
+    def returned(self, group: bytes) -> bytes:
+        return self.of_group(b"returned", group)
 
     def dead(self, group: bytes) -> bytes:
-        return b"%bdead:%b" % (self.base, group)
+        return self.of_group(b"dead", group)
 
-    def pushed_as(self, chosen: bytes) -> bytes:
-        return b"%bid:%b" % (self.base, chosen)
+    def tokens(self, group: bytes) -> bytes:
+        return self.of_group(b"tokens", group)
+
+    def turns(self, group: bytes) -> bytes:
+        return self.of_group(b"turns", group)
+
+    def behind(self, group: bytes) -> bytes:
+        return self.of_group(b"behind", group)
+
+    def pushed_as(self, run: bytes, chosen: bytes) -> bytes:
+        return b"%bid:{%b}:%b:%b" % (_PREFIX, self.tag, run, chosen)
+
+    def gone(self, number: int) -> bytes:
+        return b"%b{%b}:%d" % (GONE_PREFIX, self.tag, number)
+
+    @property
+    def groups(self) -> bytes:
+        return self.base + b"groups"
+
+    @property
+    def idle(self) -> bytes:
+        return self.base + b"idle"
+
+    @property
+    def config(self) -> bytes:
+        return self.base + b"config"
+
+    @property
+    def clean(self) -> bytes:
+        return self.base + b"clean"
 
     @property
     def delayed(self) -> bytes:
@@ -94,23 +143,28 @@ class Queue:
         return ctx.db.ordered.first(self.base, start=self.base) is not None
 
     def levels(self, ctx: Context) -> list[int]:
-        """The priorities that have a stream, and 0 in any case; highest first."""
+        """The priorities that have a stream, highest first."""
         ordered = ctx.db.ordered
         prefix = self.base + b"stream:"
         keys = list(islice(ordered.range(prefix), LEVELS + 1))
-        if len(keys) <= 1 and keys == [self.stream(0)][: len(keys)]:
-            return [0]
         if len(keys) > LEVELS:
             # Some are not of a priority, and there may be any number of them.
             streams = map(self.stream, range(LEVELS))
             keys = [key for key in streams if ordered.first(key, start=key) == key]
         found = {key[len(prefix) :] for key in keys}
-        return sorted({int(level) for level in found if level in _LEVELS} | {0}, reverse=True)
+        return sorted((int(level) for level in found if level in _LEVELS), reverse=True)
 
-    def groups_with(self, ctx: Context, kind: bytes) -> list[bytes]:
-        """The groups that have a key of this kind: `leases`, `dead`."""
-        prefix = b"%b%b:" % (self.base, kind)
-        return [key[len(prefix) :] for key in ctx.db.ordered.range(prefix)]
+    def groups_with(self, ctx: Context, *kinds: bytes) -> list[bytes]:
+        """The groups that have a key of one of these kinds, by name."""
+        found: set[bytes] = set()
+        for kind in kinds:
+            prefix = b"%b%b:" % (self.base, kind)
+            found.update(key[len(prefix) :] for key in ctx.db.ordered.range(prefix))
+        return sorted(found)
+
+    def agenda(self, ctx: Context) -> Entry:
+        """The entry in the agenda, to be read before the first write of a command."""
+        return AGENDA.entry(ctx, self.tag, self.next)
 
 
 def _named(tag: bytes) -> Queue:
@@ -123,16 +177,30 @@ def queue_of_stream(key: bytes) -> Queue | None:
     return None if found is None else _named(found[1])
 
 
-def every_queue(ctx: Context) -> Iterator[Queue]:
-    """All queues of the database, with one look-up each. The database may change meanwhile."""
-    start = QUEUE_PREFIX
+def queue_of_key(key: bytes) -> tuple[Queue, bytes] | None:
+    """The queue that a key belongs to, and the rest of the key; None for a key of another form."""
+    found = _TAGGED(key)
+    return None if found is None else (_named(found[1]), key[found.end() :])
+
+
+def every_queue(ctx: Context, after: Queue | None = None) -> Iterator[Queue]:
+    """The queues of the database by their tags, with one look-up each, behind another queue.
+
+    The database may change meanwhile.
+    """
+    start = QUEUE_PREFIX if after is None else _behind(after)
     while (key := ctx.db.ordered.first(QUEUE_PREFIX, start=start)) is not None:
-        found = _TAGGED(key)
+        found = queue_of_key(key)
         if found is None:
             start = key + b"\0"
             continue
-        yield _named(found[1])
-        start = found[0][:-1] + b";"
+        yield found[0]
+        start = _behind(found[0])
+
+
+def _behind(queue: Queue) -> bytes:
+    """The least key behind all keys of a queue."""
+    return queue.base[:-1] + b";"
 
 
 def with_scores(ctx: Context, key: bytes, *bounds: bytes) -> Sequence[tuple[bytes, float]]:
@@ -144,14 +212,6 @@ def is_due(ctx: Context, key: bytes) -> bool:
     """Whether the lowest score of a sorted set, a time, has passed."""
     head = with_scores(ctx, key, b"0", b"0")
     return bool(head) and head[0][1] <= ctx.now
-
-
-# --- the agenda --------------------------------------------------------------------------------
-
-
-def schedule(ctx: Context, queue: Queue, moment: int) -> None:
-    """Have the sweep visit the queue no later than at this time."""
-    AGENDA.entry(ctx, queue.tag, queue.next).plan(ctx, moment)
 
 
 def queue_of_due(key: bytes) -> Queue | None:

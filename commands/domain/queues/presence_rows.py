@@ -9,10 +9,19 @@ that *expired*.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from commands.domain.calls import call_integer, call_score, call_text, call_texts, call_values
+from commands.domain.agenda import Entry
+from commands.domain.calls import (
+    call_integer,
+    call_score,
+    call_scores_of,
+    call_text,
+    call_texts,
+    call_values,
+    write,
+)
 from commands.domain.namespaces import escape, unescape_valid
 from commands.domain.numbers import stored_integer, whole
 from commands.domain.queues.events import announce, text
@@ -20,7 +29,6 @@ from commands.domain.queues.layout import (
     QUEUE_PREFIX,
     Queue,
     queue_of_stream,
-    schedule,
     with_scores,
 )
 from commands.domain.records import count_poison, read_json, write_json
@@ -32,10 +40,9 @@ from storage.errors import WrongType
 _NS_PER_MS = 1_000_000
 # The latest heartbeat that a reply can show, in nanoseconds.
 _LATEST_MS = INT64_MAX // _NS_PER_MS
+# The command that records its heartbeats itself.
+READ_COMMAND = "QUEUE.READ"
 _MEMBER = re.compile(rb"((?:[^:\\]|\\[:\\])*+):((?:[^:\\]|\\[:\\])*+)").fullmatch
-# The sweep prunes a queue when its oldest row is this many TTLs old, so that expired
-# consumers can be seen for a while.
-_TTLS_UNTIL_PRUNED = 4
 _SHORTEST_INTERVAL_MS = 100
 
 
@@ -72,22 +79,34 @@ def _member(group: bytes, consumer: bytes) -> bytes:
     return b"%b:%b" % (escape(group), escape(consumer))
 
 
-def heartbeat(
-    ctx: Context, queue: Queue, group: bytes, consumer: bytes, leases: int | None = None
-) -> None:
-    """Record a heartbeat. Without `leases`, the last number that was given is kept."""
-    member = _member(group, consumer)
-    known = call_text(ctx, b"HGET", queue.consumers, member)
-    ctx.call(b"ZADD", queue.seen, b"%d" % ctx.now, member)
-    if known is not None and leases is None:
-        return
-    facts = None if known is None else _read_facts(known)
-    if facts is None:
-        _write_facts(ctx, queue, member, ctx.now * _NS_PER_MS, leases or 0)
-        schedule(ctx, queue, ctx.now + _TTLS_UNTIL_PRUNED * default_ttl(ctx))
-        _announce(ctx, queue, "registered", group, consumer)
-    elif leases is not None and leases != facts[1]:
-        _write_facts(ctx, queue, member, facts[0], leases)
+class Heartbeat:
+    """A heartbeat of a consumer: what is stored about it is read first, then written."""
+
+    def __init__(self, ctx: Context, queue: Queue, group: bytes, consumer: bytes) -> None:
+        self._ctx = ctx
+        self._queue = queue
+        self._names = group, consumer
+        self._member = _member(group, consumer)
+        self._seen = call_score(ctx, b"ZSCORE", queue.seen, self._member)
+        known = call_text(ctx, b"HGET", queue.consumers, self._member)
+        self._facts = None if known is None else _read_facts(known)
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether the last one was so recent that a consumer that waits needs no other."""
+        ctx = self._ctx
+        return self._seen is not None and ctx.now - self._seen < waiting_interval(ctx) // 2
+
+    def write(self, entry: Entry, leases: int | None = None) -> None:
+        """Record it. Without `leases`, the last number that was given is kept."""
+        ctx, queue = self._ctx, self._queue
+        write(ctx, b"ZADD", queue.seen, b"%d" % ctx.now, self._member)
+        if self._facts is None:
+            _write_facts(ctx, queue, self._member, ctx.now * _NS_PER_MS, leases or 0)
+            _announce(ctx, queue, "registered", *self._names)
+        elif leases is not None and leases != self._facts[1]:
+            _write_facts(ctx, queue, self._member, self._facts[0], leases)
+        entry.plan(ctx, ctx.now + kept_for(ctx))
 
 
 def waiting_interval(ctx: Context) -> int:
@@ -95,33 +114,42 @@ def waiting_interval(ctx: Context) -> int:
     return max(_SHORTEST_INTERVAL_MS, default_ttl(ctx) // 3)
 
 
+def kept_for(ctx: Context) -> int:
+    """How long a row is kept without a heartbeat, in milliseconds."""
+    return ctx.instance.settings.presence_keep_ms
+
+
 @group_read_observer(QUEUE_PREFIX, waiting_interval)
 def note_reader(ctx: Context, stream: bytes, group: bytes, consumer: bytes, received: bool) -> None:
-    """Record a heartbeat of a consumer that reads a stream, if the stream is of a queue.
+    """Record that a consumer reads a stream with XREADGROUP, if the stream is of a queue.
 
     A read that waits runs again when a message comes, too, even if others get it. Most
     consumers may be waiting, so that is a heartbeat only if the last one is not recent.
+    QUEUE.READ records its own heartbeat, before it reads the streams.
     """
+    if ctx.command == READ_COMMAND:
+        return
     queue = queue_of_stream(stream)
     if queue is not None:
+        # XREADGROUP is no command of a family: nothing was begun for it.
+        ctx.begin("")
         try:
-            if received or not ctx.retrying or not _is_recent(ctx, queue, group, consumer):
-                heartbeat(ctx, queue, group, consumer)
+            beat = Heartbeat(ctx, queue, group, consumer)
+            entry = queue.agenda(ctx)
+            call_integer(ctx, b"ZCARD", queue.groups)
+            if received or not ctx.retrying or not beat.is_recent:
+                beat.write(entry)
+                write(ctx, b"ZADD", queue.groups, b"%d" % ctx.now, group)
         except WrongType:
             # A key of presence was overwritten; that must not prevent reading.
             count_poison(ctx)
-
-
-def _is_recent(ctx: Context, queue: Queue, group: bytes, consumer: bytes) -> bool:
-    seen = call_score(ctx, b"ZSCORE", queue.seen, _member(group, consumer))
-    return seen is not None and ctx.now - seen < waiting_interval(ctx) // 2
 
 
 def _write_facts(
     ctx: Context, queue: Queue, member: bytes, registered_at_ns: int, leases: int
 ) -> None:
     facts = {"registered_at_ns": registered_at_ns, "lease_count": leases}
-    ctx.call(b"HSET", queue.consumers, member, write_json(facts))
+    write(ctx, b"HSET", queue.consumers, member, write_json(facts))
 
 
 def _read_facts(stored: bytes) -> tuple[int, int] | None:
@@ -138,17 +166,19 @@ def _read_facts(stored: bytes) -> tuple[int, int] | None:
 
 def forget(ctx: Context, queue: Queue, group: bytes, consumer: bytes) -> bool:
     """Remove a consumer that shuts down; return whether it was known."""
-    removed = _drop(ctx, queue, [_member(group, consumer)])
-    if removed:
+    member = _member(group, consumer)
+    known = call_score(ctx, b"ZSCORE", queue.seen, member) is not None
+    call_integer(ctx, b"HLEN", queue.consumers)  # raises WrongType before anything is removed
+    drop(ctx, queue, [member])
+    if known:
         _announce(ctx, queue, "deregistered", group, consumer)
-    return bool(removed)
+    return known
 
 
-def _drop(ctx: Context, queue: Queue, members: list[bytes]) -> int:
-    ctx.call(b"HLEN", queue.consumers)  # raises WRONGTYPE before anything is removed
-    removed = call_integer(ctx, b"ZREM", queue.seen, *members)
-    ctx.call(b"HDEL", queue.consumers, *members)
-    return removed
+def drop(ctx: Context, queue: Queue, members: Sequence[bytes]) -> None:
+    """Remove rows."""
+    write(ctx, b"ZREM", queue.seen, *members)
+    write(ctx, b"HDEL", queue.consumers, *members)
 
 
 def _announce(ctx: Context, queue: Queue, event: str, group: bytes, consumer: bytes) -> None:
@@ -158,45 +188,74 @@ def _announce(ctx: Context, queue: Queue, event: str, group: bytes, consumer: by
 # --- reading ---------------------------------------------------------------------------------
 
 
-def rows(ctx: Context, queue: Queue) -> list[Row]:
-    """All consumers of a queue, by group and name. Rows that cannot be read are skipped."""
+def name_of(member: bytes) -> tuple[bytes, bytes] | None:
+    """The group and the name of a consumer in its stored member; None if it is not one."""
+    found = _MEMBER(member)
+    return None if found is None else (unescape_valid(found[1]), unescape_valid(found[2]))
+
+
+def members_by_name(ctx: Context, queue: Queue) -> list[tuple[bytes, bytes, bytes]]:
+    """The group, the name and the stored member of all consumers of a queue, in this order."""
     try:
-        return sorted(_read_rows(ctx, queue), key=lambda row: (row.group, row.consumer))
+        members = call_texts(ctx, b"ZRANGE", queue.seen, b"0", b"-1")
+    except WrongType:
+        count_poison(ctx)
+        return []
+    found = []
+    for member in members:
+        name = name_of(member)
+        if name is None:
+            count_poison(ctx)
+        else:
+            found.append((*name, member))
+    return sorted(found)
+
+
+def rows(
+    ctx: Context, queue: Queue, names: Sequence[tuple[bytes, bytes, bytes]] | None = None
+) -> list[Row]:
+    """Consumers of a queue, by group and name: these, or all. Unreadable rows are skipped."""
+    if names is None:
+        names = members_by_name(ctx, queue)
+    try:
+        return list(_read_rows(ctx, queue, names))
     except WrongType:
         count_poison(ctx)
         return []
 
 
-def _read_rows(ctx: Context, queue: Queue) -> Iterator[Row]:
-    beats = with_scores(ctx, queue.seen, b"0", b"-1")
-    if not beats:
+def _read_rows(
+    ctx: Context, queue: Queue, names: Sequence[tuple[bytes, bytes, bytes]]
+) -> Iterator[Row]:
+    members = [member for _, _, member in names]
+    if not members:
         return
-    stored = call_values(ctx, b"HMGET", queue.consumers, *(member for member, _ in beats))
-    for (member, beat), value in zip(beats, stored, strict=True):
+    beats = call_scores_of(ctx, queue.seen, *members)
+    stored = call_values(ctx, b"HMGET", queue.consumers, *members)
+    for (group, consumer, _), beat, value in zip(names, beats, stored, strict=True):
         facts = None if value is None else _read_facts(value)
-        named = _MEMBER(member)
-        if facts is None or named is None or not 0 <= beat <= _LATEST_MS:
+        if facts is None or beat is None or not 0 <= beat <= _LATEST_MS:
             count_poison(ctx)
             continue
-        group, consumer = map(unescape_valid, named.groups())
         yield Row(queue.name, group, consumer, facts[0], whole(beat), facts[1])
 
 
-def prune(ctx: Context, queue: Queue, ttl: int) -> int:
-    """Remove expired consumers; return how many. A queue that cannot be read is skipped."""
-    horizon = b"(%d" % (ctx.now - 2 * ttl)
-    try:
-        members = call_texts(ctx, b"ZRANGE", queue.seen, b"-inf", horizon, b"BYSCORE")
-        removed = _drop(ctx, queue, members) if members else 0
-    except WrongType:
-        count_poison(ctx)
-        return 0
+def not_seen_for(ctx: Context, queue: Queue, age: int, count: int) -> list[bytes]:
+    """The members of consumers that are older than this; WrongType if they cannot be removed."""
+    call_integer(ctx, b"HLEN", queue.consumers)
+    return call_texts(
+        ctx, b"ZRANGE", queue.seen, b"-inf", b"(%d" % (ctx.now - age), b"BYSCORE",
+        b"LIMIT", b"0", b"%d" % count,
+    )  # fmt: skip
+
+
+def prune(ctx: Context, queue: Queue, members: Sequence[bytes]) -> None:
+    """Remove consumers that have expired."""
+    drop(ctx, queue, members)
     for member in members:
-        named = _MEMBER(member)
-        if named is not None:
-            group, consumer = map(unescape_valid, named.groups())
-            _announce(ctx, queue, "expired", group, consumer)
-    return removed
+        name = name_of(member)
+        if name is not None:
+            _announce(ctx, queue, "expired", *name)
 
 
 def next_prune(ctx: Context, queue: Queue) -> int | None:
@@ -204,4 +263,4 @@ def next_prune(ctx: Context, queue: Queue) -> int | None:
     oldest = with_scores(ctx, queue.seen, b"0", b"0")
     if not oldest:
         return None
-    return whole(oldest[0][1], 0, _LATEST_MS) + _TTLS_UNTIL_PRUNED * default_ttl(ctx)
+    return whole(oldest[0][1], 0, _LATEST_MS) + kept_for(ctx) + 1

@@ -13,27 +13,39 @@ therefore keeps each key at a *place*:
 with a NUL inside a segment written `00 ff`. In this order the entries of a namespace are
 adjacent and in byte order of their keys. Those of the namespaces within it follow, and then
 those of its next sibling.
+
+Beside an entry there may be two strings, under the rest of its key. They have the TTL of the
+entry, and are removed with it by STORE commands and, after a plain DEL, by a patrol
+(`companions`):
+
+| key | holds |
+|---|---|
+| `redkeep:store:times:<rest>` | when it was created and last put, in epoch ms |
+| `redkeep:store:vector:<rest>` | its vector: 32-bit floats, little-endian |
+
+The hash `redkeep:store:indexes` says which namespaces have an index (`indexes`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 
-from commands.domain.calls import call_integer, call_values
 from commands.domain.namespaces import escape, split, tenant_part, unescape, unescape_valid
-from commands.domain.records import count_poison
 from commands.engine.key_layouts import declare_layout
 from commands.instance.context import Context
 
 STORE_PREFIX = b"entelix:store:"
+TIMES_PREFIX = b"redkeep:store:times:"
+VECTOR_PREFIX = b"redkeep:store:vector:"
 END, CHILD, BEYOND = b"\0\0", b"\0\1", b"\0\2"
 
+# Yields places in order: all of them, or those behind one.
+Places = Callable[[bytes | None], Iterator[bytes]]
+
+_BYTES_OF_ENTRY = 2048
 _START = len(STORE_PREFIX)
 _SEGMENTS = re.compile(rb"(?:[^:\\]|\\[:\\])*+")
-# Entries are read in pages. The first ones are small, for callers that want few entries.
-_FIRST_PAGE, _LARGEST_PAGE = 16, 1024
 
 
 def _place(key: bytes, *, tagged: bool) -> bytes | None:
@@ -87,7 +99,7 @@ def _head(segments: list[bytes]) -> bytes:
 class Namespace:
     """A namespace by its name from a client; a NAMESPACE error if the name is not valid."""
 
-    __slots__ = ("depth", "key_prefix", "name", "place", "tenant_prefix")
+    __slots__ = ("depth", "key_prefix", "name", "own", "place", "tenant_prefix")
 
     def __init__(self, ctx: Context, name: bytes) -> None:
         segments = split(name)
@@ -100,6 +112,8 @@ class Namespace:
         # Followed by END in places of its own entries, by CHILD in those of namespaces within it.
         head = name.replace(b":", CHILD) if _is_plain(name) else _head(segments)
         self.place = STORE_PREFIX + head
+        # The common start of the places of its own entries.
+        self.own = self.place + END
 
     def key(self, key: bytes) -> bytes:
         """The Redis key of an entry."""
@@ -109,10 +123,31 @@ class Namespace:
         prefix = self.key_prefix
         return [prefix + escape(key) for key in keys]
 
+    def span(self, *, subtree: bool) -> tuple[bytes, bytes]:
+        """The places from which and up to which its entries are: its own, or all below it."""
+        return self.own, self.place + (BEYOND if subtree else CHILD)
+
+    def place_of(self, name: bytes, key: bytes) -> bytes:
+        """The place of an entry in a namespace of this tenant."""
+        return STORE_PREFIX + _head(split(name)) + END + key
+
     def key_at(self, place: bytes) -> bytes:
         """The Redis key of the entry at a place of this tenant."""
         name, key = named_at(place)
         return b"%b%b:%b" % (self.tenant_prefix, name, escape(key))
+
+
+def weight(value: bytes | bytearray) -> int:
+    """As how many more entries a long value counts when it is parsed."""
+    return len(value) // _BYTES_OF_ENTRY
+
+
+def times_key(entry: bytes) -> bytes:
+    return TIMES_PREFIX + entry[_START:]
+
+
+def vector_key(entry: bytes) -> bytes:
+    return VECTOR_PREFIX + entry[_START:]
 
 
 def named_at(place: bytes) -> tuple[bytes, bytes]:
@@ -124,31 +159,3 @@ def named_at(place: bytes) -> tuple[bytes, bytes]:
 def name_at(head: bytes) -> bytes:
     """The name of a namespace, from the common start of the places of its entries."""
     return head[_START:].replace(CHILD, b":").replace(b"\0\xff", b"\0")
-
-
-def walk(
-    ctx: Context, space: Namespace, prefix: bytes, *, after: bytes | None = None, limit: int = 0
-) -> Iterator[tuple[bytes, bytes]]:
-    """The place and value of each entry whose place begins with `prefix`, in their order.
-
-    Keys that do not hold a string are skipped, and counted as bad records. `limit` is how many
-    entries the caller is going to use, 0 for all. It sets the size of the pages only: the
-    iterator does not stop there.
-    """
-    page = min(limit or _FIRST_PAGE, _LARGEST_PAGE)
-    while True:
-        # Reading removes expired keys from the index, so a page of places is copied first.
-        found = list(islice(ctx.db.ordered.range(prefix, after=after), page))
-        if not found:
-            return
-        keys = [space.key_at(place) for place in found]
-        values = call_values(ctx, b"MGET", *keys)
-        for place, key, value in zip(found, keys, values, strict=True):
-            if value is not None:
-                yield place, value
-            elif call_integer(ctx, b"EXISTS", key):
-                count_poison(ctx)
-        if len(found) < page:
-            return
-        after = found[-1]
-        page = min(page * 4, _LARGEST_PAGE)

@@ -1,43 +1,50 @@
-"""STORE.*: the entries of one namespace.
+"""STORE.*: single entries: storing, reading and removing them.
 
-`layout` describes the keys of entries; `search` has the commands that read many namespaces.
-These commands and a plain SET, GET or DEL of an entry's key see each other's changes.
+`layout` describes the keys of entries, and `companions` what is kept beside them. These commands
+and a plain SET, GET or DEL of an entry's key see each other's changes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 
-from commands.domain.arguments import Milliseconds
-from commands.domain.calls import call_integer, call_text, call_values
-from commands.domain.events import has_readers, publish
-from commands.domain.store.layout import END, STORE_PREFIX, Namespace, walk
+from commands.domain.arguments import LONGEST_MS, Milliseconds
+from commands.domain.calls import call_integer, call_text, call_values, write
+from commands.domain.errors import failure
+from commands.domain.store.companions import (
+    ABSENT,
+    NEVER,
+    deadline_after,
+    expire_at,
+    times_after_put,
+    times_after_puts,
+    with_companions,
+    write_with_deadline,
+)
+from commands.domain.store.layout import Namespace, times_key, vector_key
+from commands.domain.store.telling import forget, stored_in, tell_of_key, tell_of_keys
+from commands.domain.store.vectors import checked_vector
 from commands.engine.containers import declare_family_help
-from commands.engine.grammar import ArgumentGroup, Integer, Key, OneOf, String, Token
+from commands.engine.errors import CommandError
+from commands.engine.grammar import ArgumentGroup, Key, OneOf, String, Token
+from commands.engine.numbers import read_integer
 from commands.engine.registry import command
-from commands.engine.replies import OK, MapReply, Reply
+from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 
-# How many entries STORE.CLEAR removes with one DEL.
-_CLEARED_AT_ONCE = 512
+# How many entries one request stores, reads or removes by name at most.
+MOST_NAMED = 1000
 
 
-def _deadline(ctx: Context, ttl: int) -> bytes:
-    """The time at which a TTL ends, in epoch milliseconds."""
-    return b"%d" % (ctx.now + ttl)
+def _check_number(what: str, number: int) -> None:
+    if number > MOST_NAMED:
+        raise failure(
+            "ERR", "at most {} {} are allowed in one request, not {}",
+            str(MOST_NAMED), what, str(number),
+        )  # fmt: skip
 
 
-def _publish(ctx: Context, space: Namespace, event: str, **details: object) -> None:
-    publish(ctx, "store", space.name, event, **details)
-
-
-def _text(key: bytes) -> str:
-    """A key as text for JSON."""
-    return key.decode("utf-8", "backslashreplace")
-
-
-# --- one entry -----------------------------------------------------------------------------
+# --- storing -------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -46,8 +53,10 @@ class Put:
     key: bytes
     value: bytes
     condition: bytes | None = None
+    ifeq: bytes | None = None
     ttl: int | None = None
     keepttl: bool = False
+    vector: bytes | None = None
 
 
 @command(
@@ -62,44 +71,59 @@ class Put:
         String("key"),
         String("value"),
         OneOf("condition", Token("NX"), Token("XX"), optional=True),
+        String("expected", "IFEQ", optional=True),
         OneOf(
             "expiration",
             Milliseconds("ttl", "TTL", optional=False),
             Token("KEEPTTL"),
             optional=True,
         ),
+        String("vector", "VECTOR", optional=True, convert=checked_vector),
     ],
     request=Put,
 )
 def store_put(ctx: Context, request: Put) -> Reply:
-    """Returns OK, or nil if `NX` or `XX` prevented the put.
+    """Returns OK, or nil if a condition prevented the put.
 
-    `NX` stores only a new key, `XX` only an existing one. A put without `TTL` removes the
-    entry's old TTL, unless `KEEPTTL` is given.
+    `NX` stores only a new key, `XX` only an existing one, and `IFEQ` only replaces a value that
+    equals the given one, byte for byte: compare and set. A put replaces the whole entry: without
+    `TTL milliseconds` it removes the old TTL, unless `KEEPTTL` is given, and without `VECTOR` the
+    old vector. A vector is 32-bit floats, little-endian; `STORE.NEAR` finds entries by it.
 
         > STORE.PUT acme:agent-a greeting hello TTL 60000
         OK
         > STORE.PUT acme:agent-a greeting again NX
         (nil)
+        > STORE.PUT acme:agent-a greeting 'good day' IFEQ hello KEEPTTL
+        OK
     """
     space = Namespace(ctx, request.namespace)
-    words = [b"SET", space.key(request.key), request.value]
-    if request.condition is not None:
-        words.append(request.condition)
-    if request.keepttl:
-        words.append(b"KEEPTTL")
-    if request.ttl is not None:
-        words += b"PXAT", _deadline(ctx, request.ttl)
-    reply: Reply = ctx.call(*words)
-    if reply is OK:
-        _publish(ctx, space, "put", key=_text(request.key))
-    return reply
-
-
-@dataclass(slots=True)
-class MultiPut:
-    namespace: bytes
-    data: list[tuple[bytes, bytes]]
+    entry = space.key(request.key)
+    deadline = call_integer(ctx, b"PEXPIRETIME", entry)
+    exists = deadline != ABSENT
+    if request.condition == (b"NX" if exists else b"XX"):
+        return None
+    if request.ifeq is not None and call_text(ctx, b"GET", entry) != request.ifeq:
+        return None
+    if not request.keepttl:
+        deadline = deadline_after(ctx, request.ttl)
+    elif not exists:
+        deadline = NEVER
+    times = times_after_put(ctx, entry, exists=exists)
+    write_with_deadline(ctx, entry, request.value, deadline)
+    outdated = []
+    if times is None:
+        outdated.append(times_key(entry))
+    else:
+        write_with_deadline(ctx, times_key(entry), times.text(), deadline)
+    if request.vector is None:
+        outdated.append(vector_key(entry))
+    else:
+        write_with_deadline(ctx, vector_key(entry), request.vector, deadline)
+    if outdated:
+        write(ctx, b"DEL", *outdated)
+    tell_of_key(ctx, space, "put", request.key)
+    return OK
 
 
 @command(
@@ -111,24 +135,67 @@ class MultiPut:
     summary="Stores several values in a namespace at once.",
     arguments=[
         Key("namespace", "RW insert update"),
+        ArgumentGroup(
+            "expiration", Milliseconds("ttl"), Token("ENTRIES"), token="TTL", optional=True
+        ),
         ArgumentGroup("data", String("key"), String("value"), multiple=True),
     ],
-    request=MultiPut,
 )
-def store_mput(ctx: Context, request: MultiPut) -> Reply:
-    """Returns OK. All entries are stored or, after an error, none.
+def store_mput(ctx: Context, argv: list[bytes]) -> Reply:
+    """Returns OK. All entries are stored or, after an error, none. At most 1,000 are allowed.
 
-    The entries have no TTL afterwards.
+    The entries have no vectors afterwards, and no TTL. To give all of them a TTL, write
+    `TTL milliseconds ENTRIES` before the first key. The number of words tells this form from
+    a pair whose key is `TTL`, so any key and value can be stored in both forms.
 
         > STORE.MPUT acme:agent-a colour green size 7
         OK
+        > STORE.MPUT acme:agent-a TTL 60000 ENTRIES mood good place home
+        OK
     """
-    space = Namespace(ctx, request.namespace)
-    words = [word for key, value in request.data for word in (space.key(key), value)]
-    ctx.call(b"MSET", *words)
-    if has_readers(ctx):
-        _publish(ctx, space, "mput", keys=[_text(key) for key, _ in request.data])
+    space = Namespace(ctx, argv[1])
+    ttl, words = _pairs_of(argv)
+    # The last value of a key counts.
+    data = dict(zip(words[::2], words[1::2], strict=True))
+    _check_number("entries", len(data))
+    entries = space.keys(list(data))
+    deadline = deadline_after(ctx, ttl)
+    times = times_after_puts(ctx, entries)
+    stored = list(zip(entries, data.values(), strict=True))
+    outdated = list(map(vector_key, entries))
+    if times is None:
+        outdated += map(times_key, entries)
+    else:
+        stored += ((times_key(key), one.text()) for key, one in zip(entries, times, strict=True))
+    if deadline == NEVER:
+        write(ctx, b"MSET", *[word for pair in stored for word in pair])
+    else:
+        for key, value in stored:
+            write_with_deadline(ctx, key, value, deadline)
+    write(ctx, b"DEL", *outdated)
+    tell_of_keys(ctx, space, "mput", list(data))
     return OK
+
+
+def _pairs_of(argv: list[bytes]) -> tuple[int | None, list[bytes]]:
+    """The TTL of STORE.MPUT and its keys and values: an even number of words without a TTL."""
+    words = argv[2:]
+    if len(words) % 2 == 0:
+        return None, words
+    if len(words) < 5 or words[0].upper() != b"TTL" or words[2].upper() != b"ENTRIES":
+        raise CommandError(
+            "ERR data is incomplete, expected: [TTL milliseconds ENTRIES] key value [key value ...]"
+        )
+    ttl = read_integer(words[1])
+    if ttl is None or not 1 <= ttl <= LONGEST_MS:
+        raise failure(
+            "ERR", "TTL must be an integer from 1 to {} (milliseconds), not '{}'",
+            str(LONGEST_MS), words[1],
+        )  # fmt: skip
+    return ttl, words[3:]
+
+
+# --- reading -------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -154,7 +221,7 @@ class Get:
 def store_get(ctx: Context, request: Get) -> Reply:
     """Returns the value, or nil if there is no entry or it has expired.
 
-    `REFRESH` gives the entry a new TTL, counted from now.
+    `REFRESH milliseconds` gives the entry a new TTL, counted from now.
 
         > STORE.PUT acme:agent-a colour green
         OK
@@ -163,10 +230,11 @@ def store_get(ctx: Context, request: Get) -> Reply:
         > STORE.GET acme:agent-a weight
         (nil)
     """
-    key = Namespace(ctx, request.namespace).key(request.key)
-    if request.refresh is None:
-        return call_text(ctx, b"GET", key)
-    return call_text(ctx, b"GETEX", key, b"PXAT", _deadline(ctx, request.refresh))
+    entry = Namespace(ctx, request.namespace).key(request.key)
+    value = call_text(ctx, b"GET", entry)
+    if value is not None and request.refresh is not None:
+        expire_at(ctx, entry, deadline_after(ctx, request.refresh))
+    return value
 
 
 @command(
@@ -179,7 +247,7 @@ def store_get(ctx: Context, request: Get) -> Reply:
     arguments=[Key("namespace", "RO access"), String("key", multiple=True)],
 )
 def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
-    """Returns a value or nil for each key, in the order of the keys.
+    """Returns a value or nil for each key, in the order of the keys. At most 1,000 are allowed.
 
     > STORE.MPUT acme:agent-a colour green size 7
     OK
@@ -188,7 +256,11 @@ def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
     2) (nil)
     3) "7"
     """
+    _check_number("keys", len(argv) - 2)
     return call_values(ctx, b"MGET", *Namespace(ctx, argv[1]).keys(argv[2:]))
+
+
+# --- removing ------------------------------------------------------------------------------
 
 
 @command(
@@ -203,154 +275,25 @@ def store_mget(ctx: Context, argv: list[bytes]) -> Reply:
 def store_del(ctx: Context, argv: list[bytes]) -> Reply:
     """Returns how many entries were removed. Keys without an entry are skipped.
 
-    > STORE.PUT acme:agent-a colour green
-    OK
-    > STORE.DEL acme:agent-a colour weight
-    (integer) 1
+    At most 1,000 keys are allowed.
+
+        > STORE.PUT acme:agent-a colour green
+        OK
+        > STORE.DEL acme:agent-a colour weight
+        (integer) 1
     """
     space = Namespace(ctx, argv[1])
-    removed = call_integer(ctx, b"DEL", *space.keys(argv[2:]))
+    keys = list(dict.fromkeys(argv[2:]))
+    _check_number("keys", len(keys))
+    entries = space.keys(keys)
+    removed = call_integer(ctx, b"EXISTS", *entries)
     if removed:
-        _publish(ctx, space, "del", keys=[_text(key) for key in argv[2:]], removed=removed)
+        is_last = removed == stored_in(ctx, space)
+        write(ctx, b"DEL", *with_companions(entries))
+        tell_of_keys(ctx, space, "del", keys, removed=removed)
+        if is_last:
+            forget(ctx, space)
     return removed
-
-
-# --- a namespace -----------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class List:
-    namespace: bytes
-    prefix: bytes = b""
-    after: bytes | None = None
-    limit: int = 0
-    withvalues: bool = False
-
-
-@command(
-    "STORE.LIST",
-    group="store",
-    since="0.1.0",
-    flags="readonly",
-    complexity="O(log(N)+M) for M keys returned, of N entries in the store.",
-    summary="Lists the keys of a namespace in byte order.",
-    arguments=[
-        Key("namespace", "RO access"),
-        String("prefix", "PREFIX", optional=True),
-        String("key", "AFTER", optional=True),
-        Integer("count", "LIMIT", optional=True, low=0),
-        Token("WITHVALUES", optional=True),
-    ],
-    request=List,
-)
-def store_list(ctx: Context, request: List) -> Reply:
-    """Returns the keys, without those of the namespaces within this one.
-
-    `PREFIX` selects keys that begin with it, `AFTER` keys that sort behind it: pass the last
-    key of a page, which need not exist any more, to get the next one. `LIMIT` is the size of a
-    page; 0, the default, means all keys. `WITHVALUES` returns a map of keys and values.
-
-        > STORE.MPUT acme:numbers one 1 two 2 three 3
-        OK
-        > STORE.LIST acme:numbers LIMIT 2
-        1) "one"
-        2) "three"
-        > STORE.LIST acme:numbers AFTER three WITHVALUES
-        1) "two"
-        2) "2"
-    """
-    space = Namespace(ctx, request.namespace)
-    entries = space.place + END
-    after = None if request.after is None else entries + request.after
-    found: list[tuple[bytes, bytes]] = []
-    for place, value in walk(
-        ctx, space, entries + request.prefix, after=after, limit=request.limit
-    ):
-        found.append((place[len(entries) :], value))
-        if len(found) == request.limit:
-            break
-    return MapReply(found) if request.withvalues else [key for key, _ in found]
-
-
-@command(
-    "STORE.COUNT",
-    group="store",
-    since="0.1.0",
-    flags="readonly",
-    complexity="O(log(N)) for N entries in the store, plus the removal of expired entries.",
-    summary="Counts the live entries of a namespace.",
-    arguments=[Key("namespace", "RO")],
-)
-def store_count(ctx: Context, argv: list[bytes]) -> Reply:
-    """Returns how many entries have not expired.
-
-    Entries of namespaces within this one are not counted. Keys that do not hold a string are.
-
-        > STORE.MPUT acme:pair one 1 two 2
-        OK
-        > STORE.COUNT acme:pair
-        (integer) 2
-    """
-    space = Namespace(ctx, argv[1])
-    entries = space.place + END
-    if ctx.keyspace.expiry_paused:
-        places = ctx.db.ordered.range(entries)
-        return sum(not ctx.db.has_expired(space.key_at(place)) for place in places)
-    ctx.db.expire_due()
-    ctx.log_as()  # the keyspace logs the removal of expired keys itself
-    return ctx.db.ordered.count(entries)
-
-
-@command(
-    "STORE.CLEAR",
-    group="store",
-    since="0.1.0",
-    flags="write",
-    complexity="O(M*log(N)) for M entries removed, of N in the store.",
-    summary="Removes all entries of a namespace.",
-    arguments=[Key("namespace", "RW delete")],
-)
-def store_clear(ctx: Context, argv: list[bytes]) -> Reply:
-    """Returns how many entries were removed.
-
-    Entries of namespaces within this one are kept.
-
-        > STORE.MPUT acme:scratch one 1 two 2
-        OK
-        > STORE.CLEAR acme:scratch
-        (integer) 2
-    """
-    space = Namespace(ctx, argv[1])
-    entries = space.place + END
-    removed, last = 0, None
-    while places := list(islice(ctx.db.ordered.range(entries, after=last), _CLEARED_AT_ONCE)):
-        last = places[-1]
-        removed += call_integer(ctx, b"DEL", *map(space.key_at, places))
-    if removed:
-        _publish(ctx, space, "clear", removed=removed)
-    return removed
-
-
-@command(
-    "STORE.EVICT",
-    group="store",
-    since="0.1.0",
-    flags="write",
-    complexity="O(M*log(N)) for M expired keys, of N in the store.",
-    summary="Removes all expired entries at once.",
-)
-def store_evict(ctx: Context, argv: list[bytes]) -> Reply:
-    """Returns how many entries were removed. Expired keys of other kinds are removed as well.
-
-    This is about memory only: an expired entry is invisible at once, and the server removes
-    it in the background soon after.
-
-        > STORE.EVICT
-        (integer) 0
-    """
-    evicted = ctx.db.expire_due()
-    ctx.log_as()  # the keyspace logs the removal of expired keys itself
-    return sum(key.startswith(STORE_PREFIX) for key in evicted)
 
 
 declare_family_help("STORE", group="store", since="0.1.0")

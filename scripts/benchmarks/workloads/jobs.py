@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from time import perf_counter
 
 from commands.domain.jobs.due import run_due_pool
-from commands.domain.jobs.rows import AGENDA
+from commands.domain.jobs.layout import AGENDA
 from commands.families import open_instance
 from commands.settings.settings import Settings
 from scripts.benchmarks.drivers import Connection, request
@@ -73,8 +73,8 @@ class Leases:
         self._instance.clock.freeze(1_700_000_000_000)
         self._session = OfflineSession(self._instance)
         self._session.run(*[[b"JOB.SUBMIT", POOL, BALLAST, b"ham", b"{}"] for _ in range(running)])
-        claim = [b"JOB.CLAIM", POOL, b"w", b"COUNT", b"1000", b"LEASE", b"1000000000"]
-        self._session.run(*[claim] * -(-running // 1000))
+        claim = [b"JOB.CLAIM", POOL, b"w", b"COUNT", b"100", b"LEASE", b"1000000000"]
+        self._session.run(*[claim] * -(-running // 100))
         submit = [b"JOB.SUBMIT", POOL, KIND, b"spam", b"{}", b"ATTEMPTS", b"1000000"]
         self._session.run(*[submit] * EXPIRED)
 

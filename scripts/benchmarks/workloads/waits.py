@@ -7,6 +7,7 @@ largest sizes are those that were found to stall a server.
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Iterator
 
 from scripts.benchmarks.bystander import Bystander
@@ -18,6 +19,8 @@ from scripts.benchmarks.session import Session
 _PIPELINED = 200
 _IDLE_SECONDS = 5
 _SETTLE_SECONDS = 2
+# The size of a vector.
+_NUMBERS = 384
 # Kind, target and spec of a job.
 JOB = (b"train", b"t", b"{}")
 
@@ -50,6 +53,17 @@ class Client:
         self._connection.send(request(*words))
         self._drain()
 
+    def pages(self, *words: bytes) -> None:
+        """Read all pages of a list."""
+        cursor = b"0"
+        while True:
+            self._connection.send(request(*words, b"CURSOR", cursor))
+            assert self._connection.reply() == b"*2"
+            cursor = self._connection.reply()
+            self._drain()
+            if cursor == b"0":
+                return
+
     def _drain(self) -> None:
         """Read a whole reply, whatever its shape."""
         left = 1
@@ -67,6 +81,7 @@ def measure(session: Session) -> Iterator[Row]:
         ("the end of a job with {:,} dependents", _release),
         ("QUEUE.REPLAY of {:,} dead letters", _replay),
         ("STORE.SEARCH over {:,} entries", _search),
+        ("STORE.NEAR over {:,} vectors", _near),
         ("STORE.CLEAR of {:,} entries", _clear),
     ):
         count = session.scaled(_SIZES[watch], at_least=500)
@@ -133,7 +148,13 @@ def _entries(client: Client, count: int) -> None:
 
 def _search(server: Server, client: Client, count: int) -> float:
     _entries(client, count)
-    return _watched(server, lambda: client.run(b"STORE.SEARCH", b"acme", b"FILTER", b'{"n":-1}'))
+    return _watched(server, lambda: client.pages(b"STORE.SEARCH", b"acme", b"FILTER", b'{"n":-1}'))
+
+
+def _near(server: Server, client: Client, count: int) -> float:
+    vector = array("f", [1.0] * _NUMBERS).tobytes()
+    client.many(count, lambda n: (b"STORE.PUT", b"acme", b"k%d" % n, b"x", b"VECTOR", vector))
+    return _watched(server, lambda: client.pages(b"STORE.NEAR", b"acme", b"VECTOR", vector))
 
 
 def _clear(server: Server, client: Client, count: int) -> float:
@@ -151,6 +172,7 @@ _SIZES = {
     _release: 20_000,
     _replay: 30_000,
     _search: 100_000,
+    _near: 20_000,
     _clear: 100_000,
 }
 

@@ -25,4 +25,4 @@ def test_an_unknown_namespace_is_an_error() -> None:
 
 def test_a_namespace_cannot_be_declared_twice() -> None:
     with pytest.raises(ValueError, match="the namespace jobs is declared twice"):
-        declare_namespace("jobs", find_namespace(b"models"))
+        declare_namespace("jobs", find_namespace(b"models").rows)

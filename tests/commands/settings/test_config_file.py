@@ -133,7 +133,8 @@ def test_a_value_cannot_add_a_line_to_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["job-kinds", "bind", "save", "client-output-buffer-limit"])
 @pytest.mark.parametrize("separator", ["\n", "\r", "\v", "\f", "\0", "\x85", "\u2028", "\udcff"])
 def test_settings_of_several_words_refuse_control_characters(name: str, separator: str) -> None:
-    text = f"{BY_NAME[name].default.split()[0]}{separator}x 1 1 1"
+    first = (BY_NAME[name].default.split() or ["train"])[0]
+    text = f"{first}{separator}x 1 1 1"
     with pytest.raises(SettingError):
         Settings().set_text(BY_NAME[name], text)
 

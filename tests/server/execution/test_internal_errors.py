@@ -125,8 +125,8 @@ def test_a_domain_command_logs_what_its_calls_have_applied(
 ) -> None:
     client("JOB.SUBMIT", "pool", "train", "spam", "{}")
     before_failure = client("DEBUG", "DIGEST")
-    # Called after others.
-    server.call(break_command, server.instance, b"ZADD")
+    # Called after others, and for a key that no patrol mends.
+    server.call(break_command, server.instance, b"SET")
     failing = server.connect()
     assert failing("JOB.SUBMIT", "pool", "train", "spam", "{}") == INTERNAL
     assert client("DEBUG", "DIGEST") != before_failure

@@ -182,7 +182,7 @@ def test_a_copy_expires_with_its_thread(server: RunningServer, client: Connectio
     client("CP.PUT", "acme", "v", "STEP", 0, "STATE", "1", "ID", B, "TTL", 1000)
     for thread, left in (("u", -1), ("v", 1000), ("new", 5000)):
         assert client("CP.COPY", "acme", "t", thread) == 1
-        for key in ("bystep", "byid", f"writes:{A}"):
+        for key in ("bystep", "byid", "writes"):
             assert client("PTTL", f"entelix:cp:acme:{thread}:{key}") == left
 
 
@@ -245,9 +245,9 @@ def test_writes(server: RunningServer, client: Connection) -> None:
         [b"b:task", 2, b"ch", b"v"],
         [b"b:task", 10, b"ch:1", b"\x00\xff:"],
     ]
-    client("HSET", f"entelix:cp:acme:t:writes:{A}", "poison", "x")
-    assert len(client("CP.WRITES", "GET", "acme", "t", A)) == 4
-    assert client("PTTL", f"entelix:cp:acme:t:writes:{A}") == 1000
+    client("HSET", "entelix:cp:acme:t:writes", f"{A}:1", "poison")
+    assert len(client("CP.WRITES", "GET", "acme", "t", A)) == 3
+    assert client("PTTL", "entelix:cp:acme:t:writes") == 1000
     assert client("CP.WRITES", "GET", "acme", "t", B) == []
 
 
@@ -320,7 +320,7 @@ def test_the_declarations(client: Connection) -> None:
     assert client("COMMAND", "GETKEYS", "CP.LATEST", "acme", "t") == [b"acme"]
     assert client("COMMAND", "GETKEYS", "CP.WRITES", "GET", "acme", "t", A) == [b"acme"]
     put_, history = client("COMMAND", "INFO", "CP.PUT", "CP.HISTORY")
-    assert put_[1:6] == [-7, ["write", "denyoom"], 1, 1, 1]
+    assert put_[1:6] == [-5, ["write", "denyoom"], 1, 1, 1]
     assert {"@checkpoint", "@write"} <= set(put_[6])
     assert {"@checkpoint", "@read"} <= set(history[6])
     assert (
@@ -331,7 +331,7 @@ def test_the_declarations(client: Connection) -> None:
 
 def test_help(client: Connection) -> None:
     lines = client("CP.HELP")
-    assert "CP.WRITES GET tenant thread id" in lines
+    assert "CP.WRITES GET tenant thread id [NS path]" in lines
     assert client("CP.WRITES", "HELP")[0].startswith("CP.WRITES <subcommand>")
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.domain.checkpoints.envelopes import members
+from commands.domain.checkpoints.removal import BATCH
 from commands.families import load
 from commands.instance.context import Context
 from tests.support.checkpoints import (
@@ -24,9 +25,11 @@ from tests.support.checkpoints import (
     body,
     envelope,
     ids,
+    look_after,
     put,
     store,
 )
+from tests.support.offline import Recorded
 from tests.support.resp import Connection
 from tests.support.servers import Loop, RunningServer
 
@@ -136,9 +139,8 @@ def test_commands_are_logged_as_plain_commands(server: RunningServer) -> None:
         f"PEXPIREAT {BY_STEP} {NOW + 5}",
         f"PEXPIREAT {BY_ID} {NOW + 5}",
     ]
-    assert server.call(run, b"CP.DEL", b"acme", b"t") == [
-        [b"DEL", BY_STEP.encode(), BY_ID.encode()]
-    ]
+    (removal,) = server.call(run, b"CP.DEL", b"acme", b"t")
+    assert removal[:3] == [b"DEL", BY_STEP.encode(), BY_ID.encode()]
 
 
 def test_changes_are_published(
@@ -162,15 +164,42 @@ def test_hash_tags(loop: Loop) -> None:
     server = loop.start_server(hash_tags="yes")
     try:
         client = server.connect()
-        put(client, A, 0)
+        put(client, A, 0, "META", '{"a":1}', "BSTATE", "b")
+        put(client, B, 0, "META", '{"a":1}', "NS", "n")
         client("CP.WRITES", "PUT", "acme", "t", A, "task", 0, "ch", "v")
         client("CP.FORK", "acme", "t", A, "u")
         slots = {client("CLUSTER", "KEYSLOT", key) for key in client("KEYS", "*")}
         assert slots == {client("CLUSTER", "KEYSLOT", "acme")}
         assert client("CP.THREADS", "acme") == [b"0", [b"t", b"u"]]
+        assert client("CP.NAMESPACES", "acme", "t") == [b"0", [b"n"]]
+        for wanted in ('{"a":1}', '{"b":{"$ne":1}}'):
+            assert len(client("CP.SEARCH", "acme", "FILTER", wanted)[1]) == 3
         assert client("CP.LATEST", "}", "t").code == "NAMESPACE"
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_sweeps_and_patrols_find_the_thread_of_a_key(
+    tagged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load()
+    client = Recorded(NOW)
+    client("CONFIG", "SET", "domain-events", "yes")
+    monkeypatch.setattr(client.instance.settings, "hash_tags", tagged)
+    for step in range(2 * BATCH):
+        client("CP.PUT", "a:b", "t:u", "STEP", step, "STATE", 1, "META", '{"m:n":1}', "NS", ":")
+    look_after(client)
+    assert len(client("CP.SEARCH", "a:b", "FILTER", '{"m:n":1}', "COUNT", 1000)[1]) == 2 * BATCH
+    client("CP.PRUNE", "a:b", "t:u", "KEEP", 3, "NS", ":")
+    client("CP.COPY", "a:b", "t:u", "v")
+    client.sweep()
+    assert len(client("CP.HISTORY", "a:b", "t:u", "NS", ":")) == 3
+    assert client("CP.DEL", "a:b", "t:u") == 3
+    client("CP.DEL", "a:b", "v")
+    client.sweep()
+    look_after(client)
+    assert client("KEYS", "*") == []
 
 
 @given(

@@ -17,7 +17,7 @@ from tests.support.jobs import (
     status_of,
     submit,
 )
-from tests.support.resp import NULL_ARRAY, Connection, Error
+from tests.support.resp import NULL_ARRAY, Connection, Error, Word
 from tests.support.servers import RunningServer
 
 
@@ -58,6 +58,20 @@ def test_blocked_claims_are_served_first_come_first_served(server: RunningServer
     assert claimed(waiting[1].read()) == A
     assert claimed(waiting[0].read()) == B
     assert claimed(waiting[2].read()) == C
+
+
+@pytest.mark.parametrize("first", [[], ["KINDS", 1, "new"]])
+def test_who_waited_longest_is_served_first_with_kinds_or_without(
+    server: RunningServer, client: Connection, first: list[Word]
+) -> None:
+    forms: list[list[Word]] = [first, [] if first else ["KINDS", 1, "new"]]
+    waiting = [server.connect() for _ in range(2)]
+    for number, connection in enumerate(waiting):
+        server.block(connection, "JOB.CLAIM", "p", f"w{number}", "BLOCK", 0, *forms[number])
+    submit(client, A, kind="new")
+    assert claimed(waiting[0].read()) == A
+    submit(client, B, kind="new")
+    assert claimed(waiting[1].read()) == B
 
 
 def test_a_blocked_claim_times_out(server: RunningServer, client: Connection) -> None:

@@ -16,6 +16,7 @@ from tests.support.jobs import (
     claimed,
     filled,
     info_of,
+    listed,
     put,
     row_of,
     status_of,
@@ -51,12 +52,27 @@ def test_every_kind_can_be_submitted_and_claimed(client: Connection, kind: str) 
     assert json.loads(client("JOB.CLAIM", "p", "w", "KINDS", 1, kind))["kind"] == kind
 
 
-def test_kinds_can_be_added(client: Connection) -> None:
-    refused = client("JOB.SUBMIT", "p", "bake", "cake", "{}")
-    assert refused == Error("ERR unknown kind 'bake', known are: " + " ".join(KINDS))
-    client("CONFIG", "SET", "job-kinds", " ".join([*KINDS, "bake"]))
-    ident = client("JOB.SUBMIT", "p", "bake", "cake", "{}")
-    assert claimed(client("JOB.CLAIM", "p", "w")).encode() == ident
+@pytest.mark.parametrize("kind", ["email", "a:b", "{x}", "grün", " ", "all", "k" * 256])
+def test_any_word_is_a_kind(client: Connection, kind: str) -> None:
+    ident = client("JOB.SUBMIT", "p", kind, "bob", "{}")
+    assert client("JOB.CLAIM", "p", "w", "KINDS", 1, "other") is None
+    assert claimed(client("JOB.CLAIM", "p", "w", "KINDS", 2, "other", kind)).encode() == ident
+
+
+def test_a_setting_restricts_new_kinds_and_not_those_that_were_accepted(
+    server: RunningServer, client: Connection
+) -> None:
+    submit(client, A, kind="bake")
+    submit(client, B, kind="bake")
+    client("CONFIG", "SET", "job-kinds", "train backfill")
+    refused = Error("ERR the setting job-kinds has no kind 'bake', only: train backfill")
+    assert client("JOB.SUBMIT", "p", "bake", "cake", "{}") == refused
+    assert put(client, id=C, kind="bake") == refused
+    assert submit(client, A, kind="bake") == A.encode()
+    assert listed(client, "KIND", "bake") == [A, B]
+    assert claimed(client("JOB.CLAIM", "p", "w")) == A
+    assert claimed(client("JOB.CLAIM", "p", "w", "KINDS", 1, "bake")) == B
+    assert put(client, id=A, kind="bake", status="completed") == "OK"
 
 
 def test_ids_are_ordered_by_time_and_within_a_millisecond(

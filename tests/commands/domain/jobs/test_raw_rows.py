@@ -47,10 +47,9 @@ def test_a_duration_needs_both_timestamps(client: Connection) -> None:
         "{",
         "[]",
         "5",
-        json.dumps(a_row(kind="bake")),
+        json.dumps(a_row(kind="")),
         json.dumps(a_row(status="done")),
         json.dumps(a_row(id=B)),
-        json.dumps(a_row(id=A.upper())),
         json.dumps(a_row(id="abc")),
         json.dumps(a_row(target=None)),
         json.dumps(a_row(spec={})),
@@ -72,14 +71,12 @@ def test_an_invalid_row_is_refused(client: Connection, json_text: str | bytes) -
 
 def test_a_row_is_normalized_when_it_is_put(client: Connection) -> None:
     put(client, progress=250.0, error=5, metrics=[], extra=True)
-    assert row_of(client, A) == a_row(progress=100)
+    assert row_of(client, A) == a_row(progress=100, extra=True)
 
 
-def test_an_id_must_be_32_lower_case_hex_digits(client: Connection) -> None:
-    for ident in ("abc", "0" * 31, "0" * 33, "A" * 32, "g" * 32, ""):
-        assert submit(client, ident) == Error(
-            f"ERR the id must be 32 lower-case hex digits, not '{ident}'"
-        )
+def test_an_id_must_be_32_hex_digits(client: Connection) -> None:
+    for ident in ("abc", "0" * 31, "0" * 33, "g" * 32, ""):
+        assert submit(client, ident) == Error(f"ERR the id must be 32 hex digits, not '{ident}'")
         assert client("JOB.PUT", "p", ident, json.dumps(a_row())).code == "ERR"
         assert client("JOB.GET", "p", ident) is None
         assert client("JOB.DEL", "p", ident) == 0

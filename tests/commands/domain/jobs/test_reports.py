@@ -11,6 +11,7 @@ from tests.support.jobs import (
     A,
     B,
     C,
+    a_row,
     listed,
     submit,
 )
@@ -53,16 +54,16 @@ def test_figures(server: RunningServer, client3: Connection) -> None:
                 b"kind",
                 Map(
                     [
-                        (b"train", 100),
                         (b"backfill", 1),
-                        (b"feature_refresh", 0),
-                        (b"drift_compute", 0),
+                        (b"train", 100),
                     ]
                 ),
             ),
             (b"ready", 1),
             (b"oldest_queued_ms", 40),
             (b"duration_ms", Map([(b"p50", 50), (b"p95", 95), (b"p99", 99)])),
+            (b"paused", 0),
+            (b"limits", Map([])),
         ]
     )
 
@@ -116,3 +117,37 @@ def test_events_are_published_and_kept(server: RunningServer, client: Connection
         message = listener.read()
         assert isinstance(message, Push)
         assert json.loads(message.items[2]) == event
+
+
+def test_progress_and_raw_rows_are_published(server: RunningServer, client: Connection) -> None:
+    listener = server.connect(resp=3)
+    listener("SUBSCRIBE", "__redkeep__:job:p")
+    submit(client)
+    client("JOB.CLAIM", "p", "w")
+    client("JOB.PROGRESS", "p", A, 40)
+    client("ML.PUT", "p", "jobs", A, json.dumps(a_row(target="other", status="running")))
+    client("ML.PUT", "p", "jobs", A, json.dumps(a_row(status="cancelled")))
+    client("ML.PUT", "p", "jobs", B, "5")
+    client("ML.DEL", "p", "jobs", A)
+    events = [json.loads(listener.read().items[2]) for _ in range(7)]
+    assert [(event["command"], event["event"]) for event in events] == [
+        ("JOB.SUBMIT", "queued"),
+        ("JOB.CLAIM", "running"),
+        ("JOB.PROGRESS", "progress"),
+        ("ML.PUT", "stored"),
+        ("ML.PUT", "cancelled"),
+        ("ML.PUT", "stored"),
+        ("ML.DEL", "removed"),
+    ]
+    assert events[2]["progress"] == 40
+    assert [event["id"] for event in events] == [A, A, A, A, A, B, A]
+
+
+def test_the_events_of_a_pool_go_with_its_last_job(client: Connection) -> None:
+    client("CONFIG", "SET", "domain-events", "yes")
+    submit(client, A)
+    submit(client, B)
+    client("JOB.DEL", "p", A)
+    assert client("XLEN", "redkeep:events:job:{p}") == 3
+    client("JOB.DEL", "p", B)
+    assert client("DBSIZE") == 0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from commands.instance.context import Context
+from server.patrolling import Patrolling
 from tests.support.queues import read
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
@@ -44,6 +45,7 @@ def test_a_sweep_reads_only_what_is_due(
 
     late = "redkeep:queue:due:0000000170000012*"
     wait_until(lambda: not client("KEYS", late), "the end of earlier work")
+    monkeypatch.setattr(Patrolling, "tick", lambda _: None)
     monkeypatch.setattr(Context, "call", counted)
     server.advance(10)
     wait_until(lambda: client("XLEN", "redkeep:queue:{due}:stream:0"), "the due message")

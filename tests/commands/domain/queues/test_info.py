@@ -20,7 +20,8 @@ def test_info(server: RunningServer, client: Connection, client3: Connection) ->
     facts = info(client)
     assert (facts[b"messages"], facts[b"delayed"]) == (6, 1)
     assert facts[b"groups"][b"g"] == {
-        b"name": b"g", b"ready": 3, b"out": 1, b"dead": 1, b"active": 1
+        b"name": b"g", b"ready": 3, b"held": 1, b"returned": 0, b"behind": 0, b"dead": 1,
+        b"active": 1,
     }  # fmt: skip
     assert facts[b"groups"][b"h"][b"ready"] == 5
     assert isinstance(client3("QUEUE.INFO", "q"), Map)

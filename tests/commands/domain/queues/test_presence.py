@@ -14,6 +14,7 @@ from tests.support.servers import Loop, RunningServer
 from tests.support.waiting import wait_until
 
 TTL = 30_000
+KEEP = 24 * 60 * 60 * 1000
 STREAM = "redkeep:queue:{q}:stream:0"
 NS = 1_000_000
 
@@ -291,7 +292,7 @@ def test_a_copy_of_all_keys_returns_the_same(
         for asked in (("QUEUE.PRESENCE",), ("QUEUE.ACTIVE",), ("QUEUE.PRESENCE", "orders}\\{")):
             assert copy(*asked) == client(*asked)
         assert len(presence(copy)) == 4
-        other.advance(10 * TTL)
+        other.advance(KEEP + 1)
         # The sweep of the copy finds what is due, too.
         wait_until(lambda: copy("KEYS", "*") == [], "the sweep")
     finally:
@@ -302,19 +303,42 @@ def test_the_sweep_prunes(server: RunningServer, client: Connection) -> None:
     listener = server.connect(resp=3)
     listener("SUBSCRIBE", "__redkeep__:queue:q")
     client("QUEUE.HEARTBEAT", "q", "g", "gone")
-    server.advance(2 * TTL)
+    server.advance(KEEP)
     client("QUEUE.HEARTBEAT", "q", "g", "here")
-    server.advance(2 * TTL)
+    server.advance(1)
     told = [listener.read_push().items[2] for _ in range(3)]
     assert json.loads(told[2]) == {
         "family": "queue",
         "event": "expired",
         "command": None,
-        "at": NOW + 4 * TTL,
+        "at": NOW + KEEP + 1,
         "group": "g",
         "consumer": "gone",
     }
-    assert states(client) == {b"here": b"stale"}
+    assert states(client) == {b"here": b"active"}
+
+
+def test_rows_are_kept_longer_than_any_reader_asks(
+    server: RunningServer, client: Connection
+) -> None:
+    client("QUEUE.HEARTBEAT", "q", "g", "c")
+    server.advance(KEEP)
+    client("PING")
+    assert states(client) == {b"c": b"expired"}
+    assert states(client, "TTL", KEEP // 2) == {b"c": b"stale"}
+    assert states(client, "TTL", KEEP) == {b"c": b"active"}
+    server.advance(1)
+    wait_until(lambda: client("KEYS", "*") == [], "the sweep")
+
+
+def test_how_long_rows_are_kept_is_a_setting(server: RunningServer, client: Connection) -> None:
+    client("CONFIG", "SET", "presence-keep-ms", 500)
+    client("QUEUE.HEARTBEAT", "q", "g", "c")
+    server.advance(500)
+    client("PING")
+    assert states(client) == {b"c": b"active"}
+    server.advance(1)
+    wait_until(lambda: client("KEYS", "*") == [], "the sweep")
 
 
 def test_replies_in_resp3(client3: Connection) -> None:

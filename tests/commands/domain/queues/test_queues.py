@@ -55,8 +55,8 @@ def test_changes_are_published(server: RunningServer, client: Connection) -> Non
     server.advance(10)
     client("PING")
     told = [json.loads(listener.read_push().items[2]) for _ in range(4)]
-    read(client)
-    client("QUEUE.NACK", "q", "g", message)
+    (again,) = read(client)
+    client("QUEUE.NACK", "q", "g", again[b"token"])
     client("QUEUE.REPLAY", "q", "g")
     client("QUEUE.ACK", "q", "g", message)
     told += [json.loads(listener.read_push().items[2]) for _ in range(4)]
@@ -80,15 +80,33 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
             "PUSH q x DELAY 4503599627370497",
             f"ERR DELAY must be {DURATION_OR_0}, not '{2**52 + 1}'",
         ),
-        ("PUSH q x ID", "ERR ID is incomplete, expected: ID key"),
+        ("PUSH q x ID", "ERR ID is incomplete, expected: ID id"),
         ("READ q g c COUNT 0", "ERR COUNT must be an integer of at least 1, not '0'"),
         ("READ q g c LEASE 0", f"ERR LEASE must be {DURATION}, not '0'"),
         ("READ q g c LEASE 4503599627370497", f"ERR LEASE must be {DURATION}, not '{2**52 + 1}'"),
         ("READ q g c BLOCK -1", f"ERR BLOCK must be {DURATION_OR_0}, not '-1'"),
         ("READ q g c BLOCK 1 BLOCK 2", "ERR BLOCK is given twice"),
         ("READ q g c MORE", "ERR unknown option 'MORE'"),
-        ("ACK q g 0-1 nonsense", "ERR 'nonsense' is not the id of a message"),
-        ("NACK q g 1-1@0", "ERR '1-1@0' is not the id of a message"),
+        ("ACK q g 0-1 nonsense", "ERR 'nonsense' is not the id or token of a message"),
+        ("NACK q g 1-1@0", "ERR '1-1@0' is not the id or token of a message"),
+        ("NACK q g 1-1/0123", "ERR '1-1/0123' is not the id or token of a message"),
+        ("EXTEND q g 1-1 5", "ERR '1-1' is not the token of a message"),
+        ("EXTEND q g 1-1/0123456789abcdef 0", f"ERR ms must be {DURATION}, not '0'"),
+        (
+            "EXTEND q g 1-1/0123456789abcdef 5",
+            "NOTOWNER message 1-1 of queue q is not leased in group g",
+        ),
+        (
+            "MPUSH q MESSAGES 2 x",
+            "ERR MESSAGES is incomplete, expected: MESSAGES count payload [payload ...]",
+        ),
+        ("MPUSH q MESSAGES 2 x y IDS 1 a", "ERR IDS must give one ID for each message"),
+        ("MPUSH q MESSAGES 2 x y IDS 2 a a", "ERR IDS gives an ID twice"),
+        ("CANCEL q 1-1", "ERR '1-1' is not the id of a delayed message"),
+        ("LIST CURSOR x", "ERR invalid cursor 'x'"),
+        ("PENDING q g CURSOR x", "ERR invalid cursor 'x'"),
+        ("CONFIG q LEASE 0", f"ERR LEASE must be {DURATION}, not '0'"),
+        ("CONFIG q IDLEGROUP -1", f"ERR IDLEGROUP must be {DURATION_OR_0}, not '-1'"),
         ("NACK q g 1-1 DELAY", "ERR DELAY is incomplete, expected: DELAY milliseconds"),
         ("DEAD q g COUNT 0", "ERR COUNT must be an integer of at least 1, not '0'"),
         ("DEAD q g CURSOR x", "ERR invalid cursor 'x'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -13,15 +14,16 @@ from tests.support.servers import RunningServer
 
 def test_push_read_ack(client: Connection) -> None:
     message = client("QUEUE.PUSH", "q", b"\0binary\xff")
-    assert read(client) == [
-        {
-            b"id": message,
-            b"payload": b"\0binary\xff",
-            b"priority": 0,
-            b"deliveries": 1,
-            b"lease_until": NOW + LEASE,
-        }
-    ]
+    (row,) = read(client)
+    assert re.fullmatch(message + rb"/[0-9a-f]{16}", row[b"token"])
+    assert row == {
+        b"id": message,
+        b"payload": b"\0binary\xff",
+        b"priority": 0,
+        b"attempt": 1,
+        b"token": row[b"token"],
+        b"lease_until": NOW + LEASE,
+    }
     assert read(client) == []
     assert client("QUEUE.ACK", "q", "g", message) == 1
     assert client("QUEUE.ACK", "q", "g", message) == 0
@@ -58,7 +60,7 @@ def test_an_expired_lease_ends_without_a_sweep(server: RunningServer, client: Co
     server.advance(1)
     (second,) = read(client, "LEASE", 100)
     assert second[b"id"] == first[b"id"]
-    assert second[b"deliveries"] == 2
+    assert second[b"attempt"] == 2
     assert second[b"lease_until"] == NOW + 200
 
 
@@ -69,12 +71,13 @@ def test_nack_returns_a_message_at_once_or_after_a_delay(
     assert client("QUEUE.NACK", "q", "g", message) == 0
     read(client)
     assert client("QUEUE.NACK", "q", "g", message) == 1
-    assert read(client)[0][b"deliveries"] == 2
-    assert client("QUEUE.NACK", "q", "g", message, "DELAY", 50) == 1
+    (again,) = read(client)
+    assert again[b"attempt"] == 2
+    assert client("QUEUE.NACK", "q", "g", again[b"token"], "DELAY", 50) == 1
     server.advance(49)
     assert read(client) == []
     server.advance(1)
-    assert read(client)[0][b"deliveries"] == 3
+    assert read(client)[0][b"attempt"] == 3
     client("QUEUE.ACK", "q", "g", message)
     assert client("QUEUE.NACK", "q", "g", message) == 0
 

@@ -37,6 +37,10 @@ def test_bad_namespaces(shared: RunningServer, name: str, request_: str) -> None
     client.close()
 
 
+_FLOATS = "1 to 4096 32-bit floats of 4 bytes each"
+_FIELDS = "ERR FIELDS is incomplete, expected: FIELDS numfields path [path ...]"
+_METRIC = "METRIC <COSINE | DOT | L2>"
+_EXCLUDES = "ERR CURSOR and COUNT exclude LIMIT and OFFSET"
 _A_DURATION = "an integer from 1 to 4503599627370496 (milliseconds)"
 
 
@@ -51,7 +55,43 @@ _A_DURATION = "an integer from 1 to 4503599627370496 (milliseconds)"
         ("PUT acme k v TTL 5 KEEPTTL", "ERR TTL and KEEPTTL exclude each other"),
         ("PUT acme k v NX XX", "ERR NX and XX exclude each other"),
         ("PUT acme k v MORE", "ERR unknown option 'MORE'"),
-        ("MPUT acme k v l", "ERR data is incomplete, expected: key value [key value ...]"),
+        (
+            "MPUT acme k v l",
+            "ERR data is incomplete, expected: [TTL milliseconds ENTRIES] key value "
+            "[key value ...]",
+        ),
+        ("MPUT acme TTL 5s ENTRIES k v", f"ERR TTL must be {_A_DURATION}, not '5s'"),
+        ("MPUT acme TTL 0 ENTRIES k v", f"ERR TTL must be {_A_DURATION}, not '0'"),
+        (
+            "EXPIRE acme k 0",
+            "ERR milliseconds must be an integer from 1 to 4503599627370496 or PERSIST, not '0'",
+        ),
+        ("PUT acme k v VECTOR abc", f"ERR VECTOR must be {_FLOATS}, not 3 bytes"),
+        ("NEAR acme VECTOR abc", f"ERR VECTOR must be {_FLOATS}, not 3 bytes"),
+        ("NEAR acme", "ERR wrong number of arguments for 'store.near' command"),
+        ("NEAR acme VECTOR abcd K 0", "ERR K must be an integer from 1 to 1000, not '0'"),
+        ("NEAR acme VECTOR abcd METRIC east", f"ERR METRIC is incomplete, expected: {_METRIC}"),
+        ("NEAR acme VECTOR abcd CURSOR x", "ERR invalid cursor 'x'"),
+        ("NEAR acme VECTOR abcd CURSOR >globex:k", "ERR invalid cursor '>globex:k'"),
+        ("SEARCH acme CURSOR 1", "ERR invalid cursor '1'"),
+        ("SEARCH acme CURSOR >acm:k", "ERR invalid cursor '>acm:k'"),
+        ("SEARCH acme CURSOR 0 LIMIT 5", _EXCLUDES),
+        ("SEARCH acme COUNT 5 OFFSET 5", _EXCLUDES),
+        ("LIST acme COUNT 5 LIMIT 5", _EXCLUDES),
+        ("LIST acme COUNT 0", "ERR COUNT must be an integer of at least 1, not '0'"),
+        ("NAMESPACES acme CURSOR 0 LIMIT 5", _EXCLUDES),
+        ("NAMESPACES acme CURSOR =globex", "ERR invalid cursor '=globex'"),
+        ("CLEAR acme LIMIT 0", "ERR LIMIT must be an integer of at least 1, not '0'"),
+        ("CLEAR acme TREE", "ERR unknown option 'TREE'"),
+        (
+            "INDEX acme FIELDS role a",
+            "ERR FIELDS needs the number of fields first, from 1 to 16, not 'role'",
+        ),
+        ("INDEX acme FIELDS 2 role", _FIELDS),
+        (
+            "INDEX acme FIELDS 0 a",
+            "ERR FIELDS needs the number of fields first, from 1 to 16, not '0'",
+        ),
         ("GET acme k REFRESH", "ERR REFRESH is incomplete, expected: REFRESH milliseconds"),
         ("GET acme k REFRESH 0", f"ERR REFRESH must be {_A_DURATION}, not '0'"),
         ("LIST acme LIMIT -1", "ERR LIMIT must be an integer of at least 0, not '-1'"),

@@ -1,0 +1,12 @@
+"""Every command of these tests reads all it needs before its first write."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.door import check_reads_before_writes
+
+
+@pytest.fixture(autouse=True)
+def checked_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_reads_before_writes(monkeypatch)
