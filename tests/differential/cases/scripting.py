@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from tests.differential.compare import redis_way
 from tests.differential.scripts import Script
-from tests.support.resp import Word
 
 
-def _each(*scripts: str) -> list[tuple[Word, ...]]:
+def _each(*scripts: str) -> Script:
     return [("EVAL", script, 0) for script in scripts]
 
 
