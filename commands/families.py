@@ -50,6 +50,7 @@ FAMILIES = (
     "streams.info",
     "sessions.pubsub",
     "sessions.transactions",
+    "scripting.eval",
     "operator.introspection",
     "operator.info",
     "operator.configuration",

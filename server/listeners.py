@@ -231,25 +231,35 @@ class Listeners:
                 await trio.lowlevel.wait_readable(listener)
             except trio.ClosedResourceError:
                 return  # CONFIG SET moved the server to another address.
-            for _ in range(_ACCEPTS_PER_TURN):
-                try:
-                    sock = self._network.accept(listener)
-                except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                    break
-                except OSError as error:
-                    if not self._failing:
-                        logger.warning("Accepting clients fails: %s", error.strerror)
-                    self._failing = True
-                    if error.errno in _NO_DESCRIPTOR and self._turn_away(listener):
-                        continue
-                    # The client still waits, so `wait_readable` alone would return at once.
-                    await trio.sleep(_PAUSE_AFTER_FAILURE)
-                    break
-                self._failing = False
-                try:
-                    self._doorkeeper.add(sock)
-                except OSError:
-                    sock.close()  # The peer disconnected before it could be set up.
+            if not self._accept_some(listener):
+                # The client still waits, so `wait_readable` alone would return at once.
+                await trio.sleep(_PAUSE_AFTER_FAILURE)
+
+    def accept_waiting(self) -> None:
+        """Accept the clients that wait, from within a turn."""
+        for listener in self._sockets:
+            self._accept_some(listener)
+
+    def _accept_some(self, listener: socket.socket) -> bool:
+        """Accept some of the clients that wait; False if accepting fails."""
+        for _ in range(_ACCEPTS_PER_TURN):
+            try:
+                sock = self._network.accept(listener)
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                break
+            except OSError as error:
+                if not self._failing:
+                    logger.warning("Accepting clients fails: %s", error.strerror)
+                self._failing = True
+                if error.errno in _NO_DESCRIPTOR and self._turn_away(listener):
+                    continue
+                return False
+            self._failing = False
+            try:
+                self._doorkeeper.add(sock)
+            except OSError:
+                sock.close()  # The peer disconnected before it could be set up.
+        return True
 
     def _turn_away(self, listener: socket.socket) -> bool:
         """Refuse the next client with the help of the spare descriptor; whether that worked."""

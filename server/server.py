@@ -14,6 +14,7 @@ from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
 from server.execution.observation import Observation
 from server.listeners import Listeners
+from server.net.connection import Connection
 from server.net.connections import Connections
 from server.net.outboxes import Outboxes
 from server.net.reactor import make_reactor
@@ -67,6 +68,8 @@ class Server:
         self._connections = Connections(instance, turns, outboxes, self._reactor)
         self._listeners = Listeners(instance.settings, self._connections, system)
         self._client_limit = ClientLimit(instance.settings, system.descriptors)
+        dispatcher.serve_others_with(self._serve_others)
+        self._turns = turns
         self._timers = Timers(
             instance, alarm, turns, dispatcher, self.blocking, self._connections, self._keeper
         )
@@ -116,6 +119,17 @@ class Server:
         else:
             self._observer.ready(self._listeners.addresses)
 
+    def _serve_others(self) -> None:
+        """Accept and answer clients while a script runs for long."""
+        running = self.instance.running_script
+        assert running is not None
+        occupied = running.client
+        self._listeners.accept_waiting()
+        self._reactor.serve_others(
+            lambda each: isinstance(each, Connection) and each.client is occupied
+        )
+        self._turns.flush()
+
     # --- stopping -------------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -135,4 +149,7 @@ class Server:
         except CommandError as refusal:
             return ErrorReply(refusal.text)
         self.stop()
+        running = self.instance.running_script
+        if running is not None:
+            running.stopped_by = b"ERR the server is shutting down"
         return NO_REPLY

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from commands.engine.replies import NULL_ARRAY, Reply
 
@@ -61,6 +61,28 @@ class RunTransaction:
     """Run these queued requests as one (EXEC)."""
 
     requests: list[list[bytes]]
+
+
+class ScriptDoor(Protocol):
+    """How a script reaches the keyspace."""
+
+    def call(self, argv: list[bytes]) -> Reply:
+        """Run a command and return its reply; CommandError if it may not run or fails."""
+
+    def permits(self, argv: list[bytes]) -> bool:
+        """Whether the user of the script may run a command; CommandError if there is none."""
+
+    def interrupted(self) -> bytes | None:
+        """Called from time to time; the text with which to stop the script, if it is to stop."""
+
+
+@dataclass(slots=True)
+class RunScript:
+    """Run a script: `run` does, and calls commands through the door. It may raise CommandError."""
+
+    run: Callable[[ScriptDoor], Reply]
+    # Whether the script may write.
+    writes: bool
 
 
 @dataclass(slots=True)
@@ -127,7 +149,15 @@ class ReloadLog:
 # What is done with files; the reply comes at once.
 FileEffect = Save | CancelSave | RewriteLog | Reload | ReloadLog
 Effect: TypeAlias = (
-    BlockOn | WaitUntil | RunTransaction | Unblock | EndPause | Close | Shutdown | FileEffect
+    BlockOn
+    | WaitUntil
+    | RunTransaction
+    | RunScript
+    | Unblock
+    | EndPause
+    | Close
+    | Shutdown
+    | FileEffect
 )
 # What a handler returns.
 Outcome: TypeAlias = Reply | Effect

@@ -31,6 +31,7 @@ class Guard(IntEnum):
     LOADING = auto()
     SNAPSHOTS_FAIL = auto()
     LOG_FAILS = auto()
+    BUSY = auto()
 
 
 class Guarded(Protocol):

@@ -60,7 +60,9 @@ def shutdown(ctx: Context, argv: list[bytes]) -> Outcome:
     tips=["nondeterministic_output"],
 )
 def time(ctx: Context, argv: list[bytes]) -> Reply:
-    seconds, nanoseconds = divmod(ctx.instance.clock.now_ns(), 1_000_000_000)
+    # Inside of scripts and transactions time stands still.
+    now = ctx.now * 1_000_000 if ctx.atomic else ctx.instance.clock.now_ns()
+    seconds, nanoseconds = divmod(now, 1_000_000_000)
     return [b"%d" % seconds, b"%d" % (nanoseconds // 1000)]
 
 

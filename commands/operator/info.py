@@ -149,6 +149,8 @@ def _memory(instance: Instance) -> Fields:
     data = max(0, used - overhead)
     machine = machine_memory()
     limit = settings.maxmemory
+    scripts = instance.scripts
+    interpreter = 0 if scripts is None else scripts.memory_used
     yield "used_memory", used
     yield "used_memory_human", _human(used)
     yield "used_memory_rss", used
@@ -166,16 +168,16 @@ def _memory(instance: Instance) -> Fields:
     yield "allocator_resident", used
     yield "total_system_memory", machine
     yield "total_system_memory_human", _human(machine)
-    yield "used_memory_lua", 0
-    yield "used_memory_vm_eval", 0
-    yield "used_memory_lua_human", "0B"
+    yield "used_memory_lua", interpreter
+    yield "used_memory_vm_eval", interpreter
+    yield "used_memory_lua_human", _human(interpreter)
     yield "used_memory_scripts_eval", 0
-    yield "number_of_cached_scripts", 0
+    yield "number_of_cached_scripts", 0 if scripts is None else len(scripts)
     yield "number_of_functions", 0
     yield "number_of_libraries", 0
     yield "used_memory_vm_functions", 0
-    yield "used_memory_vm_total", 0
-    yield "used_memory_vm_total_human", "0B"
+    yield "used_memory_vm_total", interpreter
+    yield "used_memory_vm_total_human", _human(interpreter)
     yield "used_memory_functions", 0
     yield "used_memory_scripts", 0
     yield "used_memory_scripts_human", "0B"

@@ -66,12 +66,6 @@ class InertSettings:
     notify_keyspace_events = InertSetting(
         EventClasses(), "", "Classes of keyspace events that are published."
     )
-    busy_reply_threshold = InertSetting(
-        COUNT,
-        "5000",
-        "Milliseconds after which a running script counts as busy; 0 is never.",
-        alias="lua-time-limit",
-    )
     maxmemory = InertSetting(Memory(0, 2**64 - 1), "0", "Maximum memory for data; 0 is no limit.")
     maxmemory_policy: InertSetting[EvictionPolicy] = InertSetting(
         Choice(*get_args(EvictionPolicy)),

@@ -123,6 +123,15 @@ class WorkingSettings:
 
     # --- diagnostics -----------------------------------------------------------------------
 
+    busy_reply_threshold = Setting(
+        COUNT,
+        "5000",
+        "Milliseconds after which a running script counts as busy; 0 is never.",
+        alias="lua-time-limit",
+    )
+    script_memory_limit = Setting(
+        Memory(1 << 20, 2**40), "256mb", "Maximum memory of scripts and what they hold."
+    )
     slowlog_log_slower_than = Setting(
         Integer(-1, INT64_MAX),
         "10000",

@@ -23,6 +23,7 @@ logger = logging.getLogger("redkeep")
 _SUBSCRIBER_COMMANDS = frozenset(
     "SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PING QUIT RESET".split()
 )
+_BUSY = b"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 # The first words of the lines of an HTTP request.
 _HTTP_WORDS = frozenset((b"post", b"host:"))
 # A flood of HTTP requests must not flood the log as well.
@@ -49,6 +50,9 @@ class Admission:
             return wrong_arity(command.wire_name).text
         if not client.authenticated and "no_auth" not in command.flags:
             return NOT_AUTHENTICATED.encode()
+        running = self._instance.running_script
+        if running is not None and "allow_busy" not in command.flags:
+            return _BUSY
         persistence = self._instance.persistence
         unsafe = persistence.write_refusal()
         if unsafe is not None and (command.name == "PING" or self._writes(client, command)):

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from time import perf_counter_ns
 
-from commands.engine.effects import Effect, RunTransaction
+from commands.engine.effects import Effect, RunScript, RunTransaction
 from commands.engine.errors import WRONG_TYPE, CommandError
 from commands.engine.replies import ErrorReply, Reply
 from commands.instance.context import Context
@@ -17,6 +17,7 @@ from commands.instance.instance import Instance
 from commands.instance.statistics import BoundCommand
 from server.execution.journaling import journal_write, log_entries_of
 from server.execution.observation import Observation
+from server.execution.scripting import ScriptRunner
 from storage.database import Database
 from storage.errors import WrongType
 from storage.journal import Request
@@ -39,6 +40,7 @@ class Calls:
         self._conclude = conclude
         # Runs regular work: a client without a connection.
         self._own_context = Context(instance, instance.internal_client())
+        self.scripts = ScriptRunner(instance, self._run_within)
 
     def failed(self, bound: BoundCommand, text: bytes) -> ErrorReply:
         """Count an error that a handler raised, and make it a reply."""
@@ -77,6 +79,8 @@ class Calls:
             reply: Reply | Effect = bound.handler(ctx, argv)
             if reply.__class__ is RunTransaction:
                 reply = self._run_transaction(ctx, reply)
+            elif reply.__class__ is RunScript:
+                reply = self.scripts.run(ctx, reply)
         except CommandError as error:
             reply = self.failed(bound, error.text)
         except WrongType:
@@ -86,6 +90,23 @@ class Calls:
         elapsed = perf_counter_ns() - started
         if not ctx.retrying:
             bound.stats.count(1, elapsed)
+        return reply
+
+    def run_script(
+        self, ctx: Context, bound: BoundCommand, effect: RunScript, argv: list[bytes]
+    ) -> Reply:
+        """Run the script that a handler has asked for; note in the journal what it wrote."""
+        keyspace = self._instance.keyspace
+        dirty, database = keyspace.dirty, ctx.db.index
+        ctx.log_entries = None
+        try:
+            reply = self.scripts.run(ctx, effect)
+        except CommandError as error:
+            reply = self.failed(bound, error.text)
+        except Exception:
+            reply = self.crashed(ctx, bound, argv)
+        if keyspace.dirty != dirty:
+            journal_write(ctx, database, argv)
         return reply
 
     def perform(self, ctx: Context, bound: BoundCommand, argv: list[bytes]) -> Reply | Effect:
@@ -142,13 +163,23 @@ class Calls:
 
     def _run_queued(self, ctx: Context, argv: list[bytes]) -> tuple[Reply, list[Request]]:
         """Run one request of a transaction; return its reply and what to log of it."""
+        bound = self._instance.find_command(argv)
+        assert bound is not None
+        started = perf_counter_ns()
+        reply, entries = self._run_within(ctx, bound, argv)
+        elapsed = perf_counter_ns() - started
+        if elapsed >= self._observation.tick_ns:
+            self._observation.slow(ctx.client, argv, elapsed, self._instance.keyspace.now)
+        return reply, entries
+
+    def _run_within(
+        self, ctx: Context, bound: BoundCommand, argv: list[bytes]
+    ) -> tuple[Reply, list[Request]]:
+        """Run a request inside of another one; return its reply and what to log of it."""
         instance = self._instance
         keyspace = instance.keyspace
-        bound = instance.find_command(argv)
-        assert bound is not None
         ctx.log_entries = None
         dirty = keyspace.dirty
-        started = perf_counter_ns()
         reply = self.call(ctx, bound, argv)
         if isinstance(reply, Effect):
             try:
@@ -157,9 +188,6 @@ class Calls:
                 reply = self.failed(bound, error.text)
             except Exception:
                 reply = self.crashed(ctx, bound, argv)
-        elapsed = perf_counter_ns() - started
-        if elapsed >= self._observation.tick_ns:
-            self._observation.slow(ctx.client, argv, elapsed, keyspace.now)
         if instance.monitors:
             self._observation.show_monitors(ctx.client, bound, argv)
         entries: list[Request] = []

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 
-from commands.engine.effects import Effect
+from commands.engine.effects import Effect, RunScript
 from commands.engine.errors import CommandError
 from commands.engine.replies import OK, ErrorReply
 from commands.instance.client import LONG_REPLY, Client
@@ -54,6 +54,10 @@ class Dispatcher:
         self._admission = Admission(instance)
         self._outcomes = Outcomes(blocking, files, shut_down)
         self._calls = Calls(instance, observation, self._outcomes.conclude)
+
+    def serve_others_with(self, serve: Callable[[], None]) -> None:
+        """Have others served in this way while a script runs for long."""
+        self._calls.scripts.serve_others = serve
 
     # --- the straight path -------------------------------------------------------------
 
@@ -141,7 +145,9 @@ class Dispatcher:
                 bound.stats.count(calls, clock() - began)
                 calls = 0
                 client.last_command = bound
-                if not self._carry_out(ctx, bound, reply, argv):
+                if kind is RunScript:
+                    answer(client, self._calls.run_script(ctx, bound, reply, argv))
+                elif not self._carry_out(ctx, bound, reply, argv):
                     return False
             else:
                 if kind is bytearray:

@@ -14,6 +14,7 @@ from commands.engine.effects import (
     Reload,
     ReloadLog,
     RewriteLog,
+    RunScript,
     RunTransaction,
     Save,
     Shutdown,
@@ -83,7 +84,7 @@ class Outcomes:
         return self._do_at_once(effect, atomic=True)
 
     def _do_at_once(
-        self, effect: Unblock | EndPause | FileEffect | RunTransaction, *, atomic: bool
+        self, effect: Unblock | EndPause | FileEffect | RunTransaction | RunScript, *, atomic: bool
     ) -> Reply:
         match effect:
             case Unblock():
@@ -93,7 +94,7 @@ class Outcomes:
                 return OK
             case Save() | CancelSave() | RewriteLog() | Reload() | ReloadLog():
                 return self._files.perform(effect, atomic=atomic)
-            case RunTransaction():
-                raise AssertionError("`Calls` runs transactions")
+            case RunTransaction() | RunScript():
+                raise AssertionError("`Calls` runs transactions and scripts")
             case _:
                 assert_never(effect)

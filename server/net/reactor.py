@@ -39,6 +39,9 @@ class Pollable(Protocol):
 
 
 class Reactor(Protocol):
+    def serve_others(self, occupied: Callable[[Pollable], bool]) -> None:
+        """Serve every ready connection once from within a turn, but for the occupied one."""
+
     def add(self, connection: Pollable) -> None: ...
 
     def remove(self, connection: Pollable) -> None: ...
@@ -68,6 +71,16 @@ class EpollReactor:
     def watch_writable(self, connection: Pollable, wanted: bool) -> None:
         events = select.EPOLLIN | select.EPOLLOUT if wanted else select.EPOLLIN
         self._epoll.modify(connection.fd, events)
+
+    def serve_others(self, occupied: Callable[[Pollable], bool]) -> None:
+        for fd, event in self._epoll.poll(0, 1024):
+            connection = self._connections.get(fd)
+            if connection is None or occupied(connection):
+                continue
+            if event & select.EPOLLOUT:
+                connection.send_more()
+            if event != select.EPOLLOUT:
+                connection.receive()
 
     def close(self) -> None:
         self._epoll.close()
@@ -115,6 +128,10 @@ class TaskReactor:
     def watch_writable(self, connection: Pollable, wanted: bool) -> None:
         if wanted and self._nursery is not None:
             self._nursery.start_soon(self._write, connection)
+
+    def serve_others(self, occupied: Callable[[Pollable], bool]) -> None:
+        # Each connection has a task of its own, and none can run within another.
+        pass
 
     def close(self) -> None:
         self._nursery = None

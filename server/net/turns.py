@@ -73,6 +73,12 @@ class Turns:
     def begin(self) -> None:
         self._keyspace.refresh_now()
 
+    def flush(self) -> None:
+        """Write the log and send all outboxes, from within a turn."""
+        if self._log_status.enabled or self._unlogged_clients:
+            self._write_log()
+        self._outboxes.send()
+
     def end(self) -> None:
         """Resume unblocked clients, write the log, and send all outboxes."""
         blocking = self._blocking

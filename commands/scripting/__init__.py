@@ -1,0 +1,1 @@
+"""Scripts: EVAL and its relatives, in a Lua that can reach nothing but the keyspace."""

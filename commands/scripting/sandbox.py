@@ -1,0 +1,302 @@
+"""The Lua interpreter that runs scripts, and the only functions of ours that they can call.
+
+`sandbox.lua` is the other half: it builds what scripts see. What Python hands to Lua is nil, a
+boolean, a number, a string or a table of these, never another object. The exception by which a
+function fails holds nothing, and no script gets to see it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from traceback import format_exc
+from typing import Protocol, TypeAlias
+
+from lupa import lua51
+
+from commands.engine.errors import CommandError
+from commands.scripting.libraries import cjson
+from commands.scripting.libraries.services import (
+    BadArgument,
+    Function,
+    LibraryError,
+    LuaValue,
+    Namespace,
+    Services,
+    UnplacedError,
+)
+
+# A compiled script.
+Script: TypeAlias = Callable[[], LuaValue]
+
+logger = logging.getLogger("redkeep")
+
+# Enough for the interpreter to take over what a function returns, or the error that it raised.
+_RESERVE = 8 * 1024
+# What a string of the interpreter needs beside its bytes.
+_STRING = 64
+# The most arguments that a function of the interpreter can have.
+_MOST_ARGUMENTS = 8000
+_SPARE_REFERENCES = 1000
+
+_SOURCE = (Path(__file__).with_name("sandbox.lua")).read_bytes()
+_OUT_OF_MEMORY = b"ERR not enough memory"
+_BUG = "A function for scripts failed, because of an error in Redkeep:"
+_INTERNAL_ERROR = b"ERR internal error, see the log"
+
+
+class ScriptError(Exception):
+    """A script failed: its error, and where in which text if that is known."""
+
+    def __init__(self, text: bytes, source: bytes = b"", line: int = 0) -> None:
+        super().__init__(text)
+        self.text = text
+        self.source = source
+        self.line = line
+
+
+def _no_attributes(target: object, name: object, is_setting: bool) -> str:
+    raise AttributeError("scripts have no access to objects of Python")
+
+
+class Host(Protocol):
+    """What scripts call. A function raises CommandError with the text that a script sees."""
+
+    def call(self, *words: LuaValue) -> LuaValue:
+        """Run a command."""
+
+    def pcall(self, *words: LuaValue) -> LuaValue:
+        """Run a command; an error is a table with the text as `err`."""
+
+    def tick(self) -> bytes | None:
+        """Called again and again while a script runs; a text ends the script."""
+
+
+class Sandbox:
+    """One interpreter. What a script leaves in it, no other script can see."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        redis: Namespace,
+        random: Namespace,
+        libraries: Mapping[str, Callable[[Services], Namespace]],
+        memory: int,
+    ) -> None:
+        self._host = host
+        self._failure = b""
+        self._has_code = True
+        self._compiled = 0
+        self.lua = lua = lua51.LuaRuntime(
+            encoding=None,
+            unpack_returned_tuples=True,
+            register_eval=False,
+            register_builtins=False,
+            attribute_filter=_no_attributes,
+            # Unlimited, until a script runs.
+            max_memory=0,
+        )
+        self._most_memory = memory
+        table = lua.table_from
+        self.null = lua.eval(b"newproxy()")
+        self._services = services = Services(
+            table,
+            type(table(())),
+            type(lua.eval(b"coroutine.create(function() end)")),
+            self.null,
+            self._check,
+            self._fits,
+        )
+        _reserve_references(lua)
+        made = lua.compile(_SOURCE, name=b"=sandbox")(
+            table(
+                {
+                    b"call": self._failing(host.call),
+                    b"pcall": self._failing(host.pcall),
+                    b"tick": self._tick,
+                    b"take_failure": self._take_failure,
+                    b"null": self.null,
+                    b"limit_memory": self._limit_memory,
+                    b"lift_limit": self._lift_limit,
+                    b"redis": self._table(redis),
+                    b"random": self._table(random),
+                    b"new_cjson": self._failing(
+                        lambda *_: self._table(cjson.functions(services.fresh()))
+                    ),
+                    b"libraries": table(
+                        {
+                            name.encode(): self._table(make(services))
+                            for name, make in libraries.items()
+                        }
+                    ),
+                }
+            ),
+        )
+        self._compile, self._run, self._caller = made
+
+    def compile(self, text: bytes) -> Script:
+        """Compile a script; ScriptError with the interpreter's message if it is not valid."""
+        try:
+            compiled, message = self._compile(text)
+        except lua51.LuaMemoryError:
+            raise self._out_of_memory() from None
+        if compiled is None:
+            raise ScriptError(message)
+        # A script is a reference for as long as it is kept.
+        self._compiled += 1
+        if self._compiled % _SPARE_REFERENCES == 0:
+            _reserve_references(self.lua)
+        script: Script = compiled
+        return script
+
+    def run(self, script: Script, keys: list[bytes], arguments: list[bytes]) -> LuaValue:
+        """Run a script to its end and return its result; ScriptError if it fails."""
+        table = self.lua.table_from
+        for prepare in self._services.before_each_script:
+            prepare()
+        try:
+            succeeded, value = self._run(script, table(keys), table(arguments))
+        except lua51.LuaMemoryError:
+            raise self._out_of_memory() from None
+        if self.lua.get_memory_used() > self._most_memory // 2:
+            # Mostly garbage, which must not take the memory of the next script.
+            self.lua.gccollect()
+        if succeeded:
+            return value
+        if isinstance(value, bytes):
+            # The interpreter calls no handler when it has no memory for that.
+            raise self._out_of_memory()
+        raise ScriptError(value[1], value[2], value[3])
+
+    @property
+    def memory_used(self) -> int:
+        used: int = self.lua.get_memory_used()
+        return used
+
+    # --- memory -------------------------------------------------------------------------------
+    #
+    # Where memory ends while the interpreter works for Python, outside of any script, it aborts
+    # the process. So there is no limit then, and what Python hands to a script always fits: the
+    # limit is above what is in use by a reserve. A script that uses up the reserve again and
+    # again is stopped by the next tick.
+
+    def _tick(self) -> bytes | None:
+        if not self._fits(0):
+            return _OUT_OF_MEMORY
+        return self._host.tick()
+
+    def _limit_memory(self) -> None:
+        # The interpreter collects nothing when memory ends; the last script may have left garbage.
+        if self._free_memory() < self._most_memory // 4:
+            self.lua.gccollect()
+        used = self.lua.get_memory_used()
+        self.lua.set_max_memory(max(self._most_memory, used + _RESERVE))
+
+    def _lift_limit(self) -> None:
+        self.lua.set_max_memory(0)
+
+    def _fits(self, size: int) -> bool:
+        if self._free_memory() < size:
+            self.lua.gccollect()
+        return self._free_memory() >= size
+
+    def _free_memory(self) -> int:
+        used: int = self.lua.get_memory_used()
+        return self._most_memory - used
+
+    def _check(self, held: int) -> None:
+        if not self._fits(held):
+            raise CommandError(_OUT_OF_MEMORY)
+        stopped = self._tick()
+        if stopped:
+            raise CommandError(stopped)
+
+    def _out_of_memory(self) -> ScriptError:
+        self._lift_limit()
+        self.lua.gccollect()
+        return ScriptError(_OUT_OF_MEMORY)
+
+    # --- functions of ours ------------------------------------------------------------------
+
+    def _table(self, namespace: Namespace) -> LuaValue:
+        return self.lua.table_from(
+            {
+                name.encode(): self._failing(value) if callable(value) else value
+                for name, value in namespace.items()
+            }
+        )
+
+    def _failing(self, function: Function) -> Function:
+        """A function whose errors `sandbox.lua` can show to a script."""
+
+        lua = self.lua
+
+        def called(*values: LuaValue) -> LuaValue:
+            size = room = 0
+            lua.set_max_memory(0)
+            self._has_code = True
+            try:
+                result = function(*values)
+                size = _size(result)
+                # For several values, the stack may have to grow, which at most doubles it.
+                room = lua.get_memory_used() if result.__class__ is tuple else 0
+                if self._fits(size):
+                    return result
+                self._failure = _OUT_OF_MEMORY
+            except LibraryError as error:
+                # As an error that Lua raises itself: a text that begins with the place.
+                self._failure = self._text(error)
+                self._has_code = False
+            except CommandError as error:
+                self._failure = error.text
+            except Exception:
+                # As text: whoever collects log records must not keep the arguments.
+                logger.error("%s\n%s", _BUG, format_exc())
+                self._failure = _INTERNAL_ERROR
+            finally:
+                lua.set_max_memory(
+                    max(self._most_memory, lua.get_memory_used() + size + room + _RESERVE)
+                )
+            # The error outlives this call, and so would all that the variables here hold. A table
+            # from a coroutine must not: it belongs to the coroutine for lupa, which would use that
+            # after it has been freed.
+            values = ()
+            result = None
+            raise _Failed
+
+        return called
+
+    def _text(self, error: LibraryError) -> bytes:
+        if isinstance(error, UnplacedError):
+            return error.text
+        place, name = self._caller()
+        text = error.calling(name) if isinstance(error, BadArgument) else error.text
+        return bytes(place + text)
+
+    def _take_failure(self) -> tuple[bool, bytes]:
+        """Whether the error that a script has just caught is one of a command, and its text."""
+        return self._has_code, self._failure
+
+
+def _size(result: LuaValue) -> int:
+    """The memory that the interpreter needs at most to take over a result, beside its reserve."""
+    if result.__class__ is bytes:
+        return len(result) + _STRING
+    if result.__class__ is tuple:
+        return sum(map(_size, result))
+    return 0
+
+
+def _reserve_references(lua: lua51.LuaRuntime) -> None:
+    """Make room for references to all tables that a call may have as arguments, and some more.
+
+    Nothing may need memory while arguments are on their way to Python.
+    """
+    references = [lua.table_from(()) for _ in range(_MOST_ARGUMENTS + _SPARE_REFERENCES)]
+    del references
+
+
+class _Failed(Exception):
+    """The error value of Lua where a function of ours has failed; it holds nothing."""

@@ -1,0 +1,120 @@
+"""Running scripts: what their commands may do, and what others get meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns
+
+from commands.engine.effects import RunScript
+from commands.engine.errors import CommandError
+from commands.engine.replies import Reply
+from commands.instance.context import Context
+from commands.instance.guards import Guard
+from commands.instance.instance import Instance
+from commands.instance.scripting import RunningScript
+from commands.instance.statistics import BoundCommand
+from storage.journal import Request
+
+_UNKNOWN = "ERR Unknown Redis command called from script"
+_WRONG_ARITY = "ERR Wrong number of args calling Redis command from script"
+_NOT_ALLOWED = "ERR This Redis command is not allowed from script"
+_READ_ONLY = "ERR Write commands are not allowed from read-only scripts."
+
+# Runs a request inside of another one: its reply, and what to log of it.
+RunWithin = Callable[[Context, BoundCommand, list[bytes]], tuple[Reply, list[Request]]]
+
+
+class ScriptRunner:
+    """Runs the scripts of one instance, one at a time."""
+
+    def __init__(self, instance: Instance, run_within: RunWithin) -> None:
+        self._instance = instance
+        self._run_within = run_within
+        # Serves other clients while a script runs for long; set by the server.
+        self.serve_others: Callable[[], None] = lambda: None
+
+    def run(self, ctx: Context, effect: RunScript) -> Reply:
+        """Run a script to its end; time stands still for it, and nothing waits.
+
+        What its commands have written is logged as one transaction.
+        """
+        instance = self._instance
+        door = _Door(self, ctx, effect.writes)
+        database, atomic = ctx.db, ctx.atomic
+        ctx.atomic = True
+        instance.running_script = door.running
+        try:
+            return effect.run(door)
+        finally:
+            instance.running_script = None
+            if door.running.busy:
+                instance.guards.lift(Guard.BUSY)
+                # Serving others has sent all outboxes of this turn.
+                ctx.client.wire.flush_soon()
+            ctx.atomic = atomic
+            ctx.select(database)
+            ctx.log_as(*door.entries)
+
+    def call(self, door: _Door, argv: list[bytes]) -> Reply:
+        instance, ctx = self._instance, door.ctx
+        bound = self._find(argv)
+        command = bound.command
+        if "noscript" in command.flags and not instance.scripts_may_call_all:
+            raise CommandError(_NOT_ALLOWED)
+        if command.writes:
+            if not door.writes:
+                raise CommandError(_READ_ONLY)
+            refusal = instance.persistence.write_refusal()
+            if refusal is not None:
+                raise CommandError(refusal)
+        dirty = instance.keyspace.dirty
+        reply, entries = self._run_within(ctx, bound, argv)
+        if instance.keyspace.dirty != dirty:
+            door.running.wrote = True
+        door.entries += entries
+        return reply
+
+    def _find(self, argv: list[bytes]) -> BoundCommand:
+        bound = self._instance.find_command(argv)
+        if bound is None or (bound.command.subcommands and len(argv) > 1):
+            raise CommandError(_UNKNOWN)
+        if not bound.command.accepts(len(argv)):
+            raise CommandError(_WRONG_ARITY)
+        return bound
+
+    def permits(self, argv: list[bytes]) -> bool:
+        bound = self._instance.find_command(argv)
+        if bound is None:
+            raise CommandError("ERR Invalid command passed to redis.acl_check_cmd()")
+        return True
+
+    def interrupted(self, door: _Door) -> bytes | None:
+        running = door.running
+        threshold = self._instance.settings.busy_reply_threshold
+        if threshold and perf_counter_ns() - door.started > threshold * 1_000_000:
+            if not running.busy:
+                running.busy = True
+                self._instance.guards.hold(Guard.BUSY)
+            self.serve_others()
+        return running.stopped_by
+
+
+class _Door:
+    """How one script reaches the keyspace."""
+
+    def __init__(self, runner: ScriptRunner, ctx: Context, writes: bool) -> None:
+        self._runner = runner
+        self.ctx = ctx
+        self.writes = writes
+        self.started = perf_counter_ns()
+        self.running = RunningScript(ctx.client)
+        self.entries: list[Request] = []
+
+    def call(self, argv: list[bytes]) -> Reply:
+        return self._runner.call(self, argv)
+
+    def permits(self, argv: list[bytes]) -> bool:
+        return self._runner.permits(argv)
+
+    def interrupted(self) -> bytes | None:
+        return self._runner.interrupted(self)
