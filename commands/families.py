@@ -83,7 +83,7 @@ FAMILIES = (
     "domain.checkpoints.listing",
     "domain.checkpoints.searching",
     "domain.checkpoints.writes",
-    "domain.checkpoints.tending",
+    "domain.checkpoints.healing",
     "domain.store.store",
     "domain.store.facts",
     "domain.store.listing",
@@ -99,7 +99,7 @@ FAMILIES = (
     "domain.queues.config",
     "domain.queues.queues",
     "domain.queues.presence",
-    "domain.queues.patrol",
+    "domain.queues.healing",
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from commands.engine.replies import Pairs, SetReply
+from commands.engine.replies import Pairs
 from commands.instance.context import Context
 
 
@@ -54,13 +54,6 @@ def call_fields(ctx: Context, key: bytes) -> dict[bytes, bytes]:
 def call_values(ctx: Context, *words: bytes) -> list[bytes | None]:
     """For MGET and HMGET: one string or None for each key or field."""
     return cast(list[bytes | None], ctx.call(*words))
-
-
-def call_members(ctx: Context, *words: bytes) -> list[bytes]:
-    """For SMEMBERS, SINTER ...: the members of a set."""
-    reply = ctx.call(*words)
-    assert isinstance(reply, SetReply), words[0]
-    return cast(list[bytes], reply.items)
 
 
 def call_scores(ctx: Context, *words: bytes) -> Sequence[tuple[bytes, float]]:

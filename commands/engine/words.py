@@ -89,5 +89,9 @@ def printable(text: str) -> str:
 
 
 def _escaped(character: str) -> str:
-    raw = character.encode("utf-8", "surrogateescape")
+    try:
+        raw = character.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half of a pair, which stands for no byte.
+        return f"\\u{ord(character):04x}"
     return "".join((_NAMES.get(byte) or b"\\x%02x" % byte).decode() for byte in raw)

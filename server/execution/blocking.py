@@ -236,11 +236,6 @@ class Blocking:
             client.outbox += deferred
             client.wire.flush_soon()
 
-    @property
-    def waits_for_disk(self) -> bool:
-        """Whether any client waits for the log."""
-        return bool(self._disk_waiters)
-
     def serve_disk(self) -> None:
         """Answer clients whose writes are on disk, or never will be because the log is off."""
         for client in list(self._disk_waiters):

@@ -99,7 +99,8 @@ def test_a_failed_start_is_a_listen_error_and_leaves_nothing_open(
     before = _open_files()
     with pytest.raises(ListenError, match=r"127\.0\.0\.[12]"):
         server.listen()
-    assert _open_files() == before
+    # Fewer, if servers of earlier tests have closed connections meanwhile.
+    assert _open_files() <= before
 
 
 @pytest.mark.parametrize("operation", ["create", "bind", "listen"])

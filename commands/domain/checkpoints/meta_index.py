@@ -6,7 +6,7 @@ written so that rows have the order of values: a letter for the type, then a num
 hexadecimal digits, or the first bytes of a string. Rows of objects and arrays have no value.
 
 A row says where to look, not what is there: whoever reads one compares it with the checkpoint.
-So rows may outlive their checkpoints for a while (`tending`), and a sorted set of another type
+So rows may outlive their checkpoints for a while (`healing`), and a sorted set of another type
 does not make a command fail that writes checkpoints.
 """
 

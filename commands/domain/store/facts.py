@@ -14,8 +14,8 @@ from commands.domain.store.companions import (
     expire_at,
     read_times,
 )
+from commands.domain.store.events import tell_of_key
 from commands.domain.store.layout import Namespace, times_key, vector_key
-from commands.domain.store.telling import tell_of_key
 from commands.domain.store.vectors import size_of
 from commands.engine.grammar import Key, String
 from commands.engine.numbers import read_integer

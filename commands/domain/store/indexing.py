@@ -9,6 +9,7 @@ from commands.domain.errors import failure
 from commands.domain.pages import END as NO_MORE
 from commands.domain.pages import LARGEST_PAGE, NAME, PAGE, PAGE_SIZE, name_cursor
 from commands.domain.records import write_json
+from commands.domain.store.events import tell
 from commands.domain.store.indexes import (
     INDEXES_KEY,
     MOST_INDEXES,
@@ -17,7 +18,6 @@ from commands.domain.store.indexes import (
     indexes_of,
 )
 from commands.domain.store.layout import Namespace
-from commands.domain.store.telling import tell
 from commands.engine.grammar import ArgumentGroup, Integer, Key, String
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply

@@ -10,9 +10,9 @@ from commands.domain.events import forget_events
 from commands.domain.pages import END as NO_MORE
 from commands.domain.pages import LARGEST_PAGE, PAGE, name_cursor
 from commands.domain.store.companions import with_companions
+from commands.domain.store.events import tell
 from commands.domain.store.layout import STORE_PREFIX, Namespace, named_at
 from commands.domain.store.reading import CURSOR, Start, Walk, paging, too_many, within
-from commands.domain.store.telling import tell
 from commands.engine.grammar import Integer, Key, String, Token
 from commands.engine.registry import command
 from commands.engine.replies import MapReply, Reply

@@ -21,8 +21,8 @@ from commands.domain.store.companions import (
     with_companions,
     write_with_deadline,
 )
+from commands.domain.store.events import forget, stored_in, tell_of_key, tell_of_keys
 from commands.domain.store.layout import Namespace, times_key, vector_key
-from commands.domain.store.telling import forget, stored_in, tell_of_key, tell_of_keys
 from commands.domain.store.vectors import checked_vector
 from commands.engine.containers import declare_family_help
 from commands.engine.errors import CommandError

@@ -121,7 +121,10 @@ def test_options_come_in_any_order(options: list[str]) -> None:
         ("TTL 0", "ERR TTL must be an integer of at least 1 (milliseconds), not '0'"),
         ("LIMIT 1 x", "ERR size must be an integer, not 'x'"),
         ("LIMIT 1", "ERR LIMIT is incomplete, expected: LIMIT offset size"),
-        ("KINDS train", "ERR numkinds must be an integer of at least 1, not 'train'"),
+        (
+            "KINDS train",
+            "ERR KINDS needs the number of kinds first, from 1 to 9223372036854775807, not 'train'",
+        ),
         ("KINDS 2 a", "ERR KINDS is incomplete, expected: KINDS numkinds kind [kind ...]"),
         ("COUNT 1 COUNT 2", "ERR COUNT is given twice"),
         ("INACTIVE INACTIVE", "ERR INACTIVE is given twice"),

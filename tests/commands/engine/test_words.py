@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commands.engine.words import printable, quoted, split_words
@@ -42,6 +42,7 @@ def test_quoted_words_read_back_as_themselves_from_one_line(words: list[bytes]) 
     assert line.decode("ascii").isprintable()
 
 
+@example("\ud800 \udc7f \udc80 \udfff")
 @given(st.text(st.characters(exclude_categories=[]), max_size=20))
 def test_text_for_a_terminal_is_one_line_without_control_characters(text: str) -> None:
     shown = printable(text)

@@ -10,7 +10,7 @@ import random
 import pytest
 
 from server.offline import OfflineSession
-from tests.commands.domain.queues.test_patrol import Patrolled
+from tests.commands.domain.queues.test_healing import Patrolled
 from tests.commands.domain.test_adversary import Requests
 from tests.support.adversary import PREPARATION, Adversary
 from tests.support.queues import NOW

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.commands.domain.queues.model import NOT_OWNER, Message, Model
-from tests.commands.domain.queues.test_patrol import Patrolled
+from tests.commands.domain.queues.test_healing import Patrolled
 from tests.support.queues import NOW, rows
 from tests.support.resp import NULL_ARRAY, Error, Word
 

@@ -1,4 +1,4 @@
-"""What other clients are told of changes of a namespace."""
+"""Events of namespaces, as they are published and kept (see `commands.domain.events`)."""
 
 from __future__ import annotations
 
