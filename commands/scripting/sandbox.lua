@@ -118,7 +118,7 @@ local function script_pairs(...)
   end, target, nil
 end
 
-local null = host.null
+local null, failed = host.null, host.failed
 local take_failure = as_function(host.take_failure)
 
 -- The error value that a script may see. The place in a message of the functions here is not one
@@ -129,6 +129,9 @@ local function visible(failure, where)
   end
   if type(failure) ~= "userdata" or rawequal(failure, null) then
     return failure
+  end
+  if not rawequal(failure, failed) then
+    return "ERR internal error"
   end
   local has_code, text = take_failure()
   return has_code and { err = text } or text

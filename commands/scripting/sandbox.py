@@ -34,6 +34,8 @@ logger = logging.getLogger("redkeep")
 
 # Enough for the interpreter to take over what a function returns, or the error that it raised.
 _RESERVE = 8 * 1024
+# Garbage is collected again once what is in use has grown by this part of the limit.
+_SMALLEST_GROWTH = 16
 # What a string of the interpreter needs beside its bytes.
 _STRING = 64
 # The most arguments that a function of the interpreter can have.
@@ -86,8 +88,9 @@ class Sandbox:
         memory: int,
     ) -> None:
         self._host = host
-        self._failure = b""
-        self._has_code = True
+        self._failure = (True, b"")
+        # Always the same one: for a new object the interpreter may need more memory than it has.
+        self._failed = _Failed()
         self._compiled = 0
         self.lua = lua = lua51.LuaRuntime(
             encoding=None,
@@ -99,6 +102,7 @@ class Sandbox:
             max_memory=0,
         )
         self._most_memory = memory
+        self._used_after_collection = 0
         table = lua.table_from
         self.null = lua.eval(b"newproxy()")
         self._services = services = Services(
@@ -110,31 +114,31 @@ class Sandbox:
             self._fits,
         )
         _reserve_references(lua)
-        made = lua.compile(_SOURCE, name=b"=sandbox")(
-            table(
-                {
-                    b"call": self._failing(host.call),
-                    b"pcall": self._failing(host.pcall),
-                    b"tick": self._tick,
-                    b"take_failure": self._take_failure,
-                    b"null": self.null,
-                    b"limit_memory": self._limit_memory,
-                    b"lift_limit": self._lift_limit,
-                    b"redis": self._table(redis),
-                    b"random": self._table(random),
-                    b"new_cjson": self._failing(
-                        lambda *_: self._table(cjson.functions(services.fresh()))
-                    ),
-                    b"libraries": table(
-                        {
-                            name.encode(): self._table(make(services))
-                            for name, make in libraries.items()
-                        }
-                    ),
-                }
-            ),
+        # Nothing in it may be collected: to hand over one of these values takes no memory.
+        self._handed = table(
+            {
+                b"call": self._failing(host.call),
+                b"pcall": self._failing(host.pcall),
+                b"tick": self._tick,
+                b"take_failure": self._take_failure,
+                b"null": self.null,
+                b"failed": self._failed,
+                b"out_of_memory": _OUT_OF_MEMORY,
+                b"limit_memory": self._limit_memory,
+                b"lift_limit": self._lift_limit,
+                b"redis": self._table(redis),
+                b"random": self._table(random),
+                b"new_cjson": self._failing(
+                    lambda *_: self._table(cjson.functions(services.fresh()))
+                ),
+                b"libraries": table(
+                    {name.encode(): self._table(make(services)) for name, make in libraries.items()}
+                ),
+            }
         )
-        self._compile, self._run, self._caller = made
+        self._compile, self._run, self._caller = lua.compile(_SOURCE, name=b"=sandbox")(
+            self._handed
+        )
 
     def compile(self, text: bytes) -> Script:
         """Compile a script; ScriptError with the interpreter's message if it is not valid."""
@@ -177,15 +181,29 @@ class Sandbox:
 
     # --- memory -------------------------------------------------------------------------------
     #
-    # Where memory ends while the interpreter works for Python, outside of any script, it aborts
-    # the process. So there is no limit then, and what Python hands to a script always fits: the
+    # Where memory ends while the interpreter works for Python, it aborts the process outside of
+    # any script, and inside of one it leaves Python's frames without releasing the lock of Python.
+    # So there is no limit while Python works, and what Python hands to a script always fits: the
     # limit is above what is in use by a reserve. A script that uses up the reserve again and
     # again is stopped by the next tick.
 
     def _tick(self) -> bytes | None:
         if not self._fits(0):
             return _OUT_OF_MEMORY
-        return self._host.tick()
+        stopped = self._host.tick()
+        if stopped and not self._hand_over(_size(stopped)):
+            return _OUT_OF_MEMORY
+        return stopped
+
+    def _hand_over(self, size: int) -> bool:
+        """Let the interpreter take over a value of this size, if it fits."""
+        fits = self._fits(size)
+        used = self.lua.get_memory_used()
+        # The stack may have to grow for several values, and the table of all strings for a new one.
+        # That takes at most as much as is in use.
+        room = size + used if fits and size else 0
+        self.lua.set_max_memory(max(self._most_memory, used + room + _RESERVE))
+        return fits
 
     def _limit_memory(self) -> None:
         # The interpreter collects nothing when memory ends; the last script may have left garbage.
@@ -198,8 +216,14 @@ class Sandbox:
         self.lua.set_max_memory(0)
 
     def _fits(self, size: int) -> bool:
-        if self._free_memory() < size:
-            self.lua.gccollect()
+        if self._free_memory() >= size:
+            return True
+        # Where little is garbage, collecting it would take nearly all of the time.
+        grown = self.lua.get_memory_used() - self._used_after_collection
+        if grown < self._most_memory // _SMALLEST_GROWTH:
+            return False
+        self.lua.gccollect()
+        self._used_after_collection = self.lua.get_memory_used()
         return self._free_memory() >= size
 
     def _free_memory(self) -> int:
@@ -234,37 +258,32 @@ class Sandbox:
         lua = self.lua
 
         def called(*values: LuaValue) -> LuaValue:
-            size = room = 0
             lua.set_max_memory(0)
-            self._has_code = True
+            has_code = True
             try:
                 result = function(*values)
-                size = _size(result)
-                # For several values, the stack may have to grow, which at most doubles it.
-                room = lua.get_memory_used() if result.__class__ is tuple else 0
-                if self._fits(size):
+                if self._hand_over(_size(result)):
                     return result
-                self._failure = _OUT_OF_MEMORY
+                text = _OUT_OF_MEMORY
             except LibraryError as error:
                 # As an error that Lua raises itself: a text that begins with the place.
-                self._failure = self._text(error)
-                self._has_code = False
+                text = self._text(error)
+                has_code = False
             except CommandError as error:
-                self._failure = error.text
+                text = error.text
             except Exception:
                 # As text: whoever collects log records must not keep the arguments.
                 logger.error("%s\n%s", _BUG, format_exc())
-                self._failure = _INTERNAL_ERROR
-            finally:
-                lua.set_max_memory(
-                    max(self._most_memory, lua.get_memory_used() + size + room + _RESERVE)
-                )
+                text = _INTERNAL_ERROR
+            if not self._hand_over(_size(text)):
+                text, has_code = _OUT_OF_MEMORY, True
+            self._failure = has_code, text
             # The error outlives this call, and so would all that the variables here hold. A table
             # from a coroutine must not: it belongs to the coroutine for lupa, which would use that
             # after it has been freed.
             values = ()
             result = None
-            raise _Failed
+            raise self._failed.with_traceback(None)
 
         return called
 
@@ -277,7 +296,7 @@ class Sandbox:
 
     def _take_failure(self) -> tuple[bool, bytes]:
         """Whether the error that a script has just caught is one of a command, and its text."""
-        return self._has_code, self._failure
+        return self._failure
 
 
 def _size(result: LuaValue) -> int:

@@ -213,6 +213,16 @@ class _Open:
         """The places on the stack: the table, and the number or key of the item being read."""
         return 1 if self.is_map and len(self.items) % 2 == 0 else 2
 
+    def append(self, value: LuaValue) -> None:
+        items = self.items
+        items.append(value)
+        if self.is_map and len(items) % 2 == 0:
+            name = items[-2]
+            if name is None:
+                raise UnplacedError("table index is nil")
+            if name != name:
+                raise UnplacedError("table index is NaN")
+
 
 class _Reader:
     def __init__(self, services: Services, text: bytes, at: int) -> None:
@@ -239,7 +249,7 @@ class _Reader:
             while outer:
                 innermost = outer[-1]
                 stacked -= innermost.stacked
-                innermost.items.append(value)
+                innermost.append(value)
                 if len(innermost.items) < innermost.wanted:
                     stacked += innermost.stacked
                     break
@@ -254,10 +264,6 @@ class _Reader:
             return self._services.table(items)
         table = self._services.table(())
         for name, value in zip(items[::2], items[1::2], strict=True):
-            if name is None:
-                raise UnplacedError("table index is nil")
-            if name != name:
-                raise UnplacedError("table index is NaN")
             table[name] = value
         return table
 
