@@ -11,7 +11,7 @@ from commands.engine.numbers import parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
-from commands.scripting.scripts import LoadedScript, scripts_of
+from commands.scripting.scripts import SHA_LENGTH, LoadedScript, scripts_of
 
 _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 _FLAGS = "noscript stale skip_monitor no_mandatory_keys"
@@ -64,6 +64,8 @@ def _eval(ctx: Context, argv: list[bytes], *, writes: bool) -> Outcome:
 
 
 def _evalsha(ctx: Context, argv: list[bytes], *, writes: bool) -> Outcome:
+    if len(argv[1]) != SHA_LENGTH:
+        raise CommandError(_NO_SCRIPT)
     _split(argv)
     script = scripts_of(ctx.instance).find(argv[1])
     if script is None:

@@ -244,6 +244,10 @@ globals.rawget = function(...)
   end
   return rawget(...)
 end
+globals.tostring = function(...)
+  -- As in Redis; it would show an address of this process.
+  return rawequal((...), null) and "userdata: (nil)" or tostring(...)
+end
 -- The messages of Lua contain the names of the local variables below.
 globals.rawset = function(...)
   check_writable((...))

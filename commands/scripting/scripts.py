@@ -13,6 +13,8 @@ from commands.scripting.engine import Engine
 from commands.scripting.sandbox import Script, ScriptError
 from commands.scripting.shebang import split_shebang
 
+# Of a SHA1 in hex digits.
+SHA_LENGTH = 40
 # How many scripts of EVAL are kept, as in Redis 7.4.
 _MOST_PASSING = 500
 
