@@ -310,7 +310,7 @@ class WorkingSettings:
     )
     store_near_numbers = Setting(
         Integer(1),
-        "250000",
+        "170000",
         "Numbers of vectors that one STORE.NEAR compares at most: the more, the longer other "
         "clients wait for it.",
     )

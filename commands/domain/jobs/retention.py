@@ -16,7 +16,7 @@ from storage.errors import WrongType
 
 ENDED = tuple(status for status in STATUSES if status in TERMINAL)
 # How many jobs one step removes: these take about 10 ms.
-MOST_PRUNED = 200
+MOST_PRUNED = 150
 # How many members of an index that are of no ended job one step passes over.
 _MOST_SKIPPED = 200
 

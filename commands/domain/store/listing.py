@@ -62,7 +62,7 @@ def store_list(ctx: Context, request: List) -> Reply:
 
     With `CURSOR` or `COUNT` the reply is a cursor and a page of at most 1,000 keys; begin with
     `CURSOR 0`, and go on until the cursor is `0`. Without them the reply is complete, or an error
-    if more than 2,000 entries would have to be examined.
+    if more than 1,500 entries would have to be examined.
 
         > STORE.MPUT acme:numbers one 1 two 2 three 3
         OK

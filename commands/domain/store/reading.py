@@ -21,7 +21,7 @@ from commands.engine.grammar import Argument, String
 from commands.instance.context import Context
 
 # How many entries one request examines: about ten milliseconds of work where each is parsed.
-MOST_EXAMINED = 2000
+MOST_EXAMINED = 1500
 # Entries are read in blocks. The first ones are small, for callers that want few entries.
 _FIRST_BLOCK, _LARGEST_BLOCK = 16, 256
 

@@ -107,7 +107,7 @@ def store_search(ctx: Context, request: Search) -> Reply:
 
     With `CURSOR` or `COUNT` the reply is a cursor and a page of at most 1,000 entries; begin with
     `CURSOR 0`, and go on until the cursor is `0`. A page may have fewer entries than `COUNT`, even
-    none: one request examines at most 2,000 entries, and reads about 4 MB of values to compare
+    none: one request examines at most 1,500 entries, and reads about 4 MB of values to compare
     them with a filter. Without them the reply is complete, or an error if more would have to be
     examined. An index (`STORE.INDEX`) has fewer entries examined.
 
