@@ -130,6 +130,7 @@ MODES = {
 COMMANDS = dict.fromkeys(MODES, WRITES) | {"no files": NAMES, "log, everysec": NAMES}
 CALLS = 100_000
 _PIPELINED = 100
+_ROUND = 5000
 # For one command. Those that describe all commands, or that fill a key of 512 MB, get fewer calls.
 _MOST_SECONDS = 10
 # The allocator of a process keeps some memory, more or less by chance.
@@ -151,19 +152,22 @@ def send(client: socket.socket, requests: Sequence[Sequence[Word]]) -> None:
 
 
 def play(client: socket.socket, name: str, times: int) -> int:
-    """Send a command so many times over one connection, and delete what it stored.
+    """Send a command so many times over one connection, and return how often it was sent.
 
-    Return how often it was sent.
+    What it has stored is deleted in between, so that the memory in use at one moment does not
+    depend on how often it is sent.
     """
-    send(client, [each.split(" ") for each in SETUP])
-    send(client, fuzzing.PREPARATION)
     requests = requests_of(name, our_commands()[name], times)
     sent = 0
     end = time.monotonic() + _MOST_SECONDS
-    while time.monotonic() < end and (batch := list(islice(requests, _PIPELINED))):
-        send(client, batch)
-        sent += len(batch)
-    send(client, [("SELECT", 0), ("FLUSHALL",), ("SLOWLOG", "RESET")])
+    while sent < times and time.monotonic() < end:
+        send(client, [each.split(" ") for each in SETUP])
+        send(client, fuzzing.PREPARATION)
+        for _ in range(_ROUND // _PIPELINED):
+            batch = list(islice(requests, _PIPELINED))
+            send(client, batch)
+            sent += len(batch)
+        send(client, [("SELECT", 0), ("FLUSHALL",), ("SLOWLOG", "RESET")])
     return sent
 
 
@@ -173,13 +177,18 @@ def test_the_memory_of_a_server_stays_flat(mode: str) -> None:
     with ServeProcess(*MODES[mode]) as server:
         client = socket.create_connection(("127.0.0.1", server.port))
         sizes = []
-        for times in (CALLS // 10, CALLS):
-            sent = {name: play(client, name, times) for name in COMMANDS[mode]}
+        for times in (_ROUND, CALLS):
+            sent, grown = {}, {}
+            for name in COMMANDS[mode]:
+                before = resident(server.pid)
+                sent[name] = play(client, name, times)
+                grown[name] = resident(server.pid) - before
             sizes.append(resident(server.pid))
         client.close()
         fewer = {name: count for name, count in sent.items() if count < CALLS}
         print(f"{len(sent)} commands, {sum(sent.values()):,} calls; fewer than {CALLS:,}: {fewer}")
-        print("resident bytes:", sizes)
+        most = sorted(grown, key=grown.__getitem__)[-10:]
+        print("resident bytes:", sizes, {name: grown[name] for name in most})
         with Connection(server.port) as other:
             assert other("DBSIZE") == 0
         assert sizes[1] - sizes[0] < MOST_RESIDENT_GROWTH
