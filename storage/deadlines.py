@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from random import Random
 
 from sortedcontainers import SortedDict
+
+from storage.scan_order import ScanOrder
 
 # Bucket widths as powers of two, in milliseconds: about 0.13 s, 16 s and 35 min.
 _FINE, _MIDDLE, _COARSE = 7, 14, 21
@@ -27,23 +30,33 @@ class Deadlines(dict[bytes, int]):
     Read it like any dict; change it only through `put` and `drop`.
     """
 
-    __slots__ = ("_buckets",)
+    __slots__ = ("_buckets", "_order")
 
     def __init__(self) -> None:
         super().__init__()
         # Created with the first deadline: most databases of most instances have none, and
         # creating an instance must be cheap.
         self._buckets: SortedDict | None = None
+        # For samples; created with the first one.
+        self._order: ScanOrder | None = None
 
     def put(self, key: bytes, deadline: int, now: int) -> None:
         previous = self.get(key)
         self[key] = deadline
         if previous is None or deadline < previous:
             self._place(key, deadline, now)
+            if previous is None and self._order is not None:
+                self._order.added(key, self)
 
     def drop(self, key: bytes) -> None:
         """Remove a key's deadline. Its bucket may still list it; `take_due` skips it."""
         self.pop(key, None)
+
+    def sample(self, count: int, rng: Random) -> list[bytes]:
+        """Return up to `count` random keys, some of them twice; none only if there is none."""
+        if self._order is None:
+            self._order = ScanOrder()
+        return self._order.sample(self, count, rng)
 
     def take_due(self, now: int, limit: int) -> list[bytes] | None:
         """Examine up to `limit` keys of the earliest open bucket and return the due ones.

@@ -84,6 +84,30 @@ class ScanOrder:
             if key in live:
                 return key
 
+    def sample(self, live: Mapping[bytes, object], count: int, rng: Random) -> list[bytes]:
+        """Return up to `count` random keys, some of them twice; none only if there is none.
+
+        Removed keys that are met leave the list, so that frequent samples keep it short.
+        """
+        order = self._order or self._build(live)
+        found: list[bytes] = []
+        random = rng.random
+        tries = 0
+        while order and (tries < 2 * count or not found):
+            tries += 1
+            place = int(random() * len(order))
+            key = order[place]
+            if key in live:
+                found.append(key)
+                if len(found) == count:
+                    break
+            else:
+                # The last key takes its place: like sweeping, that only moves a key down.
+                last = order.pop()
+                if place < len(order):
+                    order[place] = last
+        return found
+
     def _build(self, live: Iterable[bytes]) -> list[bytes]:
         self._order = order = list(live)
         self._sweep_at = 2 * len(order) + _SLACK

@@ -25,6 +25,7 @@ from server.execution.admission import Admission
 from server.execution.answering import answer
 from server.execution.blocking import Blocking
 from server.execution.calls import Calls
+from server.execution.eviction import Eviction
 from server.execution.journaling import journal_write
 from server.execution.observation import Observation
 from server.execution.outcomes import EFFECTS, FileWork, Outcomes, ShutDown
@@ -47,11 +48,12 @@ class Dispatcher:
         observation: Observation,
         files: FileWork,
         shut_down: ShutDown,
+        eviction: Eviction,
     ) -> None:
         self._instance = instance
         self._blocking = blocking
         self._observation = observation
-        self._admission = Admission(instance)
+        self._admission = Admission(instance, eviction)
         self._outcomes = Outcomes(blocking, files, shut_down)
         self._calls = Calls(instance, observation, self._outcomes.conclude)
 
@@ -227,6 +229,9 @@ class Dispatcher:
         refusal = admission.refusal(client, argv, bound)
         if refusal is not None:
             self._refuse(client, bound, refusal)
+            if self._instance.keyspace.ready:
+                # Clients that wait for keys which had to be evicted.
+                self.serve_ready()
             return True
         assert bound is not None
         command = bound.command

@@ -1,0 +1,125 @@
+"""`Ledger`: how much memory the keys take, kept up to date while there is a limit.
+
+Each change of a key estimates it anew (`storage.footprints`) and corrects the sum. A database
+keeps its part in `Database.derived`: flushing drops it with the keys, loading drops it so that the
+keys are counted again, and it moves with them when databases are swapped. Keys that existed before
+are counted in steps. While that is going on the sum is too low, never too high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from storage.database import Database
+from storage.footprints import DEADLINE, SLOT, key_footprint
+from storage.keyspace import Keyspace
+
+# Estimates are kept in units of this: up to 4 KB they are integers that Python shares.
+_UNIT = 16
+# How many keys are counted between two readings of the clock.
+_STEP = 64
+
+
+class _Sizes(dict[bytes, int]):
+    """The estimates of the keys of one database."""
+
+    __slots__ = ("complete", "cursor", "units")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.units = 0
+        # Where counting the keys that existed before goes on, as in SCAN.
+        self.cursor = 0
+        self.complete = False
+
+    def put(self, key: bytes, units: int) -> int:
+        """Replace an estimate (0 if the key is gone); return by how much the sum has grown."""
+        if units:
+            grown = units - self.get(key, 0)
+            self[key] = units
+        else:
+            grown = -self.pop(key, 0)
+        self.units += grown
+        return grown
+
+
+class Ledger:
+    """The memory of the keys of a keyspace. Create one to begin, and `close` it to end."""
+
+    def __init__(self, keyspace: Keyspace, exceeded: Callable[[], None]) -> None:
+        """`exceeded` is called when the keys have grown by more than `allow` said."""
+        self._keyspace = keyspace
+        self._exceeded = exceeded
+        # Bytes by which the keys have grown since the last `measure`, as far as is known, and
+        # by which they may grow.
+        self.grown = 0
+        self._allowed = 0
+        keyspace.observers.append(self._note)
+
+    def close(self) -> None:
+        self._keyspace.observers.remove(self._note)
+        for database in self._keyspace.databases:
+            database.derived.pop(_Sizes, None)
+
+    def _note(self, database: Database, key: bytes, event: str | None, modified: bool) -> None:
+        sizes = database.derived.get(_Sizes)
+        if sizes.__class__ is not _Sizes:
+            sizes = self._sizes_of(database)
+        value = database.data.get(key)
+        units = 0 if value is None else key_footprint(key, value) // _UNIT
+        grown = sizes.put(key, units) * _UNIT
+        if grown:
+            self.grown += grown
+            if grown > 0 and self.grown > self._allowed:
+                self._exceeded()
+
+    def _sizes_of(self, database: Database) -> _Sizes:
+        sizes = database.derived.get(_Sizes)
+        if sizes is None:
+            sizes = database.derived[_Sizes] = _Sizes()
+        assert isinstance(sizes, _Sizes)
+        return sizes
+
+    def allow(self, growth: int) -> None:
+        """Call `exceeded` when the keys grow by more than this from now on."""
+        self._allowed = growth
+
+    def measure(self) -> int:
+        """Return the bytes that all keys take."""
+        total = 0
+        for database in self._keyspace.databases:
+            if database.data:
+                sizes = self._sizes_of(database)
+                total += sizes.units * _UNIT + len(sizes) * SLOT
+                total += len(database.expires) * DEADLINE
+        self.grown = 0
+        return total
+
+    @property
+    def complete(self) -> bool:
+        """Whether all keys are counted."""
+        return all(
+            self._sizes_of(database).complete
+            for database in self._keyspace.databases
+            if database.data
+        )
+
+    def count(self, is_over: Callable[[], bool]) -> bool:
+        """Count keys that existed before until it is over; return whether all are counted."""
+        for database in self._keyspace.databases:
+            if not database.data:
+                continue
+            sizes = self._sizes_of(database)
+            while not sizes.complete:
+                self._count_some(database, sizes)
+                if is_over():
+                    return self.complete
+        return True
+
+    def _count_some(self, database: Database, sizes: _Sizes) -> None:
+        data = database.data
+        sizes.cursor, keys = database.scan(sizes.cursor, _STEP)
+        for key in keys:
+            if key not in sizes:
+                self.grown += sizes.put(key, key_footprint(key, data[key]) // _UNIT) * _UNIT
+        sizes.complete = not sizes.cursor
