@@ -12,8 +12,9 @@ from storage.database import Database
 from storage.frequencies import Frequencies
 from storage.keyspace import Keyspace
 
-# How many candidates are kept.
+# How many candidates are kept, and from how many samples new ones are taken at once.
 _KEPT = 16
+_BATCH = 4
 
 # (the lower, the sooner evicted; database; key)
 _Candidate = tuple[int, int, bytes]
@@ -26,57 +27,54 @@ class Candidates:
         self._keyspace = keyspace
         self._rng = rng
         self._policy = ""
+        # The best one last.
         self._kept: list[_Candidate] = []
         self._next_database = 0
 
     def choose(self, policy: str, samples: int) -> tuple[Database, bytes] | None:
         """Return the key to evict next under a policy; None if it allows no key."""
-        volatile = policy.startswith("volatile")
+        volatile = policy[0] == "v"
         if policy.endswith("random"):
             return self._random(volatile=volatile)
+        kept, databases = self._kept, self._keyspace.databases
         if policy != self._policy:
             self._policy = policy
-            self._kept.clear()
-        kept, databases = self._kept, self._keyspace.databases
+            kept.clear()
         while True:
-            found = self._sample(policy, samples, volatile=volatile)
-            if not found:
+            if len(kept) <= _KEPT and not self._sample(samples * _BATCH, volatile=volatile):
                 return None
-            kept += found
-            kept.sort()
-            del kept[_KEPT:]
             while kept:
-                candidate = kept.pop(0)
-                database = databases[candidate[1]]
+                score, index, key = kept.pop()
+                database = databases[index]
                 # Unless it was used, or removed, in the meantime.
-                if self._score(policy, database, candidate[2]) == candidate[0]:
-                    return database, candidate[2]
+                if self._scores(database, [key], volatile=volatile) == [(score, index, key)]:
+                    return database, key
 
-    def _sample(self, policy: str, samples: int, *, volatile: bool) -> list[_Candidate]:
-        rng, found = self._rng, []
+    def _sample(self, count: int, *, volatile: bool) -> bool:
+        """Look for better candidates; return whether any key qualifies."""
+        kept, rng = self._kept, self._rng
         for database in self._keyspace.databases:
-            if database.data:
-                keys = (
-                    database.expires.sample(samples, rng)
-                    if volatile
-                    else database.order.sample(database.data, samples, rng)
-                )
-                for key in keys:
-                    score = self._score(policy, database, key)
-                    if score is not None:
-                        found.append((score, database.index, key))
-        return found
+            if database.expires if volatile else database.data:
+                keys = _keys_of(database, count, rng, volatile=volatile)
+                kept += self._scores(database, keys, volatile=volatile)
+        kept.sort(reverse=True)
+        del kept[: -_KEPT - _BATCH]
+        return bool(kept)
 
-    def _score(self, policy: str, database: Database, key: bytes) -> int | None:
-        """Return how soon a key should go, the lowest first; None if it must not."""
-        if policy == "volatile-ttl":
-            return database.expires.get(key)
-        if key not in database.data or (policy[0] == "v" and key not in database.expires):
-            return None
+    def _scores(self, database: Database, keys: list[bytes], *, volatile: bool) -> list[_Candidate]:
+        """Return how soon keys should go; those that must not are left out."""
+        index = database.index
+        if self._policy == "volatile-ttl":
+            of = database.expires.get
+            return [(score, index, key) for key in keys if (score := of(key)) is not None]
         accessed = database.accessed
-        if accessed.__class__ is Frequencies:
-            return accessed.counter(key, self._keyspace.now)
-        return accessed.get(key, 0)
+        if volatile:
+            keys = [key for key in keys if key in database.expires]
+        if isinstance(accessed, Frequencies):
+            now = self._keyspace.now
+            return [(accessed.counter(key, now), index, key) for key in keys if key in accessed]
+        of = accessed.get
+        return [(score, index, key) for key in keys if (score := of(key)) is not None]
 
     def _random(self, *, volatile: bool) -> tuple[Database, bytes] | None:
         """Return any key; the databases take turns."""
@@ -85,10 +83,13 @@ class Candidates:
             database = databases[self._next_database % len(databases)]
             self._next_database += 1
             if database.expires if volatile else database.data:
-                keys = (
-                    database.expires.sample(1, self._rng)
-                    if volatile
-                    else database.order.sample(database.data, 1, self._rng)
-                )
-                return database, keys[0]
+                return database, _keys_of(database, 1, self._rng, volatile=volatile)[0]
         return None
+
+
+def _keys_of(database: Database, count: int, rng: Random, *, volatile: bool) -> list[bytes]:
+    """Return random keys of a database that has some; only those with a TTL if `volatile`."""
+    if volatile:
+        return database.expires.sample(count, rng)
+    # `accessed` has the same keys as `data`, and is what will be looked at.
+    return database.order.sample(database.accessed, count, rng)

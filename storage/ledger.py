@@ -16,6 +16,7 @@ from storage.keyspace import Keyspace
 
 # Estimates are kept in units of this: up to 4 KB they are integers that Python shares.
 _UNIT = 16
+_ANY = 1 << 62
 # How many keys are counted between two readings of the clock.
 _STEP = 64
 
@@ -54,6 +55,8 @@ class Ledger:
         # by which they may grow.
         self.grown = 0
         self._allowed = 0
+        # Whether keys were flushed or loaded since then, which `grown` does not tell.
+        self.stale = True
         keyspace.observers.append(self._note)
 
     def close(self) -> None:
@@ -62,6 +65,9 @@ class Ledger:
             database.derived.pop(_Sizes, None)
 
     def _note(self, database: Database, key: bytes, event: str | None, modified: bool) -> None:
+        if event == "new" or event == "keymiss":
+            # The first is followed by the event that says what was stored.
+            return
         sizes = database.derived.get(_Sizes)
         if sizes.__class__ is not _Sizes:
             sizes = self._sizes_of(database)
@@ -70,18 +76,20 @@ class Ledger:
         grown = sizes.put(key, units) * _UNIT
         if grown:
             self.grown += grown
-            if grown > 0 and self.grown > self._allowed:
+            if self.grown > self._allowed:
+                self._allowed = _ANY
                 self._exceeded()
 
     def _sizes_of(self, database: Database) -> _Sizes:
         sizes = database.derived.get(_Sizes)
         if sizes is None:
             sizes = database.derived[_Sizes] = _Sizes()
+            self.stale = True
         assert isinstance(sizes, _Sizes)
         return sizes
 
     def allow(self, growth: int) -> None:
-        """Call `exceeded` when the keys grow by more than this from now on."""
+        """Call `exceeded`, once, when the keys grow by more than this from the last `measure` on."""
         self._allowed = growth
 
     def measure(self) -> int:
@@ -93,6 +101,7 @@ class Ledger:
                 total += sizes.units * _UNIT + len(sizes) * SLOT
                 total += len(database.expires) * DEADLINE
         self.grown = 0
+        self.stale = False
         return total
 
     @property

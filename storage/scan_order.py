@@ -91,21 +91,21 @@ class ScanOrder:
         """
         order = self._order or self._build(live)
         found: list[bytes] = []
-        random = rng.random
-        tries = 0
-        while order and (tries < 2 * count or not found):
-            tries += 1
-            place = int(random() * len(order))
-            key = order[place]
-            if key in live:
-                found.append(key)
-                if len(found) == count:
-                    break
-            else:
+        random, size = rng.random, len(order)
+        while size and not found:
+            for _ in range(count):
+                place = int(random() * size)
+                key = order[place]
+                if key in live:
+                    found.append(key)
+                    continue
                 # The last key takes its place: like sweeping, that only moves a key down.
                 last = order.pop()
-                if place < len(order):
+                size -= 1
+                if place < size:
                     order[place] = last
+                elif not size:
+                    break
         return found
 
     def _build(self, live: Iterable[bytes]) -> list[bytes]:

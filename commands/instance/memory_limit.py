@@ -101,8 +101,10 @@ class MemoryLimit:
         return used
 
     def roughly_used(self) -> int:
-        """`used`, without what the ledger is not told at once."""
+        """`used`, with what the ledger is not told at once as it was a moment ago."""
         assert self._ledger is not None
+        if self._ledger.stale:
+            return self.used()
         return self._measured + self._ledger.grown
 
     @property

@@ -19,6 +19,7 @@ from commands.engine.errors import CommandError
 from commands.engine.replies import OK, ErrorReply
 from commands.instance.client import LONG_REPLY, Client
 from commands.instance.context import Context
+from commands.instance.guards import Guard
 from commands.instance.instance import Instance
 from commands.instance.statistics import BoundCommand
 from server.execution.admission import Admission
@@ -34,6 +35,7 @@ from storage.database import Database
 from storage.errors import WrongType
 
 _EXEC_REFUSED = b"EXECABORT Transaction discarded because of: "
+_MEMORY_ONLY = {Guard.MEMORY}
 # What MULTI lets through instead of queueing.
 _NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
 
@@ -54,6 +56,7 @@ class Dispatcher:
         self._blocking = blocking
         self._observation = observation
         self._admission = Admission(instance, eviction)
+        self._eviction = eviction
         self._outcomes = Outcomes(blocking, files, shut_down)
         self._calls = Calls(instance, observation, self._outcomes.conclude)
 
@@ -94,18 +97,19 @@ class Dispatcher:
                     and (words < bound.words or not bound.open_ended)
                 )
             ):
-                if calls:
-                    assert row is not None
-                    row.stats.count(calls, started - began)
-                    calls = 0
-                row = None
-                if not self._guarded(ctx, argv, bound):
-                    return False
-                # What it may have changed.
-                null = NULL2 if client.resp == 2 else NULL3
-                journal = keyspace.journal
-                started = began = clock()
-                continue
+                if bound is None or not self._has_memory(guards, bound, len(argv)):
+                    if calls:
+                        assert row is not None
+                        row.stats.count(calls, started - began)
+                        calls = 0
+                    row = None
+                    if not self._guarded(ctx, argv, bound):
+                        return False
+                    # What it may have changed.
+                    null = NULL2 if client.resp == 2 else NULL3
+                    journal = keyspace.journal
+                    started = began = clock()
+                    continue
             if bound is not row:
                 if calls:
                     assert row is not None
@@ -203,6 +207,14 @@ class Dispatcher:
         finally:
             if self._instance.keyspace.ready:
                 self.serve_ready()
+
+    def _has_memory(self, guards: set[Guard], bound: BoundCommand, words: int) -> bool:
+        """Whether the limit of memory is all that keeps a request here, and it is not exceeded."""
+        return (
+            guards == _MEMORY_ONLY
+            and (words == bound.words or (words > bound.words and bound.open_ended))
+            and self._eviction.make_room()
+        )
 
     # --- the guarded path ---------------------------------------------------------------
 

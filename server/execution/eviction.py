@@ -13,6 +13,8 @@ from storage.eviction import Candidates
 
 # How many keys are evicted between two readings of the clock.
 _STEP = 8
+# How many between two exact measurements, for what is not noticed at once: deadlines.
+_MEASURE_EVERY = 64
 # What a request may take at the tenacity up to 10, for each unit of it; above, 15 % more for each.
 _UNIT_NS = 50_000
 _LINEAR_TO, _GROWTH = 10, 1.15
@@ -26,6 +28,7 @@ class Eviction:
         self._instance = instance
         self._memory = instance.memory
         self._candidates = Candidates(instance.keyspace, instance.rng)
+        self._evicted = 0
 
     def make_room(self) -> bool:
         """Evict keys for a request; False if the limit is exceeded and no key may be evicted.
@@ -33,7 +36,7 @@ class Eviction:
         Keys that could not be evicted in time do not count as exceeding it.
         """
         memory = self._memory
-        if memory.roughly_used() <= memory.limit or memory.used() <= memory.limit:
+        if memory.roughly_used() <= memory.limit:
             memory.note_result(exceeded=False, over=False)
             return True
         return self.evict(_budget(self._instance.settings.maxmemory_eviction_tenacity))
@@ -44,19 +47,20 @@ class Eviction:
         policy, samples = settings.maxmemory_policy, settings.maxmemory_samples
         choose = self._candidates.choose
         until = perf_counter_ns() + nanoseconds
-        evicted = 0
-        found = policy != "noeviction"
-        while found and memory.roughly_used() > memory.limit:
-            victim = choose(policy, samples)
+        found = True
+        while memory.roughly_used() > memory.limit:
+            victim = None if policy == "noeviction" else choose(policy, samples)
             if victim is None:
-                found = False
+                # Keys may have been flushed, or lost their deadlines.
+                found = memory.used() <= memory.limit
                 break
             keyspace.evict(*victim)
-            evicted += 1
-            if not evicted % _STEP and perf_counter_ns() > until:
+            self._evicted += 1
+            if not self._evicted % _MEASURE_EVERY:
+                memory.used()
+            if not self._evicted % _STEP and perf_counter_ns() > until:
                 break
-        over = memory.roughly_used() > memory.limit
-        memory.note_result(exceeded=not found, over=over)
+        memory.note_result(exceeded=not found, over=memory.roughly_used() > memory.limit)
         return found
 
 
