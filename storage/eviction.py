@@ -6,6 +6,7 @@ few samples for each eviction find keys nearly as good as looking at all of them
 
 from __future__ import annotations
 
+from operator import itemgetter
 from random import Random
 
 from storage.database import Database
@@ -18,6 +19,7 @@ _BATCH = 4
 
 # (the lower, the sooner evicted; database; key)
 _Candidate = tuple[int, int, bytes]
+_score_of = itemgetter(0)
 
 
 class Candidates:
@@ -53,11 +55,16 @@ class Candidates:
     def _sample(self, count: int, *, volatile: bool) -> bool:
         """Look for better candidates; return whether any key qualifies."""
         kept, rng = self._kept, self._rng
+        sampled = 0
         for database in self._keyspace.databases:
             if database.expires if volatile else database.data:
                 keys = _keys_of(database, count, rng, volatile=volatile)
                 kept += self._scores(database, keys, volatile=volatile)
-        kept.sort(reverse=True)
+                sampled += 1
+        if sampled > 1:
+            # So that no database comes first among equals.
+            rng.shuffle(kept)
+        kept.sort(key=_score_of, reverse=True)
         del kept[: -_KEPT - _BATCH]
         return bool(kept)
 
@@ -80,8 +87,8 @@ class Candidates:
         """Return any key; the databases take turns."""
         databases = self._keyspace.databases
         for _ in databases:
-            database = databases[self._next_database % len(databases)]
-            self._next_database += 1
+            self._next_database = (self._next_database + 1) % len(databases)
+            database = databases[self._next_database]
             if database.expires if volatile else database.data:
                 return database, _keys_of(database, 1, self._rng, volatile=volatile)[0]
         return None

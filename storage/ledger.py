@@ -89,7 +89,7 @@ class Ledger:
         return sizes
 
     def allow(self, growth: int) -> None:
-        """Call `exceeded`, once, when the keys grow by more than this from the last `measure` on."""
+        """Call `exceeded`, once, when the keys have grown by more than this since `measure`."""
         self._allowed = growth
 
     def measure(self) -> int:

@@ -17,9 +17,7 @@ _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 _FLAGS = "noscript stale skip_monitor no_mandatory_keys"
 # Scripts with one of these flags may begin while `maxmemory` is exceeded.
 _FIT_FOR_OOM = frozenset({b"allow-oom", b"no-writes"})
-_OUT_OF_MEMORY = (
-    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
-)
+_OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 _KILLED = b"ERR Script killed by user with SCRIPT KILL..."
 _NOT_BUSY = "NOTBUSY No scripts in execution right now."
 _UNKILLABLE = (

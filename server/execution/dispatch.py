@@ -96,20 +96,19 @@ class Dispatcher:
                     (words := len(argv)) != bound.words
                     and (words < bound.words or not bound.open_ended)
                 )
-            ):
-                if bound is None or not self._has_memory(guards, bound, len(argv)):
-                    if calls:
-                        assert row is not None
-                        row.stats.count(calls, started - began)
-                        calls = 0
-                    row = None
-                    if not self._guarded(ctx, argv, bound):
-                        return False
-                    # What it may have changed.
-                    null = NULL2 if client.resp == 2 else NULL3
-                    journal = keyspace.journal
-                    started = began = clock()
-                    continue
+            ) and (bound is None or not self._only_needs_memory(guards, bound, argv)):
+                if calls:
+                    assert row is not None
+                    row.stats.count(calls, started - began)
+                    calls = 0
+                row = None
+                if not self._guarded(ctx, argv, bound):
+                    return False
+                # What it may have changed.
+                null = NULL2 if client.resp == 2 else NULL3
+                journal = keyspace.journal
+                started = began = clock()
+                continue
             if bound is not row:
                 if calls:
                     assert row is not None
@@ -208,11 +207,13 @@ class Dispatcher:
             if self._instance.keyspace.ready:
                 self.serve_ready()
 
-    def _has_memory(self, guards: set[Guard], bound: BoundCommand, words: int) -> bool:
-        """Whether the limit of memory is all that keeps a request here, and it is not exceeded."""
+    def _only_needs_memory(
+        self, guards: set[Guard], bound: BoundCommand, argv: list[bytes]
+    ) -> bool:
+        """Whether the limit of memory is all that keeps a request here, and it has memory."""
         return (
             guards == _MEMORY_ONLY
-            and (words == bound.words or (words > bound.words and bound.open_ended))
+            and bound.command.accepts(len(argv))
             and self._eviction.make_room()
         )
 
