@@ -13,12 +13,18 @@ from collections.abc import Callable
 from storage.database import Database
 from storage.footprints import DEADLINE, SLOT, key_footprint
 from storage.keyspace import Keyspace
+from storage.values.types import Value
 
 # Estimates are kept in units of this: up to 4 KB they are integers that Python shares.
 _UNIT = 16
 _ANY = 1 << 62
 # How many keys are counted between two readings of the clock.
 _STEP = 64
+
+
+def _units(key: bytes, value: Value) -> int:
+    """The estimate of a key, with its place in the ledger itself."""
+    return (key_footprint(key, value) + SLOT) // _UNIT
 
 
 class _Sizes(dict[bytes, int]):
@@ -72,7 +78,7 @@ class Ledger:
         if sizes.__class__ is not _Sizes:
             sizes = self._sizes_of(database)
         value = database.data.get(key)
-        units = 0 if value is None else key_footprint(key, value) // _UNIT
+        units = 0 if value is None else _units(key, value)
         grown = sizes.put(key, units) * _UNIT
         if grown:
             self.grown += grown
@@ -98,8 +104,7 @@ class Ledger:
         for database in self._keyspace.databases:
             if database.data:
                 sizes = self._sizes_of(database)
-                total += sizes.units * _UNIT + len(sizes) * SLOT
-                total += len(database.expires) * DEADLINE
+                total += sizes.units * _UNIT + len(database.expires) * DEADLINE
         self.grown = 0
         self.stale = False
         return total
@@ -130,5 +135,5 @@ class Ledger:
         sizes.cursor, keys = database.scan(sizes.cursor, _STEP)
         for key in keys:
             if key not in sizes:
-                self.grown += sizes.put(key, key_footprint(key, data[key]) // _UNIT) * _UNIT
+                self.grown += sizes.put(key, _units(key, data[key])) * _UNIT
         sizes.complete = not sizes.cursor

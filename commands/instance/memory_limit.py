@@ -38,7 +38,8 @@ class MemoryLimit:
         self._keyspace = keyspace
         self._guards = guards
         self._other_memory = other_memory
-        self._other = 0
+        # What counts besides the keys, as of the last `refresh`.
+        self.other = 0
         self._ledger: Ledger | None = None
         # Since the keys were last measured.
         self._measured = 0
@@ -96,7 +97,7 @@ class MemoryLimit:
     def used(self) -> int:
         """Return the bytes that are compared with the limit; there must be one."""
         assert self._ledger is not None
-        self._measured = used = _BASE + self._other + self._ledger.measure()
+        self._measured = used = _BASE + self.other + self._ledger.measure()
         self._ledger.allow(self._held_from - used)
         return used
 
@@ -115,7 +116,7 @@ class MemoryLimit:
         """Look at everything that counts, and whether requests must be checked."""
         if self._ledger is None:
             return
-        self._other = self._other_memory()
+        self.other = self._other_memory()
         used = self.used()
         if used > self._held_from:
             self._guards.follow(Guard.MEMORY, holds=True)
