@@ -12,7 +12,7 @@ from commands.instance.instance import Instance
 from server.execution.eviction import Eviction
 
 _SECOND_NS = 1_000_000_000
-_SLICE_NS = 2_000_000
+_SLICE_NS = 1_000_000
 _SHARE_PERCENT = 25
 
 

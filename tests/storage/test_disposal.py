@@ -72,7 +72,6 @@ def test_a_value_that_is_still_in_use_is_left_alone(kind: str) -> None:
     disposal.add(value)
     assert disposal.work(lambda: False)
     assert len(value) == len(twin) == MANY
-    assert list(value) == list(twin) if not isinstance(value, Stream) else True
 
 
 def test_copies_of_a_freed_value_are_whole() -> None:

@@ -116,7 +116,7 @@ def test_estimates_are_close_to_what_python_allocates(
         tracemalloc.stop()
     estimate = sum(key_footprint(key, value) for key, value in database.data.items())
     # The allocator rounds up, which is not traced, so estimates are rather above than below.
-    assert 0.9 < estimate / (after - before) < 1.4
+    assert 0.9 < estimate / (after - before) < 1.5
 
 
 def test_members_in_the_middle_of_a_dict_are_the_ones_not_looked_at() -> None:
