@@ -10,7 +10,7 @@ and every key moves only a few times in its life.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
 
@@ -52,8 +52,11 @@ class Deadlines(dict[bytes, int]):
         """Remove a key's deadline. Its bucket may still list it; `take_due` skips it."""
         self.pop(key, None)
 
-    def sample(self, count: int, rng: Random) -> list[bytes]:
-        """Return up to `count` random keys, some of them twice; none only if there is none."""
+    def sample(self, count: int, rng: Random) -> tuple[Sequence[bytes], Sequence[int]]:
+        """Return up to `count` random keys, some of them twice, and their deadlines.
+
+        None only if there is none.
+        """
         if self._order is None:
             self._order = ScanOrder()
         return self._order.sample(self, count, rng)

@@ -6,6 +6,8 @@ few samples for each eviction find keys nearly as good as looking at all of them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
 from operator import itemgetter
 from random import Random
 
@@ -15,7 +17,7 @@ from storage.keyspace import Keyspace
 
 # How many candidates are kept, and from how many samples new ones are taken at once.
 _KEPT = 16
-_BATCH = 4
+_BATCH = 8
 
 # (the lower, the sooner evicted; database; key)
 _Candidate = tuple[int, int, bytes]
@@ -49,7 +51,7 @@ class Candidates:
                 score, index, key = kept.pop()
                 database = databases[index]
                 # Unless it was used, or removed, in the meantime.
-                if self._scores(database, [key], volatile=volatile) == [(score, index, key)]:
+                if self._score(database, key, volatile=volatile) == score:
                     return database, key
 
     def _sample(self, count: int, *, volatile: bool) -> bool:
@@ -58,8 +60,10 @@ class Candidates:
         sampled = 0
         for database in self._keyspace.databases:
             if database.expires if volatile else database.data:
-                keys = _keys_of(database, count, rng, volatile=volatile)
-                kept += self._scores(database, keys, volatile=volatile)
+                keys, scores = _keys_of(database, count, rng, volatile=volatile)
+                if self._policy != "volatile-ttl" and (volatile or self._policy == "allkeys-lfu"):
+                    scores = [self._score(database, key, volatile=volatile) or 0 for key in keys]
+                kept += zip(scores, repeat(database.index), keys)
                 sampled += 1
         if sampled > 1:
             # So that no database comes first among equals.
@@ -68,20 +72,16 @@ class Candidates:
         del kept[: -_KEPT - _BATCH]
         return bool(kept)
 
-    def _scores(self, database: Database, keys: list[bytes], *, volatile: bool) -> list[_Candidate]:
-        """Return how soon keys should go; those that must not are left out."""
-        index = database.index
+    def _score(self, database: Database, key: bytes, *, volatile: bool) -> int | None:
+        """Return how soon a key should go, the lowest first; None if it must not."""
         if self._policy == "volatile-ttl":
-            of = database.expires.get
-            return [(score, index, key) for key in keys if (score := of(key)) is not None]
+            return database.expires.get(key)
         accessed = database.accessed
-        if volatile:
-            keys = [key for key in keys if key in database.expires]
+        if key not in accessed or (volatile and key not in database.expires):
+            return None
         if isinstance(accessed, Frequencies):
-            now = self._keyspace.now
-            return [(accessed.counter(key, now), index, key) for key in keys if key in accessed]
-        of = accessed.get
-        return [(score, index, key) for key in keys if (score := of(key)) is not None]
+            return accessed.counter(key, self._keyspace.now)
+        return accessed[key]
 
     def _random(self, *, volatile: bool) -> tuple[Database, bytes] | None:
         """Return any key; the databases take turns."""
@@ -90,13 +90,19 @@ class Candidates:
             self._next_database = (self._next_database + 1) % len(databases)
             database = databases[self._next_database]
             if database.expires if volatile else database.data:
-                return database, _keys_of(database, 1, self._rng, volatile=volatile)[0]
+                keys, _scores = _keys_of(database, 1, self._rng, volatile=volatile)
+                return database, keys[0]
         return None
 
 
-def _keys_of(database: Database, count: int, rng: Random, *, volatile: bool) -> list[bytes]:
-    """Return random keys of a database that has some; only those with a TTL if `volatile`."""
+def _keys_of(
+    database: Database, count: int, rng: Random, *, volatile: bool
+) -> tuple[Sequence[bytes], Sequence[int]]:
+    """Return random keys of a database that has some, with their deadlines or times of use.
+
+    Only keys with a deadline if `volatile`.
+    """
     if volatile:
         return database.expires.sample(count, rng)
-    # `accessed` has the same keys as `data`, and is what will be looked at.
+    # `accessed` has the same keys as `data`.
     return database.order.sample(database.accessed, count, rng)

@@ -50,7 +50,11 @@ _GROUP = 1000
 
 def key_footprint(key: bytes, value: Value, samples: int = SAMPLES) -> int:
     """Return the bytes of a key and its value, and of their places in the tables."""
-    return (len(key) + 48 & ~15) + KEY_SLOTS + footprint(value, samples)
+    size = (len(key) + 48 & ~15) + KEY_SLOTS
+    if value.__class__ is bytes and len(value) > 1:
+        # As in `footprint`, without another call: most keys are strings.
+        return size + (len(value) + 48 & ~15)
+    return size + footprint(value, samples)
 
 
 def footprint(value: Value, samples: int = SAMPLES) -> int:

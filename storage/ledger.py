@@ -13,7 +13,6 @@ from collections.abc import Callable
 from storage.database import Database
 from storage.footprints import DEADLINE, SLOT, key_footprint
 from storage.keyspace import Keyspace
-from storage.values.types import Value
 
 # Estimates are kept in units of this: up to 4 KB they are integers that Python shares.
 _UNIT = 16
@@ -22,13 +21,8 @@ _ANY = 1 << 62
 _STEP = 64
 
 
-def _units(key: bytes, value: Value) -> int:
-    """The estimate of a key, with its place in the ledger itself."""
-    return (key_footprint(key, value) + SLOT) // _UNIT
-
-
 class _Sizes(dict[bytes, int]):
-    """The estimates of the keys of one database."""
+    """The estimates of the keys of one database, each with its place here."""
 
     __slots__ = ("complete", "cursor", "units")
 
@@ -38,16 +32,6 @@ class _Sizes(dict[bytes, int]):
         # Where counting the keys that existed before goes on, as in SCAN.
         self.cursor = 0
         self.complete = False
-
-    def put(self, key: bytes, units: int) -> int:
-        """Replace an estimate (0 if the key is gone); return by how much the sum has grown."""
-        if units:
-            grown = units - self.get(key, 0)
-            self[key] = units
-        else:
-            grown = -self.pop(key, 0)
-        self.units += grown
-        return grown
 
 
 class Ledger:
@@ -78,13 +62,22 @@ class Ledger:
         if sizes.__class__ is not _Sizes:
             sizes = self._sizes_of(database)
         value = database.data.get(key)
-        units = 0 if value is None else _units(key, value)
-        grown = sizes.put(key, units) * _UNIT
-        if grown:
-            self.grown += grown
-            if self.grown > self._allowed:
-                self._allowed = _ANY
-                self._exceeded()
+        before = sizes.get(key, 0)
+        if value is None:
+            if not before:
+                return
+            units = 0
+            del sizes[key]
+        else:
+            units = (key_footprint(key, value) + SLOT) // _UNIT
+            if units == before:
+                return
+            sizes[key] = units
+        sizes.units += units - before
+        self.grown += (units - before) * _UNIT
+        if self.grown > self._allowed:
+            self._allowed = _ANY
+            self._exceeded()
 
     def _sizes_of(self, database: Database) -> _Sizes:
         sizes = database.derived.get(_Sizes)
@@ -135,5 +128,7 @@ class Ledger:
         sizes.cursor, keys = database.scan(sizes.cursor, _STEP)
         for key in keys:
             if key not in sizes:
-                self.grown += sizes.put(key, _units(key, data[key])) * _UNIT
+                units = sizes[key] = (key_footprint(key, data[key]) + SLOT) // _UNIT
+                sizes.units += units
+                self.grown += units * _UNIT
         sizes.complete = not sizes.cursor
