@@ -52,6 +52,19 @@ class Deadlines(dict[bytes, int]):
         """Remove a key's deadline. Its bucket may still list it; `take_due` skips it."""
         self.pop(key, None)
 
+    def forget(self, key: bytes) -> None:
+        """`drop`, without leaving the key in its bucket until it would be due.
+
+        For evictions, which may remove many times more keys than there are at any moment.
+        """
+        deadline = self.pop(key, None)
+        if deadline is None or self._buckets is None:
+            return
+        for width in (_FINE, _MIDDLE, _COARSE):
+            keys = self._buckets.get(deadline >> width << width)
+            if keys is not None:
+                keys.discard(key)
+
     def sample(self, count: int, rng: Random) -> tuple[Sequence[bytes], Sequence[int]]:
         """Return up to `count` random keys, some of them twice, and their deadlines.
 

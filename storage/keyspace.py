@@ -40,6 +40,8 @@ class Keyspace(KeyspaceState):
 
     def evict(self, database: Database, key: bytes) -> None:
         """Remove a key to free memory, and log and report that like a write."""
+        if database.expires:
+            database.expires.forget(key)
         self.disposal.add(database.discard(key))
         self.evicted_keys += 1
         if self.journal is not None:

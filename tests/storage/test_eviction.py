@@ -168,3 +168,21 @@ def test_access_times_count_as_new_keys_of_that_time() -> None:
     used.update({b"old": now - 3 * 60_000, b"new": now})
     assert used.counter(b"new", now) == 5
     assert used.counter(b"old", now) == 2
+
+
+def test_an_evicted_key_is_not_kept_until_it_would_expire() -> None:
+    keyspace = a_keyspace()
+    database = keyspace.databases[0]
+    for number in range(300):
+        key = b"k%d" % number
+        database.store(key, b"v", "set")
+        # Up to a second, an hour and a year.
+        database.expire_at(key, keyspace.now + (500, 3_000_000, 30_000_000_000)[number % 3])
+    evict(keyspace, "volatile-random", 300)
+    buckets = database.expires._buckets
+    assert buckets is not None
+    assert sum(map(len, buckets.values())) == 0
+    keyspace.now += 40_000_000_000
+    while keyspace.sweep_expired(100) is not None:
+        pass
+    assert keyspace.expired_keys == 0
