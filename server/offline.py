@@ -12,6 +12,7 @@ from commands.instance.context import Context
 from commands.instance.instance import Instance
 from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
+from server.execution.eviction import Eviction
 from server.execution.observation import Observation
 from server.wire.encoder import ENCODERS
 from storage.database import Database
@@ -41,8 +42,9 @@ class OfflineSession:
         self.client.speak(resp)
         self.context = Context(instance, self.client)
         self._dispatcher = Dispatcher(
-            instance, Blocking(instance), Observation(instance), _NoFiles(), _stay
-        )
+            instance, Blocking(instance), Observation(instance), _NoFiles(), _stay,
+            Eviction(instance),
+        )  # fmt: skip
 
     def run(self, *requests: list[bytes]) -> bytes:
         """Run requests at the instance's time; return their replies as they would be sent."""

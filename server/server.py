@@ -12,6 +12,7 @@ from server.alarm import Alarm
 from server.client_limit import ClientLimit
 from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
+from server.execution.eviction import Eviction
 from server.execution.observation import Observation
 from server.listeners import Listeners
 from server.net.connection import Connection
@@ -60,7 +61,10 @@ class Server:
             system=system,
         )
         self.blocking, observation = Blocking(instance), Observation(instance)
-        dispatcher = Dispatcher(instance, self.blocking, observation, self._keeper, self._shut_down)
+        eviction = Eviction(instance)
+        dispatcher = Dispatcher(
+            instance, self.blocking, observation, self._keeper, self._shut_down, eviction
+        )
         turns = Turns(
             instance, dispatcher, self.blocking, observation, outboxes, self._keeper.log, alarm
         )
@@ -71,8 +75,9 @@ class Server:
         dispatcher.serve_others_with(self._serve_others)
         self._turns = turns
         self._timers = Timers(
-            instance, alarm, turns, dispatcher, self.blocking, self._connections, self._keeper
-        )
+            instance, alarm, turns, dispatcher, self.blocking, self._connections, self._keeper,
+            eviction,
+        )  # fmt: skip
         self._scope = trio.CancelScope()
         self._failure: LoadError | None = None
 

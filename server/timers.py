@@ -15,10 +15,12 @@ from commands.instance.instance import Instance
 from server.alarm import Alarm
 from server.execution.blocking import Blocking
 from server.execution.dispatch import Dispatcher
+from server.execution.eviction import Eviction
 from server.net.connections import Connections
 from server.net.turns import Turns
 from server.patrolling import Patrolling
 from server.persistence.keeper import Keeper
+from server.reclaiming import Reclaiming
 from server.sweeping import Sweeping
 
 # The length of a slice of expiry work, after which other clients get their turn, and how
@@ -41,6 +43,7 @@ class Timers:
         blocking: Blocking,
         connections: Connections,
         keeper: Keeper,
+        eviction: Eviction,
     ) -> None:
         self._instance = instance
         self._alarm = alarm
@@ -51,6 +54,7 @@ class Timers:
         self._keeper = keeper
         self._sweeping = Sweeping(instance, dispatcher.run_sweep)
         self._patrolling = Patrolling(instance, dispatcher.run_sweep)
+        self._reclaiming = Reclaiming(instance, eviction, dispatcher.serve_ready)
         # The clock was moved: do the background work at once.
         self._jumped = False
         instance.clock.on_jump(self._clock_jumped)
@@ -90,6 +94,7 @@ class Timers:
         if self._instance.persistence.load is not None:
             return
         self._instance.sample_rates()
+        await self._reclaiming.tick(self._let_others_run)
         if self._instance.active_expire and not self._instance.keyspace.expiry_paused:
             await self._expire()
         await self._sweeping.tick(self._let_others_run)

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Protocol
 
 from storage.database import Database
+from storage.frequencies import Uses, uses_of
 from storage.keyspace import Keyspace
 from storage.values.types import Value
 
@@ -26,7 +27,7 @@ class Sink(Protocol):
         """Continue a database that was begun before."""
 
     def add(
-        self, key: bytes, value: Value, deadline: int | None = None, idle: int | None = None
+        self, key: bytes, value: Value, deadline: int | None = None, uses: Uses | None = None
     ) -> bool:
         """Write a key and return whether enough bytes are buffered for a chunk."""
 
@@ -40,13 +41,14 @@ class Sink(Protocol):
 class _PendingKeys:
     """The keys of a database that are still to be written."""
 
-    __slots__ = ("accessed", "begun", "deadlines", "index", "size", "values")
+    __slots__ = ("begun", "deadlines", "index", "size", "uses", "values")
 
     def __init__(self, database: Database, *, idle_times: bool) -> None:
         self.index = database.index
         self.values = dict(database.data)
         self.deadlines = dict(database.expires)
-        self.accessed = dict(database.accessed) if idle_times else None
+        uses = uses_of(database.accessed, database.keyspace.now, idle_times=idle_times)
+        self.uses = None if uses is None else (uses[0].copy(), uses[1])
         self.size = len(self.values)
         self.begun = False
 
@@ -57,7 +59,6 @@ class Copy:
     def __init__(self, keyspace: Keyspace, sink: Sink, *, idle_times: bool = False) -> None:
         self._keyspace = keyspace
         self._sink = sink
-        self._now = keyspace.now
         # By the number of the database that has the keys now, which SWAPDB changes.
         self._by_index = [
             _PendingKeys(database, idle_times=idle_times) for database in keyspace.databases
@@ -121,10 +122,5 @@ class Copy:
                 pending.begun = True
                 sink.select(pending.index, pending.size, len(pending.deadlines))
         deadline = pending.deadlines.get(key)
-        if pending.accessed is None:
-            full = sink.add(key, value, deadline)
-        else:
-            idle = self._now - pending.accessed.get(key, self._now)
-            full = sink.add(key, value, deadline, max(0, idle))
-        if full:
+        if sink.add(key, value, deadline, pending.uses):
             self._chunks.append(sink.take())

@@ -8,11 +8,10 @@ no command may forget:
   it, and is reported to the observers (notifications, tracking, log, derived data);
 - *statistics*: hits, misses and idle times.
 
-Values are plain objects: `bytes` (a string as it was set), `bytearray` (a string that was
-modified in place, which Redis calls "raw"), and the classes of `storage.values`. Handlers
-may mutate a value they fetched (or one they read, after `will_change`), and must then call
-`changed` or `finish_change`. A database never holds an empty collection: `finish_change`
-removes it.
+Values are `bytes` (a string as it was set), `bytearray` (a string that was modified in place,
+which Redis calls "raw"), and the classes of `storage.values`. Handlers may mutate a value they
+fetched (or one they read, after `will_change`), and must then call `changed` or `finish_change`.
+A database never holds an empty collection: `finish_change` removes it.
 
 `keyspace.now` does not change while a command runs: the dispatcher sets it before.
 """
@@ -24,6 +23,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from storage.deadlines import Deadlines
+from storage.disposal import Disposal
 from storage.errors import WrongType
 from storage.journal import Journal
 from storage.key_index import NO_PLACES, KeyIndex, Place
@@ -35,8 +35,8 @@ from storage.values.types import Collection, Value
 
 C = TypeVar("C", bound=Collection)
 
-# (database, key, event, whether the key was modified: False for events that only inform)
-Observer = Callable[["Database", bytes, str, bool], None]
+# (database, key, event if it has one, whether the key was modified or the event only informs)
+Observer = Callable[["Database", bytes, str | None, bool], None]
 
 
 class KeyspaceState:
@@ -53,12 +53,8 @@ class KeyspaceState:
         self.ordered_prefixes = ordered_prefixes
         self.key_places = key_places
         self.limits = Limits()
-        self.dirty = 0
-        self.hits = 0
-        self.misses = 0
-        self.expired_keys = 0
-        self.expired_fields = 0
-        self.evicted_keys = 0
+        self.dirty = self.hits = self.misses = 0
+        self.expired_keys = self.expired_fields = self.evicted_keys = 0
         # Changed keys that clients are blocked on, in the order of the changes.
         self.ready: list[tuple[Database, bytes]] = []
         self.observers: list[Observer] = []
@@ -70,6 +66,9 @@ class KeyspaceState:
         self.expiry_paused = False
         # While set, reads do not update access times (CLIENT NO-TOUCH, introspection).
         self.no_touch = False
+        self.disposal = Disposal()
+        # For access times or, under an LFU policy, for frequencies.
+        self.make_accessed: Callable[[], dict[bytes, int]] = dict
 
 
 class Database:
@@ -101,7 +100,7 @@ class Database:
         # What was computed from the keys: an object per class. Flushing and loading drop it.
         self.derived: dict[type, object] = {}
         # When each key was last touched, in epoch ms: one int object for all keys of a turn.
-        self.accessed: dict[bytes, int] = {}
+        self.accessed: dict[bytes, int] = keyspace.make_accessed()
         self.watched: dict[bytes, set[Watcher]] = {}
         self.awaited: dict[bytes, int] = {}  # how many clients are blocked on each key
 
@@ -232,7 +231,10 @@ class Database:
         """Set the key's value, replacing any other one and (by default) its TTL."""
         data = self.data
         expires = self.expires
-        if key in data:
+        old = data.get(key)
+        if old is not None:
+            if old.__class__ is not bytes:
+                self.keyspace.disposal.add(old)
             if expires and not keep_ttl and key in expires:
                 expires.drop(key)
             if self.field_expires and key in self.field_expires:
@@ -293,19 +295,17 @@ class Database:
     def changed_quietly(self, key: bytes, event: str | None = None, count: int = 1) -> None:
         """Count a change of data kept beside the value, such as a stream's consumer groups.
 
-        As in Redis it is dirty and must be logged, but it neither fails transactions that
-        watch the key nor wakes clients blocked on it, and not every such change has an event.
+        As in Redis it neither fails transactions that watch the key nor wakes clients.
         """
         self.keyspace.dirty += count
-        if event is not None:
-            self.notify(key, event)
+        self.notify(key, event)
 
     def wake(self, key: bytes) -> None:
         """Make clients blocked on the key try again, though its value was not modified."""
         if self.awaited and key in self.awaited:
             self.keyspace.ready.append((self, key))
 
-    def notify(self, key: bytes, event: str) -> None:
+    def notify(self, key: bytes, event: str | None) -> None:
         """Report an event that is not (another) modification to the observers."""
         for observe in self.keyspace.observers:
             observe(self, key, event, False)
@@ -314,7 +314,7 @@ class Database:
         """Remove a live key as a write of its own; False if it did not exist."""
         if self.fetch(key) is None:
             return False
-        self.discard(key)
+        self.keyspace.disposal.add(self.discard(key))
         self.changed(key, event)
         return True
 
@@ -336,18 +336,19 @@ class Database:
     def flush(self) -> int:
         """Remove every key and return how many there were."""
         keys = self.data
-        if self.watched:
-            for key in list(self.watched):
-                if key in keys:
-                    self._fail_watchers(key)
+        for key in self.watched:
+            if key in keys:
+                self._fail_watchers(key)
         for key in self.awaited:
             if key in keys:
                 self.keyspace.ready.append((self, key))
         count = len(keys)
+        for table in (self.data, self.expires, self.accessed):
+            self.keyspace.disposal.add(table)
         self.data = {}
         self.expires = Deadlines()
         self.field_expires = Deadlines()
-        self.accessed = {}
+        self.accessed = self.keyspace.make_accessed()
         self.derived = {}
         self.order.clear()
         self.ordered = KeyIndex(self.keyspace.ordered_prefixes, self.keyspace.key_places)
@@ -366,7 +367,7 @@ class Database:
         if self.keyspace.copying is not None:
             self.keyspace.copying.exchanged(self.index, other.index)
         for database, partner in ((self, other), (other, self)):
-            for key in list(database.watched):
+            for key in database.watched:
                 if key in database.data or key in partner.data:
                     database._fail_watchers(key)
             for key in database.awaited:
@@ -389,17 +390,16 @@ class Database:
 
     def persist(self, key: bytes) -> bool:
         """Remove the key's deadline and return whether it had one."""
-        if key in self.expires:
-            self.expires.drop(key)
-            return True
-        return False
+        had_one = key in self.expires
+        self.expires.drop(key)
+        return had_one
 
     def expire_now(self, key: bytes) -> None:
         """Remove a key whose deadline has passed, and log and report that like a write."""
         keyspace = self.keyspace
         if keyspace.expiry_paused:
             return
-        self.discard(key)
+        keyspace.disposal.add(self.discard(key))
         keyspace.expired_keys += 1
         self.ordered.count_expired(key)
         if keyspace.journal is not None:

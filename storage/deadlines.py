@@ -10,10 +10,13 @@ and every key moves only a few times in its life.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from random import Random
 
 from sortedcontainers import SortedDict
+
+from storage.scan_order import ScanOrder
 
 # Bucket widths as powers of two, in milliseconds: about 0.13 s, 16 s and 35 min.
 _FINE, _MIDDLE, _COARSE = 7, 14, 21
@@ -27,23 +30,49 @@ class Deadlines(dict[bytes, int]):
     Read it like any dict; change it only through `put` and `drop`.
     """
 
-    __slots__ = ("_buckets",)
+    __slots__ = ("_buckets", "_order")
 
     def __init__(self) -> None:
         super().__init__()
         # Created with the first deadline: most databases of most instances have none, and
         # creating an instance must be cheap.
         self._buckets: SortedDict | None = None
+        # For samples; created with the first one.
+        self._order: ScanOrder | None = None
 
     def put(self, key: bytes, deadline: int, now: int) -> None:
         previous = self.get(key)
         self[key] = deadline
         if previous is None or deadline < previous:
             self._place(key, deadline, now)
+            if previous is None and self._order is not None:
+                self._order.added(key, self)
 
     def drop(self, key: bytes) -> None:
         """Remove a key's deadline. Its bucket may still list it; `take_due` skips it."""
         self.pop(key, None)
+
+    def forget(self, key: bytes) -> None:
+        """`drop`, without leaving the key in its bucket until it would be due.
+
+        For evictions, which may remove many times more keys than there are at any moment.
+        """
+        deadline = self.pop(key, None)
+        if deadline is None or self._buckets is None:
+            return
+        for width in (_FINE, _MIDDLE, _COARSE):
+            keys = self._buckets.get(deadline >> width << width)
+            if keys is not None:
+                keys.discard(key)
+
+    def sample(self, count: int, rng: Random) -> tuple[Sequence[bytes], Sequence[int]]:
+        """Return up to `count` random keys, some of them twice, and their deadlines.
+
+        None only if there is none.
+        """
+        if self._order is None:
+            self._order = ScanOrder()
+        return self._order.sample(self, count, rng)
 
     def take_due(self, now: int, limit: int) -> list[bytes] | None:
         """Examine up to `limit` keys of the earliest open bucket and return the due ones.

@@ -38,6 +38,16 @@ class Keyspace(KeyspaceState):
         # As in Redis, a swap with itself counts as a change too.
         self.dirty += 1
 
+    def evict(self, database: Database, key: bytes) -> None:
+        """Remove a key to free memory, and log and report that like a write."""
+        if database.expires:
+            database.expires.forget(key)
+        self.disposal.add(database.discard(key))
+        self.evicted_keys += 1
+        if self.journal is not None:
+            self.journal.record(database.index, [[b"DEL", key]])
+        database.changed(key, "evicted", count=0)
+
     def sweep_expired(self, limit: int) -> int | None:
         """Remove expired keys and fields, and return how many of them were found.
 

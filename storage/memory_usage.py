@@ -37,7 +37,7 @@ def _size(value: object, samples: int, depth: int, seen: set[int]) -> int:
         size += _sampled(value.items(), len(value), samples, depth, seen)
     elif isinstance(value, _SEQUENCES):
         size += _sampled(((item,) for item in value), len(value), samples, depth, seen)
-    return size + sum(_size(part, samples, depth - 1, seen) for part in _attributes(value))
+    return size + sum(_size(part, samples, depth - 1, seen) for part in attributes_of(value))
 
 
 def _sampled(
@@ -53,7 +53,8 @@ def _sampled(
     return total * count // looked
 
 
-def _attributes(value: object) -> Iterable[object]:
+def attributes_of(value: object) -> Iterable[object]:
+    """Return what the attributes of an object refer to."""
     for cls in type(value).__mro__:
         names = cls.__dict__.get("__slots__", ())
         for name in (names,) if isinstance(names, str) else names:

@@ -14,8 +14,11 @@ scanned pays one `is None` check per new key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
+from typing import TypeVar
+
+V = TypeVar("V")
 
 _SLACK = 64
 # A new scan of a list up to this long sweeps it first.
@@ -83,6 +86,38 @@ class ScanOrder:
             key = order[int(rng.random() * len(order))]
             if key in live:
                 return key
+
+    def sample(
+        self, live: Mapping[bytes, V], count: int, rng: Random
+    ) -> tuple[Sequence[bytes], Sequence[V]]:
+        """Return up to `count` random keys, some of them twice, and what they map to.
+
+        None only if there is none. Removed keys that are met leave the list, so that frequent
+        samples keep it short.
+        """
+        order = self._order or self._build(live)
+        random = rng.random
+        # Not a step per key, because evictions sample many.
+        while size := len(order):
+            places = [int(random() * size) for _ in range(count)]
+            keys = [order[place] for place in places]
+            found = list(map(live.get, keys))
+            if None in found:
+                self._drop({place for place, one in zip(places, found, strict=True) if one is None})
+                keys = [key for key, one in zip(keys, found, strict=True) if one is not None]
+            if keys:
+                return keys, [one for one in found if one is not None]
+        return (), ()
+
+    def _drop(self, places: set[int]) -> None:
+        """Remove what is at these places."""
+        order = self._order
+        assert order is not None
+        for place in sorted(places, reverse=True):
+            # The last key takes its place: like sweeping, that only moves a key down.
+            last = order.pop()
+            if place < len(order):
+                order[place] = last
 
     def _build(self, live: Iterable[bytes]) -> list[bytes]:
         self._order = order = list(live)

@@ -83,6 +83,8 @@ class RunScript:
     run: Callable[[ScriptDoor], Reply]
     # Whether the script may write.
     writes: bool
+    # Whether its commands may take more memory while `maxmemory` is exceeded.
+    allow_oom: bool = False
 
 
 @dataclass(slots=True)

@@ -14,6 +14,11 @@ from storage.database import Database
 
 Encoder = Callable[[Reply], bytes]
 
+# What a connection takes that neither sends nor receives anything, and each channel it subscribed
+# to and key it watches.
+_IDLE_MEMORY = 4096
+_NAME_MEMORY = 150
+
 # Replies of this size and more are sent from where they are; shorter ones are joined with
 # others, because each chunk that is sent has its own cost.
 LONG_REPLY = 16 * 1024
@@ -263,6 +268,16 @@ class Client:
     def subscriptions(self) -> int:
         """Channels and patterns together: above zero, a RESP2 client is a subscriber."""
         return len(self.channels) + len(self.patterns) + len(self.shard_channels)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the client takes, about: its state, unfinished requests, unsent replies."""
+        wire, queued = self.wire, self.transaction
+        names = self.subscriptions + len(self.watching)
+        return (
+            _IDLE_MEMORY + names * _NAME_MEMORY + wire.unread + wire.unsent
+            + (0 if queued is None else queued.size)
+        )  # fmt: skip
 
     def subscriptions_changed(self) -> None:
         if self.subscriptions:

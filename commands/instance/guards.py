@@ -32,6 +32,8 @@ class Guard(IntEnum):
     SNAPSHOTS_FAIL = auto()
     LOG_FAILS = auto()
     BUSY = auto()
+    # The limit of memory is near.
+    MEMORY = auto()
 
 
 class Guarded(Protocol):

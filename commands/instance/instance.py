@@ -12,6 +12,7 @@ from commands.engine.registry import Command, commands
 from commands.instance.client import Client, NoWire, Wire
 from commands.instance.guards import CommonGuards, Guard
 from commands.instance.latency import LatencyMonitor
+from commands.instance.memory_limit import MemoryLimit
 from commands.instance.persistence import Persistence
 from commands.instance.process import memory_use
 from commands.instance.pubsub import PubSub
@@ -86,6 +87,9 @@ class Instance:
         # only.
         self.paused_until_ms = 0
         self.pause_writes_only = False
+        self.memory = MemoryLimit(
+            self.settings, self.keyspace, self.guards, self._other_memory, self.rng
+        )
         # Filled when commands are first used.
         self._by_spelling: dict[bytes, BoundCommand] = {}
         self._by_command: dict[Command, BoundCommand] = {}
@@ -221,15 +225,23 @@ class Instance:
 
     # --- what INFO and MEMORY tell --------------------------------------------------------
 
+    def used_memory(self) -> int:
+        """Return what is compared with `maxmemory`; without a limit, the resident memory."""
+        return self.memory.used() if self.memory.limit else memory_use()
+
     def note_memory(self, used: int) -> int:
         """Record the memory in use; return the highest value recorded so far."""
         self.statistics.peak_memory = peak = max(self.statistics.peak_memory, used)
         return peak
 
     def client_memory(self) -> int:
-        """Bytes of requests not yet run, and of replies not yet sent."""
-        wires = [client.wire for client in self.clients.values()]
-        return sum(wire.unread + wire.unsent for wire in wires)
+        """Bytes that the clients take: their state, requests not yet run, replies not yet sent."""
+        return sum(client.memory for client in self.clients.values())
+
+    def _other_memory(self) -> int:
+        """What counts towards `maxmemory` besides the keys."""
+        interpreter = 0 if self.scripts is None else self.scripts.memory_used
+        return self.client_memory() + interpreter
 
     @property
     def calls(self) -> int:
@@ -252,6 +264,7 @@ class Instance:
         keyspace = self.keyspace
         keyspace.hits = keyspace.misses = 0
         keyspace.expired_keys = keyspace.expired_fields = keyspace.evicted_keys = 0
+        self.memory.reset_statistics()
 
     @property
     def uptime_seconds(self) -> int:

@@ -71,6 +71,7 @@ class Statistics:
     error_replies: int = 0
     client_query_limit_disconnects: int = 0
     client_output_limit_disconnects: int = 0
+    evicted_clients: int = 0
     acl_denied_auth: int = 0
     acl_denied_command: int = 0
     acl_denied_key: int = 0

@@ -13,6 +13,7 @@ from commands.engine.numbers import INT64_MAX
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
+from storage.frequencies import Frequencies
 from storage.rdb import PayloadMismatch, RdbError, dump_value, load_value
 from storage.values.hashes import Hash
 
@@ -88,7 +89,6 @@ def restore(ctx: Context, argv: list[bytes]) -> Reply:
             if idle < 0:
                 raise CommandError(_BAD_IDLE_TIME)
         elif option == b"FREQ" and options and idle is None:
-            # Checked but not stored: there is no LFU policy that would use it.
             frequency = options.integer()
             if not 0 <= frequency <= _MOST_FREQUENT:
                 raise CommandError(_BAD_FREQUENCY)
@@ -117,11 +117,14 @@ def restore(ctx: Context, argv: list[bytes]) -> Reply:
             ctx.log_as([b"DEL", key])
         return OK
     if exists:
-        db.discard(key)
+        keyspace.disposal.add(db.discard(key))
     db.store(key, value, "restore")
     if deadline:
         db.expire_at(key, deadline)
-    if idle is not None:
+    if isinstance(db.accessed, Frequencies):
+        if frequency is not None:
+            db.accessed.set_counter(key, frequency, ctx.now)
+    elif idle is not None:
         db.accessed[key] = ctx.now - min(idle, _MOST_IDLE) * 1000
     if value.__class__ is Hash and value.deadlines:
         db.note_field_deadlines(key, value)

@@ -274,7 +274,7 @@ def _rename(db: Database, key: bytes, new_key: bytes, *, replace: bool) -> bool:
     if db.fetch(new_key) is not None:
         if not replace:
             return False
-        db.discard(new_key)
+        db.keyspace.disposal.add(db.discard(new_key))
     deadline = db.deadline(key)
     db.discard(key)
     db.changed(key, "rename_from", 0)

@@ -8,8 +8,13 @@ from commands.engine.grammar import Key
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
+from storage.frequencies import Frequencies
 from storage.values.types import encoding_of, is_integer
 
+_NO_IDLE_TIME = (
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
+    "switching between policies at runtime LRU and LFU data will take some time to adjust."
+)
 _NO_FREQUENCY = (
     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
     "that when switching between policies at runtime LRU and LFU data will take some time to "
@@ -72,6 +77,8 @@ def object_idletime(ctx: Context, argv: list[bytes]) -> Reply:
     db, key = ctx.db, argv[2]
     if db.inspect(key) is None:
         return None
+    if ctx.instance.memory.counts_uses:
+        raise CommandError(_NO_IDLE_TIME)
     return max(0, ctx.now - db.accessed.get(key, ctx.now)) // 1000
 
 
@@ -85,6 +92,18 @@ def object_idletime(ctx: Context, argv: list[bytes]) -> Reply:
     tips=["nondeterministic_output"],
 )
 def object_freq(ctx: Context, argv: list[bytes]) -> Reply:
-    if ctx.db.inspect(argv[2]) is None:
+    """Only under an LFU policy; under the others uses are not counted. A new key begins with 5.
+
+    > CONFIG SET maxmemory-policy allkeys-lfu
+    OK
+    > SET greeting hello
+    OK
+    > OBJECT FREQ greeting
+    (integer) 5
+    """
+    db, key = ctx.db, argv[2]
+    if db.inspect(key) is None:
         return None
+    if isinstance(db.accessed, Frequencies):
+        return db.accessed.counter(key, ctx.now)
     raise CommandError(_NO_FREQUENCY)

@@ -36,6 +36,7 @@ from commands.operator.dataset_digest import keyspace_digest, value_digest
 from commands.settings import config_file
 from commands.settings.kinds import Memory, SettingError
 from storage.database import Database
+from storage.frequencies import Frequencies
 from storage.memory_usage import size_of
 from storage.values.hashes import Hash
 from storage.values.lists import List
@@ -179,7 +180,9 @@ def _stored_value(db: Database, key: bytes) -> Value:
 )
 def debug_object(ctx: Context, argv: list[bytes]) -> Reply:
     value = _stored_value(ctx.db, argv[2])
-    touched = ctx.db.accessed.get(argv[2], ctx.now)
+    accessed = ctx.db.accessed
+    counts = isinstance(accessed, Frequencies)
+    touched = ctx.now if counts else accessed.get(argv[2], ctx.now)
     length = "" if len(argv) > 3 else f" serializedlength:{_payload_size(value)}"
     line = (
         f"Value at:{id(value):#x} refcount:1 encoding:{encoding_of(value).decode()}{length} "

@@ -137,9 +137,9 @@ def _human(size: int) -> str:
 
 def _memory(instance: Instance) -> Fields:
     settings = instance.settings
-    used = memory_use()
+    resident, used = memory_use(), instance.used_memory()
     peak = instance.note_memory(used)
-    startup = instance.startup_memory
+    startup = min(used, instance.startup_memory)
     tables = sum(
         sys.getsizeof(database.data) + sys.getsizeof(database.expires)
         for database in instance.keyspace.databases
@@ -153,8 +153,8 @@ def _memory(instance: Instance) -> Fields:
     interpreter = 0 if scripts is None else scripts.memory_used
     yield "used_memory", used
     yield "used_memory_human", _human(used)
-    yield "used_memory_rss", used
-    yield "used_memory_rss_human", _human(used)
+    yield "used_memory_rss", resident
+    yield "used_memory_rss_human", _human(resident)
     yield "used_memory_peak", peak
     yield "used_memory_peak_human", _human(peak)
     yield "used_memory_peak_perc", f"{100 * used / peak:.2f}%"
@@ -192,7 +192,7 @@ def _memory(instance: Instance) -> Fields:
     yield "rss_overhead_bytes", 0
     yield "mem_fragmentation_ratio", "1.00"
     yield "mem_fragmentation_bytes", 0
-    yield "mem_not_counted_for_evict", 0
+    yield "mem_not_counted_for_evict", instance.persistence.log.buffered_bytes
     yield "mem_replication_backlog", 0
     yield "mem_total_replication_buffers", 0
     yield "mem_clients_slaves", 0
@@ -201,8 +201,8 @@ def _memory(instance: Instance) -> Fields:
     yield "mem_aof_buffer", instance.persistence.log.buffered_bytes
     yield "mem_allocator", "libc"
     yield "active_defrag_running", 0
-    yield "lazyfree_pending_objects", 0
-    yield "lazyfreed_objects", 0
+    yield "lazyfree_pending_objects", len(instance.keyspace.disposal)
+    yield "lazyfreed_objects", instance.keyspace.disposal.freed
 
 
 def _persistence(instance: Instance) -> Fields:
@@ -285,9 +285,9 @@ def _stats(instance: Instance) -> Fields:
     yield "expired_time_cap_reached_count", 0
     yield "expire_cycle_cpu_milliseconds", 0
     yield "evicted_keys", keyspace.evicted_keys
-    yield "evicted_clients", 0
-    yield "total_eviction_exceeded_time", 0
-    yield "current_eviction_exceeded_time", 0
+    yield "evicted_clients", counted.evicted_clients
+    yield "total_eviction_exceeded_time", instance.memory.total_exceeded_ms
+    yield "current_eviction_exceeded_time", instance.memory.exceeded_ms
     yield "keyspace_hits", keyspace.hits
     yield "keyspace_misses", keyspace.misses
     yield "pubsub_channels", len(pubsub.channels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sized
 from dataclasses import dataclass
 
 from commands.engine.containers import container
@@ -14,11 +13,8 @@ from commands.engine.key_specs import KeySpec
 from commands.engine.registry import command
 from commands.engine.replies import OK, MapReply, Reply, Verbatim
 from commands.instance.context import Context
-from commands.instance.process import memory_use
-from storage.database import Database
-from storage.memory_usage import size_of
+from storage.footprints import DEADLINE, SAMPLES, key_footprint
 
-_SAMPLES = 5
 _SPECIAL = ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]
 
 container(
@@ -29,7 +25,7 @@ container(
 @dataclass(slots=True)
 class Usage:
     key: bytes
-    samples: int = _SAMPLES
+    samples: int = SAMPLES
 
 
 @command(
@@ -50,19 +46,8 @@ def memory_usage(ctx: Context, request: Usage) -> Reply:
     value = ctx.db.peek(request.key)
     if value is None:
         return None
-    return _entry_size(ctx.db, request.key) + size_of(value, request.samples)
-
-
-def _entry_size(database: Database, key: bytes) -> int:
-    """Return the size of the key, its share of the tables, and its deadline."""
-    size = sys.getsizeof(key) + _slot_size(database.data) + _slot_size(database.accessed)
-    if database.deadline(key) is not None:
-        size += _slot_size(database.expires) + sys.getsizeof(database.deadline(key))
-    return size
-
-
-def _slot_size(table: Sized) -> int:
-    return sys.getsizeof(table) // max(1, len(table))
+    deadline = 0 if ctx.db.deadline(request.key) is None else DEADLINE
+    return key_footprint(request.key, value, request.samples) + deadline
 
 
 @command(
@@ -75,9 +60,9 @@ def _slot_size(table: Sized) -> int:
 )
 def memory_stats(ctx: Context, argv: list[bytes]) -> Reply:
     instance = ctx.instance
-    used = memory_use()
+    used = instance.used_memory()
     peak = instance.note_memory(used)
-    startup = instance.startup_memory
+    startup = min(used, instance.startup_memory)
     databases = [database for database in ctx.keyspace.databases if len(database)]
     tables = [
         (sys.getsizeof(database.data), sys.getsizeof(database.expires)) for database in databases
@@ -136,7 +121,7 @@ def memory_stats(ctx: Context, argv: list[bytes]) -> Reply:
     tips=_SPECIAL,
 )
 def memory_doctor(ctx: Context, argv: list[bytes]) -> Reply:
-    used = memory_use()
+    used = ctx.instance.used_memory()
     peak = ctx.instance.note_memory(used)
     limit = ctx.instance.settings.maxmemory
     findings = []
@@ -146,7 +131,7 @@ def memory_doctor(ctx: Context, argv: list[bytes]) -> Reply:
             "keeps freed memory for reuse, so memory use may not go back down."
         )
     if limit and used > limit:
-        findings.append(f"The process uses {used >> 20} MB and maxmemory is {limit >> 20} MB.")
+        findings.append(f"{used >> 20} MB are used and maxmemory is {limit >> 20} MB.")
     biggest = max((len(client.outbox) for client in ctx.instance.clients.values()), default=0)
     if biggest > 10000:
         findings.append(

@@ -15,6 +15,9 @@ from commands.scripting.scripts import SHA_LENGTH, LoadedScript, scripts_of
 
 _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 _FLAGS = "noscript stale skip_monitor no_mandatory_keys"
+# Scripts with one of these flags may begin while `maxmemory` is exceeded.
+_FIT_FOR_OOM = frozenset({b"allow-oom", b"no-writes"})
+_OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 _KILLED = b"ERR Script killed by user with SCRIPT KILL..."
 _NOT_BUSY = "NOTBUSY No scripts in execution right now."
 _UNKILLABLE = (
@@ -42,9 +45,12 @@ _WRITES, _READS = "RW access update", "RO access"
 def _run(ctx: Context, argv: list[bytes], script: LoadedScript, *, writes: bool) -> Outcome:
     keys, arguments = _split(argv)
     scripts = scripts_of(ctx.instance)
+    if ctx.instance.memory.exceeded and script.has_shebang and not script.flags & _FIT_FOR_OOM:
+        raise CommandError(_OUT_OF_MEMORY)
     return RunScript(
         lambda door: scripts.run(script, keys, arguments, door),
         writes=writes and b"no-writes" not in script.flags,
+        allow_oom=b"allow-oom" in script.flags,
     )
 
 

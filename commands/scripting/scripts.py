@@ -28,6 +28,11 @@ class LoadedScript:
     compiled: Script
     flags: frozenset[bytes]
 
+    @property
+    def has_shebang(self) -> bool:
+        """Whether the script says what it needs; the others may try anything."""
+        return self.body.startswith(b"#!")
+
 
 class Scripts:
     """The interpreter of an instance, made when it is first needed, and its scripts."""

@@ -87,7 +87,7 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
         (b"obl", 0),
         (b"oll", len(client.outbox)),
         (b"omem", unsent),
-        (b"tot-mem", unread + unsent + running + (0 if queued is None else queued.size)),
+        (b"tot-mem", client.memory + running),
         (b"events", b"rw" if wire.wants_write else b"r"),
         (b"cmd", b"NULL" if last is None else last.command.wire_name.encode()),
         (b"user", client.user),

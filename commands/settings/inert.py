@@ -1,13 +1,11 @@
 """Settings that are accepted, checked and remembered, but have no effect.
 
-They control features that Redkeep does not have: eviction, ACL users, keyspace events,
+They control features that Redkeep does not have: ACL users, keyspace events,
 scripts, replication, clustering, TLS, threads and a C allocator. They exist because clients,
 test suites and redis.conf files use them.
 """
 
 from __future__ import annotations
-
-from typing import Literal, get_args
 
 from commands.settings.kinds import (
     COUNT,
@@ -22,7 +20,6 @@ from commands.settings.kinds import (
     HostName,
     Integer,
     Memory,
-    MemoryOrPercent,
     Names,
     OutOfMemoryScores,
     TitleTemplate,
@@ -32,22 +29,11 @@ from commands.settings.setting import InertSetting
 _PERCENT = Integer(0, 1000)
 _CYCLE = Integer(1, 99)
 
-EvictionPolicy = Literal[
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "noeviction",
-]
-
 
 class InertSettings:
     """One attribute per setting; the setting's name has hyphens where this has underscores."""
 
-    # --- users, events, scripts, eviction ----------------------------------------------------
+    # --- users, events, scripts ----------------------------------------------------
 
     aclfile = InertSetting(
         TEXT, "", "File that defines the users, instead of `user` lines.", mutable=False
@@ -65,15 +51,6 @@ class InertSettings:
     )
     notify_keyspace_events = InertSetting(
         EventClasses(), "", "Classes of keyspace events that are published."
-    )
-    maxmemory = InertSetting(Memory(0, 2**64 - 1), "0", "Maximum memory for data; 0 is no limit.")
-    maxmemory_policy: InertSetting[EvictionPolicy] = InertSetting(
-        Choice(*get_args(EvictionPolicy)),
-        "noeviction",
-        "Which keys are evicted when the data exceeds `maxmemory`.",
-    )
-    maxmemory_samples = InertSetting(
-        Integer(1, INT32_MAX), "5", "Number of keys compared for each eviction."
     )
 
     # --- process ---------------------------------------------------------------------------
@@ -159,19 +136,6 @@ class InertSettings:
 
     # --- memory ----------------------------------------------------------------------------
 
-    maxmemory_clients = InertSetting(
-        MemoryOrPercent(), "0", "Maximum memory of all clients together."
-    )
-    maxmemory_eviction_tenacity = InertSetting(
-        Integer(0, 100), "10", "Share of time spent on evictions."
-    )
-    lfu_log_factor = InertSetting(SMALL, "10", "How slowly access counters saturate.")
-    lfu_decay_time = InertSetting(SMALL, "1", "Minutes after which an access counter decays.")
-    lazyfree_lazy_eviction = InertSetting(YES_NO, "no", "Free evicted values in a thread.")
-    lazyfree_lazy_expire = InertSetting(YES_NO, "no", "Free expired values in a thread.")
-    lazyfree_lazy_server_del = InertSetting(YES_NO, "no", "Free replaced values in a thread.")
-    lazyfree_lazy_user_del = InertSetting(YES_NO, "no", "Make DEL behave as UNLINK.")
-    lazyfree_lazy_user_flush = InertSetting(YES_NO, "no", "Make FLUSHALL asynchronous.")
     activerehashing = InertSetting(YES_NO, "yes", "Rehash tables in idle time.")
     list_compress_depth = InertSetting(
         SMALL, "0", "Number of nodes at each end of a list that are not compressed."

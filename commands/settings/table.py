@@ -20,6 +20,7 @@ from commands.settings.kinds import (
     FileName,
     Integer,
     Memory,
+    MemoryOrPercent,
     Names,
     Octal,
     OutputLimits,
@@ -32,6 +33,18 @@ from commands.settings.setting import Setting
 Access = Literal["no", "yes", "local"]
 FsyncPolicy = Literal["everysec", "always", "no"]
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
+EvictionPolicy = Literal[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+]
+
+_LAZY = "Free large {} values in the background; this is done in either case."
 
 
 class WorkingSettings:
@@ -230,6 +243,41 @@ class WorkingSettings:
     aof_timestamp_enabled = Setting(YES_NO, "no", "Write timestamps to the append-only file.")
 
     # --- memory ----------------------------------------------------------------------------
+
+    maxmemory = Setting(
+        Memory(0, 2**64 - 1),
+        "0",
+        "Maximum memory for data, clients and scripts, in bytes; 0 is no limit.",
+    )
+    maxmemory_policy: Setting[EvictionPolicy] = Setting(
+        Choice(*get_args(EvictionPolicy)),
+        "noeviction",
+        "Which keys are evicted when `maxmemory` is exceeded.",
+    )
+    maxmemory_samples = Setting(
+        Integer(1, INT32_MAX), "5", "Number of random keys compared for each eviction."
+    )
+    maxmemory_eviction_tenacity = Setting(
+        Integer(0, 100),
+        "10",
+        "How long a request may be held up by evictions, from 0 to 100: 10 is half a millisecond, "
+        "100 is any time.",
+    )
+    maxmemory_clients = Setting(
+        MemoryOrPercent(),
+        "0",
+        "Maximum memory of all clients together, in bytes or as a percentage of `maxmemory`; the "
+        "largest are disconnected; 0 is no limit.",
+    )
+    lfu_log_factor = Setting(SMALL, "10", "How slowly access counters grow.")
+    lfu_decay_time = Setting(
+        SMALL, "1", "Minutes after which the counter of an unused key is lowered by 1; 0 is never."
+    )
+    lazyfree_lazy_eviction = Setting(YES_NO, "no", _LAZY.format("evicted"))
+    lazyfree_lazy_expire = Setting(YES_NO, "no", _LAZY.format("expired"))
+    lazyfree_lazy_server_del = Setting(YES_NO, "no", _LAZY.format("replaced"))
+    lazyfree_lazy_user_del = Setting(YES_NO, "no", _LAZY.format("deleted"))
+    lazyfree_lazy_user_flush = Setting(YES_NO, "no", _LAZY.format("flushed"))
 
     # --- encodings -------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from scripts.benchmarks.rows import Row, markdown, terminal_line
 from scripts.benchmarks.session import Session
 from scripts.benchmarks.workloads import (
     checkpoints,
+    eviction,
     expiry,
     jobs,
     memory,
@@ -34,6 +35,7 @@ GROUPS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "scripts": scripting.measure,
     "million": million.measure,
     "expiry": expiry.measure,
+    "eviction": eviction.measure,
     "checkpoints": checkpoints.measure,
     "jobs": jobs.measure,
     "store": store.measure,

@@ -1,8 +1,8 @@
 """Whether a request may run: every refusal, in Redis' order.
 
 The order decides which of two errors a client sees. It is: unknown command, wrong arity,
-authentication, data that cannot be saved, subscriber mode, loading. Then a pause may hold
-the request back, and a transaction may queue it.
+authentication, memory that is exceeded, data that cannot be saved, subscriber mode, loading. Then
+a pause may hold the request back, and a transaction may queue it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from commands.instance.client import Client
 from commands.instance.instance import Instance
 from commands.instance.persistence import LOADING
 from commands.instance.statistics import BoundCommand
+from server.execution.eviction import Eviction
 from server.wire.wording import unknown_command, unknown_subcommand
 
 logger = logging.getLogger("redkeep")
@@ -23,6 +24,9 @@ logger = logging.getLogger("redkeep")
 _SUBSCRIBER_COMMANDS = frozenset(
     "SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PING QUIT RESET".split()
 )
+_OUT_OF_MEMORY = b"OOM command not allowed when used memory > 'maxmemory'."
+# What a client in MULTI may send while memory is exceeded: a queue takes memory too.
+_ENDS_TRANSACTION = frozenset("EXEC DISCARD QUIT RESET".split())
 _BUSY = b"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 # The first words of the lines of an HTTP request.
 _HTTP_WORDS = frozenset((b"post", b"host:"))
@@ -33,8 +37,9 @@ _HTTP_NOTICE_MS = 60_000
 class Admission:
     """Decides on the requests of one instance."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, eviction: Eviction) -> None:
         self._instance = instance
+        self._eviction = eviction
         self._mute_http_until = 0
 
     def refusal(
@@ -54,6 +59,14 @@ class Admission:
         if running is not None and "allow_busy" not in command.flags:
             return _BUSY
         persistence = self._instance.persistence
+        if (
+            self._instance.memory.limit
+            and running is None
+            and persistence.load is None
+            and not self._eviction.make_room()
+            and self._needs_memory(client, command)
+        ):
+            return _OUT_OF_MEMORY
         unsafe = persistence.write_refusal()
         if unsafe is not None and (command.name == "PING" or self._writes(client, command)):
             return unsafe
@@ -77,6 +90,11 @@ class Admission:
 
     def _writes(self, client: Client, command: Command) -> bool:
         return any(each.writes for each in self._commands_of(client, command))
+
+    def _needs_memory(self, client: Client, command: Command) -> bool:
+        if client.transaction is not None and command.name not in _ENDS_TRANSACTION:
+            return True
+        return any("denyoom" in each.flags for each in self._commands_of(client, command))
 
     def _commands_of(self, client: Client, command: Command) -> list[Command]:
         """The command itself, or the queued ones that EXEC would run."""

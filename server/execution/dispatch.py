@@ -19,12 +19,14 @@ from commands.engine.errors import CommandError
 from commands.engine.replies import OK, ErrorReply
 from commands.instance.client import LONG_REPLY, Client
 from commands.instance.context import Context
+from commands.instance.guards import Guard
 from commands.instance.instance import Instance
 from commands.instance.statistics import BoundCommand
 from server.execution.admission import Admission
 from server.execution.answering import answer
 from server.execution.blocking import Blocking
 from server.execution.calls import Calls
+from server.execution.eviction import Eviction
 from server.execution.journaling import journal_write
 from server.execution.observation import Observation
 from server.execution.outcomes import EFFECTS, FileWork, Outcomes, ShutDown
@@ -33,6 +35,7 @@ from storage.database import Database
 from storage.errors import WrongType
 
 _EXEC_REFUSED = b"EXECABORT Transaction discarded because of: "
+_MEMORY_ONLY = {Guard.MEMORY}
 # What MULTI lets through instead of queueing.
 _NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
 
@@ -47,11 +50,13 @@ class Dispatcher:
         observation: Observation,
         files: FileWork,
         shut_down: ShutDown,
+        eviction: Eviction,
     ) -> None:
         self._instance = instance
         self._blocking = blocking
         self._observation = observation
-        self._admission = Admission(instance)
+        self._admission = Admission(instance, eviction)
+        self._eviction = eviction
         self._outcomes = Outcomes(blocking, files, shut_down)
         self._calls = Calls(instance, observation, self._outcomes.conclude)
 
@@ -91,7 +96,7 @@ class Dispatcher:
                     (words := len(argv)) != bound.words
                     and (words < bound.words or not bound.open_ended)
                 )
-            ):
+            ) and (bound is None or not self._only_needs_memory(guards, bound, argv)):
                 if calls:
                     assert row is not None
                     row.stats.count(calls, started - began)
@@ -202,6 +207,16 @@ class Dispatcher:
             if self._instance.keyspace.ready:
                 self.serve_ready()
 
+    def _only_needs_memory(
+        self, guards: set[Guard], bound: BoundCommand, argv: list[bytes]
+    ) -> bool:
+        """Whether the limit of memory is all that keeps a request here, and it has memory."""
+        return (
+            guards == _MEMORY_ONLY
+            and bound.command.accepts(len(argv))
+            and self._eviction.make_room()
+        )
+
     # --- the guarded path ---------------------------------------------------------------
 
     def _guarded(self, ctx: Context, argv: list[bytes], bound: BoundCommand | None) -> bool:
@@ -227,6 +242,9 @@ class Dispatcher:
         refusal = admission.refusal(client, argv, bound)
         if refusal is not None:
             self._refuse(client, bound, refusal)
+            if self._instance.keyspace.ready:
+                # Clients that wait for keys which had to be evicted.
+                self.serve_ready()
             return True
         assert bound is not None
         command = bound.command

@@ -18,6 +18,7 @@ from storage.journal import Request
 _UNKNOWN = "ERR Unknown Redis command called from script"
 _WRONG_ARITY = "ERR Wrong number of args calling Redis command from script"
 _NOT_ALLOWED = "ERR This Redis command is not allowed from script"
+_OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 _READ_ONLY = "ERR Write commands are not allowed from read-only scripts."
 
 # Runs a request inside of another one: its reply, and what to log of it.
@@ -39,7 +40,7 @@ class ScriptRunner:
         What its commands have written is logged as one transaction.
         """
         instance = self._instance
-        door = _Door(self, ctx, effect.writes)
+        door = _Door(self, ctx, effect)
         database, atomic = ctx.db, ctx.atomic
         ctx.atomic = True
         instance.running_script = door.running
@@ -67,6 +68,13 @@ class ScriptRunner:
             refusal = instance.persistence.write_refusal()
             if refusal is not None:
                 raise CommandError(refusal)
+        if (
+            instance.memory.exceeded
+            and "denyoom" in command.flags
+            # A script that has begun to write must be able to end.
+            and not (door.allow_oom or door.running.wrote)
+        ):
+            raise CommandError(_OUT_OF_MEMORY)
         dirty = instance.keyspace.dirty
         reply, entries = self._run_within(ctx, bound, argv)
         if instance.keyspace.dirty != dirty:
@@ -102,10 +110,11 @@ class ScriptRunner:
 class _Door:
     """How one script reaches the keyspace."""
 
-    def __init__(self, runner: ScriptRunner, ctx: Context, writes: bool) -> None:
+    def __init__(self, runner: ScriptRunner, ctx: Context, effect: RunScript) -> None:
         self._runner = runner
         self.ctx = ctx
-        self.writes = writes
+        self.writes = effect.writes
+        self.allow_oom = effect.allow_oom
         self.started = perf_counter_ns()
         self.running = RunningScript(ctx.client)
         self.entries: list[Request] = []

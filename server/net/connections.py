@@ -116,7 +116,7 @@ class Connections:
         return None
 
     def check(self) -> None:
-        """Close connections that are idle for too long or over their soft output limit."""
+        """Close connections that are idle for too long or need too much memory."""
         timeout_ms = self._instance.settings.timeout * 1000
         now = self._instance.coarse_ms
         for client in list(self._instance.clients.values()):
@@ -130,6 +130,29 @@ class Connections:
             ):
                 logger.debug("Closing idle client %d", client.id)
                 client.wire.close()
+
+        self._evict_clients()
+
+    def _evict_clients(self) -> None:
+        """Close the largest connections while all together are over `maxmemory-clients`."""
+        settings = self._instance.settings
+        limit = settings.maxmemory_clients
+        if limit < 0:
+            limit = settings.maxmemory * -limit // 100
+        if not limit:
+            return
+        clients = list(self._instance.clients.values())
+        total = sum(client.memory for client in clients)
+        if total <= limit:
+            return
+        for client in sorted(clients, key=lambda each: each.memory, reverse=True):
+            if not client.no_evict:
+                logger.warning("Closing client %d: maxmemory-clients is reached", client.id)
+                total -= client.memory
+                self._instance.statistics.evicted_clients += 1
+                client.wire.close()
+                if total <= limit:
+                    return
 
     def close(self) -> None:
         """Close every connection, after a last attempt to send what is in its outbox."""

@@ -37,6 +37,7 @@ from storage.aof.errors import LogError, LogTruncated, ManifestError
 from storage.aof.manifest import Manifest
 from storage.aof.reader import LogReader
 from storage.errors import WrongType
+from storage.frequencies import Frequencies
 
 logger = logging.getLogger("redkeep")
 
@@ -312,6 +313,9 @@ class Loader:
         now = self._keyspace.refresh_now()
         for database in self._keyspace.databases:
             accessed = database.accessed
+            if isinstance(accessed, Frequencies):
+                accessed.date(now)
+                continue
             for key, at in accessed.items():
                 if not at:
                     accessed[key] = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storage.aof.encoder import encode
 from storage.aof.rebuild import rebuild_key
+from storage.frequencies import Uses
 from storage.values.types import Value
 
 # The approximate size of a chunk.
@@ -27,9 +28,9 @@ class RequestWriter:
         self._out += encode([[b"SELECT", b"%d" % index]])
 
     def add(
-        self, key: bytes, value: Value, deadline: int | None = None, idle: int | None = None
+        self, key: bytes, value: Value, deadline: int | None = None, uses: Uses | None = None
     ) -> bool:
-        """Write a key; requests cannot express its idle time.
+        """Write a key; requests cannot express its uses.
 
         Return whether enough bytes are buffered for a chunk.
         """

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from storage.database import Database
+from storage.frequencies import Frequencies
 from storage.keyspace import Keyspace
 from storage.rdb import codes
 from storage.rdb.errors import RdbError
@@ -101,6 +102,7 @@ class SnapshotReader:
         database = keyspace.databases[0]
         deadline: int | None = None
         accessed: int | None = None
+        frequency: int | None = None
         pause_at = _STEP
         while True:
             started = source.offset
@@ -115,7 +117,9 @@ class SnapshotReader:
                 else:
                     self._put(database, key, value, deadline, accessed, started)
                     loaded.keys += 1
-                deadline = accessed = None
+                    if frequency is not None and isinstance(database.accessed, Frequencies):
+                        database.accessed.set_counter(key, frequency, keyspace.now)
+                deadline = accessed = frequency = None
                 if source.offset >= pause_at:
                     pause_at = source.offset + _STEP
                     yield source.offset
@@ -126,7 +130,7 @@ class SnapshotReader:
             elif code == codes.IDLE:
                 accessed = now - min(source.length(), _LONGEST_IDLE) * 1000
             elif code == codes.FREQUENCY:
-                source.byte()
+                frequency = source.byte()
             elif code == codes.SELECT:
                 database = self._select(source.length(), started)
             elif code == codes.SIZES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from struct import Struct
 
+from storage.frequencies import Frequencies, Uses, uses_of
 from storage.keyspace import Keyspace
 from storage.rdb import codes
 from storage.rdb.checksum import crc64
@@ -64,17 +65,12 @@ def save(
         if not data:
             continue
         writer.select(database.index, len(data), len(expires))
-        accessed = database.accessed if idle_times else None
-        now = keyspace.now
+        uses = uses_of(database.accessed, keyspace.now, idle_times=idle_times)
         add = writer.add
         deadline_of = expires.get if expires else None
         for key, value in data.items():
             deadline = deadline_of(key) if deadline_of is not None else None
-            if accessed is None:
-                full = add(key, value, deadline)
-            else:
-                full = add(key, value, deadline, max(0, now - accessed.get(key, now)))
-            if full:
+            if add(key, value, deadline, uses):
                 yield writer.take()
     writer.finish()
     yield writer.take()
@@ -124,9 +120,9 @@ class SnapshotWriter:
         self._out += length(index)
 
     def add(
-        self, key: bytes, value: Value, deadline: int | None = None, idle: int | None = None
+        self, key: bytes, value: Value, deadline: int | None = None, uses: Uses | None = None
     ) -> bool:
-        """Write a key; `idle` is the number of milliseconds since its last use.
+        """Write a key and, with `uses`, when or how often it was used.
 
         Return whether enough bytes are buffered for a chunk.
         """
@@ -134,9 +130,14 @@ class SnapshotWriter:
         if deadline is not None:
             out.append(codes.EXPIRES_MS)
             out += _INT64.pack(deadline)
-        if idle is not None:
-            out.append(codes.IDLE)
-            out += length(idle // 1000)
+        if uses is not None:
+            accessed, now = uses
+            if isinstance(accessed, Frequencies):
+                out.append(codes.FREQUENCY)
+                out.append(accessed.counter(key, now))
+            else:
+                out.append(codes.IDLE)
+                out += length(max(0, now - accessed.get(key, now)) // 1000)
         compress = self._compress
         if value.__class__ is bytes:
             # The most common case, so that of plain strings is handled inline.

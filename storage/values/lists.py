@@ -72,6 +72,11 @@ class List:
     def encoding(self) -> bytes:
         return b"listpack" if self.nodes is None else b"quicklist"
 
+    @property
+    def storage(self) -> tuple[list[bytes], int]:
+        """Return the array, not to be changed, and where the items begin in it."""
+        return self._items, self._head
+
     # --- reading -------------------------------------------------------------------------
 
     def __len__(self) -> int:

@@ -98,6 +98,11 @@ class Set:
         """Return the members in numeric order, or None if the set is not one of integers."""
         return None if self._integers is None else self._integers.tolist()
 
+    @property
+    def storage(self) -> array[int] | dict[bytes, None]:
+        """Return what holds the members, not to be changed."""
+        return self._members if self._integers is None else self._integers
+
     def __len__(self) -> int:
         integers = self._integers
         return len(self._members) if integers is None else len(integers)

@@ -62,9 +62,11 @@ class Listening(list[tuple[int, bytes, str, bool]]):
 
     def __init__(self, keyspace: Keyspace) -> None:
         super().__init__()
-        keyspace.observers.append(
-            lambda database, key, event, change: self.append((database.index, key, event, change))
-        )
+        keyspace.observers.append(self._note)
+
+    def _note(self, database: Database, key: bytes, event: str | None, change: bool) -> None:
+        if event is not None:
+            self.append((database.index, key, event, change))
 
     def names(self) -> list[str]:
         names = [event for _, _, event, _ in self]

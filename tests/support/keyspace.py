@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.database import Database
 from tests.support.servers import RunningServer
 
 Event = tuple[int, bytes, str, bool]
@@ -11,12 +12,11 @@ def listen(server: RunningServer) -> list[Event]:
     """Record events from now on: database, key, event, whether it is a modification."""
     events: list[Event] = []
 
-    def attach() -> None:
-        server.instance.keyspace.observers.append(
-            lambda db, key, event, modified: events.append((db.index, key, event, modified))
-        )
+    def note(database: Database, key: bytes, event: str | None, modified: bool) -> None:
+        if event is not None:
+            events.append((database.index, key, event, modified))
 
-    server.call(attach)
+    server.call(lambda: server.instance.keyspace.observers.append(note))
     return events
 
 

@@ -113,6 +113,10 @@ def test_hot_keys(server: RunningServer, filled: Connection) -> None:
         [CLI, "-p", str(server.port), "--hotkeys"], capture_output=True, timeout=30
     )
     assert b"An LFU maxmemory policy is not selected" in done.stderr
+    filled("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "lfu-log-factor", 0)
+    filled.pipeline([("GET", "key:7")] * 200)
+    report = run(server, "--hotkeys")
+    assert 'hot key found with counter: 205\tkeyname: "key:7"' in report
 
 
 def test_mass_insertion(server: RunningServer, client: Connection) -> None:

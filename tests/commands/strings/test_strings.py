@@ -99,8 +99,8 @@ def test_changes_are_announced_with_the_event_names_of_redis(
     run(ctx, b"SET", b"k", b"old")
     seen: list[str] = []
 
-    def observe(database: Database, key: bytes, event: str, modified: bool) -> None:
-        if event != "keymiss":
+    def observe(database: Database, key: bytes, event: str | None, modified: bool) -> None:
+        if event is not None and event != "keymiss":
             seen.append(event)
 
     ctx.keyspace.observers.append(observe)
