@@ -11,6 +11,7 @@ from commands.engine.key_layouts import ordered_prefixes, places
 from commands.engine.registry import Command, commands
 from commands.instance.client import Client, NoWire, Wire
 from commands.instance.guards import CommonGuards, Guard
+from commands.instance.keyspace_events import KeyspaceEvents
 from commands.instance.latency import LatencyMonitor
 from commands.instance.persistence import Persistence
 from commands.instance.process import memory_use
@@ -91,6 +92,9 @@ class Instance:
         self._by_command: dict[Command, BoundCommand] = {}
         self._follow_limits()
         self.settings.on_change(Settings.requirepass, self._follow_password)
+        self.settings.on_change(
+            Settings.notify_keyspace_events, KeyspaceEvents(self.keyspace, self.pubsub).follow
+        )
         self.settings.on_change(Settings.latency_monitor_threshold, self.latency.follow_threshold)
 
     def _follow_limits(self) -> None:

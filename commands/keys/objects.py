@@ -38,7 +38,7 @@ container(
     tips=["nondeterministic_output"],
 )
 def object_encoding(ctx: Context, argv: list[bytes]) -> Reply:
-    value = ctx.db.inspect(argv[2])
+    value = ctx.db.inspect(argv[2], silent=True)
     return None if value is None else encoding_of(value)
 
 
@@ -52,7 +52,7 @@ def object_encoding(ctx: Context, argv: list[bytes]) -> Reply:
     tips=["nondeterministic_output"],
 )
 def object_refcount(ctx: Context, argv: list[bytes]) -> Reply:
-    value = ctx.db.inspect(argv[2])
+    value = ctx.db.inspect(argv[2], silent=True)
     if value is None:
         return None
     shared = value.__class__ is bytes and is_integer(value) and 0 <= int(value) < _SHARED_INTEGERS
@@ -70,7 +70,7 @@ def object_refcount(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def object_idletime(ctx: Context, argv: list[bytes]) -> Reply:
     db, key = ctx.db, argv[2]
-    if db.inspect(key) is None:
+    if db.inspect(key, silent=True) is None:
         return None
     return max(0, ctx.now - db.accessed.get(key, ctx.now)) // 1000
 
@@ -85,6 +85,6 @@ def object_idletime(ctx: Context, argv: list[bytes]) -> Reply:
     tips=["nondeterministic_output"],
 )
 def object_freq(ctx: Context, argv: list[bytes]) -> Reply:
-    if ctx.db.inspect(argv[2]) is None:
+    if ctx.db.inspect(argv[2], silent=True) is None:
         return None
     raise CommandError(_NO_FREQUENCY)

@@ -191,7 +191,7 @@ def candidates_for(ctx: Context, space: Namespace, wanted: Filter | None) -> Can
     return found
 
 
-def _note_change(database: Database, key: bytes, event: str, modified: bool) -> None:
+def _note_change(database: Database, key: bytes, event: str | None, modified: bool) -> None:
     if not modified:
         return
     indexes = database.derived.get(Indexes)

@@ -46,8 +46,8 @@ def test_events_and_change_counts(session: Offline, request_: str, events: str, 
     keyspace = session.instance.keyspace
     seen: list[str] = []
 
-    def observe(database: Database, key: bytes, event: str, modified: bool) -> None:
-        if event != "keymiss":
+    def observe(database: Database, key: bytes, event: str | None, modified: bool) -> None:
+        if event not in (None, "keymiss"):
             seen.append(f"{event} {key.decode()}")
 
     keyspace.observers.append(observe)

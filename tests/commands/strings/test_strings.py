@@ -99,9 +99,9 @@ def test_changes_are_announced_with_the_event_names_of_redis(
     run(ctx, b"SET", b"k", b"old")
     seen: list[str] = []
 
-    def observe(database: Database, key: bytes, event: str, modified: bool) -> None:
-        if event != "keymiss":
-            seen.append(event)
+    def observe(database: Database, key: bytes, event: str | None, modified: bool) -> None:
+        if event not in (None, "keymiss"):
+            seen.append(str(event))
 
     ctx.keyspace.observers.append(observe)
     run(ctx, *request_.encode().split(b" "))
