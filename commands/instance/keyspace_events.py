@@ -47,8 +47,12 @@ class KeyspaceEvents:
     def __init__(self, keyspace: KeyspaceState, pubsub: PubSub) -> None:
         self._observers = keyspace.observers
         self._pubsub = pubsub
-        self._classes: frozenset[str] = frozenset()
+        # The names of events that are published. A type that Redis does not have may have others.
+        self._names: dict[str, bytes] = {}
+        self._has_own_types = False
         self._by_key = self._by_event = False
+        # Channels of events by database; the others, one per key, would be too many.
+        self._channels: dict[tuple[int, bytes], bytes] = {}
 
     def follow(self, letters: str) -> None:
         """Publish what this value of the setting asks for."""
@@ -57,8 +61,10 @@ class KeyspaceEvents:
             classes |= _ALL
         self._by_key = "K" in classes
         self._by_event = "E" in classes
-        self._classes = frozenset(classes - set("AKE"))
-        wanted = bool(self._classes) and (self._by_key or self._by_event)
+        self._names = {event: event.encode() for event in CLASSES if CLASSES[event] in classes}
+        self._has_own_types = _OWN_TYPES in classes
+        published = bool(self._names) or self._has_own_types
+        wanted = published and (self._by_key or self._by_event)
         if wanted != (self._publish in self._observers):
             if wanted:
                 self._observers.append(self._publish)
@@ -67,13 +73,19 @@ class KeyspaceEvents:
 
     def _publish(self, database: Database, key: bytes, event: str | None, modified: bool) -> None:
         pubsub = self._pubsub
-        # A change need not be an event, and without subscribers no names are needed.
+        # A change need not be an event, and without subscribers no channel is needed.
         if event is None or not (pubsub.channels or pubsub.patterns):
             return
-        if CLASSES.get(event, _OWN_TYPES) not in self._classes:
-            return
-        name = event.encode()
+        name = self._names.get(event)
+        if name is None:
+            if event in CLASSES or not self._has_own_types:
+                return
+            name = event.encode()
         if self._by_key:
             pubsub.publish(b"__keyspace@%d__:%b" % (database.index, key), name)
         if self._by_event:
-            pubsub.publish(b"__keyevent@%d__:%b" % (database.index, name), key)
+            place = (database.index, name)
+            channel = self._channels.get(place)
+            if channel is None:
+                channel = self._channels[place] = b"__keyevent@%d__:%b" % place
+            pubsub.publish(channel, key)

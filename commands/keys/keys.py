@@ -173,6 +173,7 @@ _FLUSH_HISTORY = (("4.0.0", "Accepts `ASYNC`."), ("6.2.0", "Accepts `SYNC`."))
 def flushdb(ctx: Context, argv: list[bytes]) -> Reply:
     _check_flush_type(argv)
     ctx.keyspace.dirty += ctx.db.flush()
+    ctx.instance.tracking.flushed()
     return OK
 
 
@@ -192,6 +193,7 @@ def flushall(ctx: Context, argv: list[bytes]) -> Reply:
     _check_flush_type(argv)
     ctx.keyspace.dirty += sum(len(database) for database in ctx.keyspace.databases)
     ctx.keyspace.flush_all()
+    ctx.instance.tracking.flushed()
     return OK
 
 
