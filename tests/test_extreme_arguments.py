@@ -62,7 +62,6 @@ _ON_THEIR_OWN = frozenset({"connection", "pubsub", "transactions"})
 DIFFERENCES = {
     ("bitfield", "bit offset"): "there, huge multiples of the width wrap around",
     ("bitfield_ro", "bit offset"): "there, huge multiples of the width wrap around",
-    ("client|tracking", ""): "see docs/COMPATIBILITY.md",
     ("cluster|help", ""): "there, it fails without cluster mode",
     ("script|debug", "no debugger"): "see docs/COMPATIBILITY.md",
 }

@@ -8,7 +8,8 @@ both. In the default mode each read in that table is wrapped in what is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 from commands.engine.registry import Command, Handler, commands
@@ -29,10 +30,11 @@ class Running(Protocol):
 class Memory(Protocol):
     """Notes who reads what."""
 
-    def remember(self, client: Client, command: Command, argv: list[bytes]) -> None: ...
+    @property
+    def table(self) -> Mapping[bytes, AbstractSet[int]]:
+        """The IDs of clients by the keys that they read; always the same object."""
 
-    def has_just(self, key: bytes, client: Client) -> bool:
-        """Whether the client, and no other one, is noted as a reader of the key."""
+    def remember(self, client: Client, command: Command, argv: list[bytes]) -> None: ...
 
 
 def plain_reads(bind: Bind) -> Spellings:
@@ -56,7 +58,7 @@ def _spelled(bind: Bind) -> Iterator[tuple[bytes, BoundCommand]]:
 
 def _tracked(bound: BoundCommand, memory: Memory) -> Handler:
     handler, command = bound.handler, bound.command
-    has_just, remember = memory.has_just, memory.remember
+    readers_of, remember = memory.table.get, memory.remember
     takes_one_key = (
         command.key_finder is None
         and command.key_name is None
@@ -78,7 +80,8 @@ def _tracked(bound: BoundCommand, memory: Memory) -> Handler:
             client.outbox += deferred
             raise
         else:
-            if not takes_one_key or not has_just(argv[1], client):
+            readers = readers_of(argv[1]) if takes_one_key else None
+            if readers is None or client.id not in readers:
                 remember(client, command, argv)
         finally:
             client.deferred = None

@@ -57,7 +57,7 @@ class Tracking:
         # What clients run on the straight path, in each of the two modes; made when needed.
         self._reads: dict[bool, Spellings] = {}
         # IDs of clients under each key, the longest unchanged key first.
-        self._table: OrderedDict[bytes, AbstractSet[int]] = OrderedDict()
+        self.table: OrderedDict[bytes, AbstractSet[int]] = OrderedDict()
         self._prefixes: dict[bytes, _Prefix] = {}
         self._trackers = 0
         # How many trackers send their messages to each client.
@@ -73,7 +73,7 @@ class Tracking:
 
     @property
     def keys(self) -> int:
-        return len(self._table)
+        return len(self.table)
 
     @property
     def prefixes(self) -> int:
@@ -164,16 +164,11 @@ class Tracking:
 
     # --- reads ------------------------------------------------------------------------------
 
-    def has_just(self, key: bytes, client: Client) -> bool:
-        """Whether the client, and no other one, is in the entry of a key."""
-        tracker = client.tracker
-        return tracker is not None and self._table.get(key) is tracker.alone
-
     def remember(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """A command that reads was run for a client that caches its keys: note them."""
         tracker = client.tracker
         assert tracker is not None
-        table, ident, added = self._table, client.id, 0
+        table, ident, added = self.table, client.id, 0
         for place in command.key_indexes(argv):
             key = command.key_at(argv, place)
             readers = table.get(key)
@@ -193,7 +188,7 @@ class Tracking:
 
     def _evict(self, most: int) -> None:
         """Remove keys above the limit, and tell those who read them that they changed."""
-        table = self._table
+        table = self.table
         while len(table) > self._max_keys > 0 and most > 0:
             self._invalidate(*table.popitem(last=False))
             most -= 1
@@ -204,7 +199,7 @@ class Tracking:
         # As in Redis, a key stands for the keys of that name in all databases.
         if not modified:
             return
-        readers = self._table.pop(key, None)
+        readers = self.table.pop(key, None)
         if self._prefixes:
             self._note_for_broadcast(key)
         if readers is not None:
@@ -236,17 +231,17 @@ class Tracking:
         self._clear()
 
     def _clear(self) -> None:
-        self._table.clear()
+        self.table.clear()
         self.items = self._dead_items = 0
 
     def _remove_dead(self) -> None:
         alive = frozenset(ident for ident, client in self._clients.items() if client.tracker)
-        for key, readers in list(self._table.items()):
+        for key, readers in list(self.table.items()):
             left = readers & alive
             if not left:
-                del self._table[key]
+                del self.table[key]
             elif len(left) < len(readers):
-                self._table[key] = left
+                self.table[key] = left
         self.items -= self._dead_items
         self._dead_items = 0
 
