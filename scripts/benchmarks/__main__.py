@@ -30,6 +30,7 @@ GROUPS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "strings": throughput.strings,
     "types": throughput.types,
     "idle": throughput.idle,
+    "messages": throughput.messages,
     "million": million.measure,
     "expiry": expiry.measure,
     "checkpoints": checkpoints.measure,

@@ -88,7 +88,7 @@ _transactions = st.lists(st.one_of(_plain, _scripts), min_size=1, max_size=4).ma
     lambda lines: "; ".join(["MULTI", *lines, "EXEC"])
 )
 _rare = st.sampled_from(["FLUSHALL", "FLUSHDB", "SWAPDB 0 1", "PING", "nosuch"])
-_lines = st.one_of(_plain, _plain, _plain, _modes, _modes, _scripts, _transactions, _rare)
+_lines = st.one_of(_plain, _plain, _plain, _scripts, _transactions, _rare)
 
 
 class RandomSessions(RuleBasedStateMachine):
@@ -113,6 +113,11 @@ class RandomSessions(RuleBasedStateMachine):
     @rule(who=st.sampled_from("aab"), lines=st.lists(_lines, min_size=1, max_size=3))
     def requests(self, who: str, lines: list[str]) -> None:
         self.play(who, "; ".join(lines))
+
+    @rule(who=st.sampled_from("aab"), line=_modes)
+    def mode(self, who: str, line: str) -> None:
+        # On its own: what was changed in the same turn would be told by the modes of both.
+        self.play(who, line)
 
     @rule(line=_writes)
     def write_by_another(self, line: str) -> None:
