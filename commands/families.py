@@ -13,6 +13,7 @@ from storage.clock import Clock
 FAMILIES = (
     "sessions.connection",
     "sessions.clients",
+    "sessions.tracking",
     "sessions.waiting",
     "keys.keys",
     "keys.objects",

@@ -142,8 +142,8 @@ class Database:
             self.notify(key, "keymiss")
         return None
 
-    def inspect(self, key: bytes) -> Value | None:
-        """Return the live value for a command about the key: count a hit or miss, do not touch."""
+    def inspect(self, key: bytes, *, silent: bool = False) -> Value | None:
+        """Return the live value: count a hit or miss, which is an event or `silent`; no touch."""
         keyspace = self.keyspace
         value = self.peek(key)
         if value is not None:
@@ -152,7 +152,7 @@ class Database:
         if key in self.data:
             self.expire_now(key)
         keyspace.misses += 1
-        if keyspace.observers:
+        if keyspace.observers and not silent:
             self.notify(key, "keymiss")
         return None
 
@@ -226,11 +226,13 @@ class Database:
     # --- writing ----------------------------------------------------------------------
 
     def store(
-        self, key: bytes, value: Value, event: str, *, keep_ttl: bool = False, count: int = 1
+        self, key: bytes, value: Value, event: str | None, *, keep_ttl: bool = False, count: int = 1
     ) -> None:
         """Set the key's value, replacing any other one and (by default) its TTL."""
         data = self.data
         expires = self.expires
+        if expires and key in expires and expires[key] < self.keyspace.now:
+            self.expire_now(key)
         old = data.get(key)
         if old is not None:
             if old.__class__ is not bytes:
@@ -273,7 +275,7 @@ class Database:
         if self.keyspace.copying is not None:
             self.keyspace.copying.before_change(self.index, key)
 
-    def changed(self, key: bytes, event: str, count: int = 1) -> None:
+    def changed(self, key: bytes, event: str | None, count: int = 1) -> None:
         """Must follow every modification; `count` is what Redis adds to dirty (0 for expiry)."""
         keyspace = self.keyspace
         keyspace.dirty += count
@@ -295,7 +297,7 @@ class Database:
     def changed_quietly(self, key: bytes, event: str | None = None, count: int = 1) -> None:
         """Count a change of data kept beside the value, such as a stream's consumer groups.
 
-        As in Redis it neither fails transactions that watch the key nor wakes clients.
+        As in Redis it is dirty and logged, but fails no transactions and wakes no clients.
         """
         self.keyspace.dirty += count
         self.notify(key, event)
@@ -310,12 +312,12 @@ class Database:
         for observe in self.keyspace.observers:
             observe(self, key, event, False)
 
-    def delete(self, key: bytes, event: str = "del") -> bool:
-        """Remove a live key as a write of its own; False if it did not exist."""
-        if self.fetch(key) is None:
+    def delete(self, key: bytes, *, even_expired: bool = False) -> bool:
+        """Remove a live key (or any) as a write of its own; False if it did not exist."""
+        if not (even_expired and key in self.data) and self.fetch(key) is None:
             return False
         self.keyspace.disposal.add(self.discard(key))
-        self.changed(key, event)
+        self.changed(key, "del")
         return True
 
     def discard(self, key: bytes) -> Value | None:
@@ -357,8 +359,7 @@ class Database:
     def exchange(self, other: Database) -> None:
         """Swap contents with another database.
 
-        Transactions that watch a key present on either side fail, and clients blocked on
-        a key that now exists are woken.
+        Transactions that watch a key on either side fail; clients blocked on a key are woken.
         """
         for name in ("data", "expires", "field_expires", "order", "ordered", "accessed", "derived"):
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -439,7 +440,7 @@ class Database:
         return False
 
     def note_field_deadlines(self, key: bytes, value: Hash) -> None:
-        """Record when the hash's next field expires; call after changing its deadlines."""
+        """Record when the next field expires; call after changing deadlines."""
         soonest = value.next_deadline()
         if soonest is None:
             self.field_expires.drop(key)
@@ -455,9 +456,7 @@ class Database:
         """Return a random live key, or None in an empty database."""
         while self.data:
             key = self.order.pick(self.data, rng)
-            if self.expires.get(key, self.keyspace.now) >= self.keyspace.now:
-                return key
-            if self.keyspace.expiry_paused:
+            if not self.has_expired(key) or self.keyspace.expiry_paused:
                 return key
             self.expire_now(key)
         return None

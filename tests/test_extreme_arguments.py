@@ -62,7 +62,7 @@ _ON_THEIR_OWN = frozenset({"connection", "pubsub", "transactions"})
 DIFFERENCES = {
     ("bitfield", "bit offset"): "there, huge multiples of the width wrap around",
     ("bitfield_ro", "bit offset"): "there, huge multiples of the width wrap around",
-    ("client|tracking", ""): "see docs/COMPATIBILITY.md",
+    ("client|tracking", ""): "here, a client with the ID 1 is connected",
     ("cluster|help", ""): "there, it fails without cluster mode",
     ("script|debug", "no debugger"): "see docs/COMPATIBILITY.md",
 }

@@ -88,7 +88,8 @@ def record_deadlines(
     if not expiring and not removed:
         return
     ctx.db.note_field_deadlines(key, value)
-    ctx.db.finish_change(key, value, "hdel" if removed else "hexpire", len(expiring) + len(removed))
+    event = "hexpired" if removed else "hexpire"
+    ctx.db.finish_change(key, value, event, len(expiring) + len(removed))
     requests = expire_requests(key, value, dict.fromkeys(expiring))
     if removed:
         requests.append([b"HDEL", key, *dict.fromkeys(removed)])

@@ -91,6 +91,7 @@ def hgetdel(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def hgetex(ctx: Context, argv: list[bytes]) -> Reply:
     key = argv[1]
+    ctx.db.read(key)
     value = ctx.db.fetch_as(key, Hash)
     option = argv[2].upper()
     deadline = None
@@ -228,10 +229,20 @@ def hsetex(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 def _set_in_the_past(ctx: Context, key: bytes, value: Hash | None, fields: list[bytes]) -> None:
-    """Remove the fields: values with a deadline in the past are never stored."""
+    """Remove the fields: values with a deadline in the past are never stored.
+
+    The events are those of fields that were stored and expired at once, as in Valkey.
+    """
+    db = ctx.db
+    if value is None:
+        db.notify(key, "new")
+    db.notify(key, "hset")
+    db.notify(key, "hexpire")
     removed = [] if value is None else [field for field in fields if value.remove(field)]
-    if value is None or not removed:
+    if value is not None and removed:
+        db.finish_change(key, value, "hexpired", len(removed))
+        ctx.log_as([b"HDEL", key, *removed])
         return
-    ctx.db.notify(key, "hset")
-    ctx.db.finish_change(key, value, "hdel", len(removed))
-    ctx.log_as([b"HDEL", key, *removed])
+    db.notify(key, "hexpired")
+    if value is None:
+        db.notify(key, "del")

@@ -10,6 +10,7 @@ from commands.engine.effects import BlockOn, WaitUntil
 from commands.engine.replies import Reply
 from commands.instance.guards import Guard
 from commands.instance.statistics import BoundCommand
+from commands.instance.tracker import Tracker
 from storage.database import Database
 
 Encoder = Callable[[Reply], bytes]
@@ -161,6 +162,8 @@ class Client:
         "reply_mode",
         "resp",
         "shard_channels",
+        "straight_commands",
+        "tracker",
         "transaction",
         "unix_socket",
         "unlogged_from",
@@ -201,6 +204,10 @@ class Client:
         self.channels: dict[bytes, None] = {}
         self.patterns: dict[bytes, None] = {}
         self.shard_channels: dict[bytes, None] = {}
+        # Once it has turned tracking on; see `tracking`.
+        self.tracker: Tracker | None = None
+        # What runs on the straight path, if that is not everything; see `tracked_reads`.
+        self.straight_commands: dict[bytes, BoundCommand] | None = None
         self.monitoring = False
         self.no_evict = False
         # "on", "off", "skip-next" or "skip" (CLIENT REPLY).

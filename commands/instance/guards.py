@@ -25,6 +25,8 @@ class Guard(IntEnum):
     NO_TOUCH = auto()
     CLOSING = auto()
     SUBSCRIBED = auto()
+    TRACKING = auto()
+    TRACKING_TARGET = auto()
     # Of all clients of an instance.
     MONITORED = auto()
     PAUSED = auto()

@@ -11,6 +11,7 @@ from commands.engine.key_layouts import ordered_prefixes, places
 from commands.engine.registry import Command, commands
 from commands.instance.client import Client, NoWire, Wire
 from commands.instance.guards import CommonGuards, Guard
+from commands.instance.keyspace_events import KeyspaceEvents
 from commands.instance.latency import LatencyMonitor
 from commands.instance.memory_limit import MemoryLimit
 from commands.instance.persistence import Persistence
@@ -19,6 +20,7 @@ from commands.instance.pubsub import PubSub
 from commands.instance.scripting import KeptScripts, RunningScript
 from commands.instance.slow_log import SlowLog
 from commands.instance.statistics import BoundCommand, Rate, Statistics
+from commands.instance.tracking import Tracking
 from commands.settings.setting import Setting
 from commands.settings.settings import Settings
 from storage.clock import Clock
@@ -64,6 +66,9 @@ class Instance:
         self.unlogged_clients: list[Client] = []
         self.monitors: dict[Client, None] = {}
         self.pubsub = PubSub()
+        self.tracking = Tracking(
+            self.keyspace, self.clients, self.bind, lambda: self.running_script is not None
+        )
         self.statistics = Statistics()
         # Rates per second that INFO shows; `sample_rates` updates them.
         self.rates = {"commands": Rate(), "input": Rate(), "output": Rate()}
@@ -95,6 +100,10 @@ class Instance:
         self._by_command: dict[Command, BoundCommand] = {}
         self._follow_limits()
         self.settings.on_change(Settings.requirepass, self._follow_password)
+        self.settings.on_change(
+            Settings.notify_keyspace_events, KeyspaceEvents(self.keyspace, self.pubsub).follow
+        )
+        self.settings.on_change(Settings.tracking_table_max_keys, self.tracking.limit)
         self.settings.on_change(Settings.latency_monitor_threshold, self.latency.follow_threshold)
 
     def _follow_limits(self) -> None:
@@ -135,6 +144,7 @@ class Instance:
     def reset_client(self, client: Client) -> None:
         """Return the client to the state of a new connection (RESET)."""
         client.end_transaction()
+        self.tracking.turn_off(client)
         self.pubsub.leave(client)
         self._stop_monitoring(client)
         client.name = b""
@@ -149,6 +159,7 @@ class Instance:
     def forget(self, client: Client) -> None:
         """The client is gone: remove it from everything that refers to it."""
         self.clients.pop(client.id, None)
+        self.tracking.forget(client)
         self._stop_monitoring(client)
         self.pubsub.leave(client)
         client.unwatch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from commands.engine.registry import Command
+from commands.engine.registry import Command, Handler
 
 # Durations are counted in buckets of powers of two nanoseconds.
 HISTOGRAM_BUCKETS = 64
@@ -45,16 +45,24 @@ class BoundCommand:
     The dispatcher looks commands up in a table of these: one lookup gives all it needs.
     """
 
-    __slots__ = ("command", "handler", "open_ended", "stats", "words", "writes")
+    __slots__ = ("command", "handler", "is_tracked", "open_ended", "stats", "words", "writes")
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self.handler = command.handler
         self.writes = command.writes
+        # Whether its keys are tracked. A script's are those of the commands that it runs.
+        self.is_tracked = "readonly" in command.flags and command.group != "scripting"
         # The arity, in the form the dispatcher compares: exactly or at least so many words.
         self.words = abs(command.arity)
         self.open_ended = command.arity < 0
         self.stats = CallStatistics()
+
+    def with_handler(self, handler: Handler) -> BoundCommand:
+        """The same command with the same statistics, run in another way."""
+        twin = BoundCommand(self.command)
+        twin.handler, twin.stats = handler, self.stats
+        return twin
 
 
 @dataclass(slots=True)

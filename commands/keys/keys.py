@@ -173,6 +173,7 @@ _FLUSH_HISTORY = (("4.0.0", "Accepts `ASYNC`."), ("6.2.0", "Accepts `SYNC`."))
 def flushdb(ctx: Context, argv: list[bytes]) -> Reply:
     _check_flush_type(argv)
     ctx.keyspace.dirty += ctx.db.flush()
+    ctx.instance.tracking.flushed()
     return OK
 
 
@@ -192,6 +193,7 @@ def flushall(ctx: Context, argv: list[bytes]) -> Reply:
     _check_flush_type(argv)
     ctx.keyspace.dirty += sum(len(database) for database in ctx.keyspace.databases)
     ctx.keyspace.flush_all()
+    ctx.instance.tracking.flushed()
     return OK
 
 
@@ -277,14 +279,17 @@ def _rename(db: Database, key: bytes, new_key: bytes, *, replace: bool) -> bool:
         db.keyspace.disposal.add(db.discard(new_key))
     deadline = db.deadline(key)
     db.discard(key)
-    db.changed(key, "rename_from", 0)
-    _put(db, new_key, value, deadline, "rename_to")
+    # Both are modified before their events are reported, which "new" precedes.
+    db.changed(key, None, 0)
+    _put(db, new_key, value, deadline)
+    db.notify(key, "rename_from")
+    db.notify(new_key, "rename_to")
     return True
 
 
-def _put(db: Database, key: bytes, value: Value, deadline: int | None, event: str) -> None:
-    """Store a value and its deadlines at a key that does not exist."""
-    db.store(key, value, event)
+def _put(db: Database, key: bytes, value: Value, deadline: int | None) -> None:
+    """Store a value and its deadlines at a key that does not exist; the caller reports events."""
+    db.store(key, value, None)
     if deadline is not None:
         db.expire_at(key, deadline)
     if value.__class__ is Hash:
@@ -316,8 +321,10 @@ def move(ctx: Context, request: Move) -> Reply:
         return 0
     deadline = source.deadline(key)
     source.discard(key)
-    source.changed(key, "move_from", 0)
-    _put(target, key, value, deadline, "move_to")
+    source.changed(key, None, 0)
+    _put(target, key, value, deadline)
+    source.notify(key, "move_from")
+    target.notify(key, "move_to")
     return 1
 
 
@@ -358,5 +365,6 @@ def copy(ctx: Context, argv: list[bytes]) -> Reply:
         target.discard(new_key)
     # A bytes object is immutable, so both keys can share it.
     duplicate = value if isinstance(value, bytes) else value.copy()
-    _put(target, new_key, duplicate, source.deadline(key), "copy_to")
+    _put(target, new_key, duplicate, source.deadline(key))
+    target.notify(new_key, "copy_to")
     return 1

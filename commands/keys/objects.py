@@ -43,7 +43,7 @@ container(
     tips=["nondeterministic_output"],
 )
 def object_encoding(ctx: Context, argv: list[bytes]) -> Reply:
-    value = ctx.db.inspect(argv[2])
+    value = ctx.db.inspect(argv[2], silent=True)
     return None if value is None else encoding_of(value)
 
 
@@ -57,7 +57,7 @@ def object_encoding(ctx: Context, argv: list[bytes]) -> Reply:
     tips=["nondeterministic_output"],
 )
 def object_refcount(ctx: Context, argv: list[bytes]) -> Reply:
-    value = ctx.db.inspect(argv[2])
+    value = ctx.db.inspect(argv[2], silent=True)
     if value is None:
         return None
     shared = value.__class__ is bytes and is_integer(value) and 0 <= int(value) < _SHARED_INTEGERS
@@ -75,7 +75,7 @@ def object_refcount(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def object_idletime(ctx: Context, argv: list[bytes]) -> Reply:
     db, key = ctx.db, argv[2]
-    if db.inspect(key) is None:
+    if db.inspect(key, silent=True) is None:
         return None
     if ctx.instance.memory.counts_uses:
         raise CommandError(_NO_IDLE_TIME)
@@ -102,7 +102,7 @@ def object_freq(ctx: Context, argv: list[bytes]) -> Reply:
     (integer) 5
     """
     db, key = ctx.db, argv[2]
-    if db.inspect(key) is None:
+    if db.inspect(key, silent=True) is None:
         return None
     if isinstance(db.accessed, Frequencies):
         return db.accessed.counter(key, ctx.now)

@@ -248,7 +248,7 @@ def _get_values(db: Database, elements: list[bytes], request: _Request) -> list[
 
 def _store(ctx: Context, target: bytes, rows: list[bytes | None]) -> int:
     if not rows:
-        ctx.db.delete(target)
+        ctx.db.delete(target, even_expired=True)
         return 0
     items = [row or b"" for row in rows]
     ctx.db.fetch(target)

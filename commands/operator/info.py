@@ -105,7 +105,7 @@ def _clients(instance: Instance) -> Fields:
     yield "client_recent_max_input_buffer", 0
     yield "client_recent_max_output_buffer", 0
     yield "blocked_clients", len(instance.blocked_clients)
-    yield "tracking_clients", 0
+    yield "tracking_clients", instance.tracking.active
     yield "pubsub_clients", sum(c.subscriptions > 0 for c in instance.clients.values())
     yield "watching_clients", sum(bool(c.watching) for c in instance.clients.values())
     yield "clients_in_timeout_table", _blocked_with_timeout(instance)
@@ -303,9 +303,9 @@ def _stats(instance: Instance) -> Fields:
     yield "active_defrag_key_misses", 0
     yield "total_active_defrag_time", 0
     yield "current_active_defrag_time", 0
-    yield "tracking_total_keys", 0
-    yield "tracking_total_items", 0
-    yield "tracking_total_prefixes", 0
+    yield "tracking_total_keys", instance.tracking.keys
+    yield "tracking_total_items", instance.tracking.items
+    yield "tracking_total_prefixes", instance.tracking.prefixes
     yield "unexpected_error_replies", 0
     yield "total_error_replies", counted.error_replies
     yield "dump_payload_sanitizations", 0

@@ -39,11 +39,15 @@ def client_flags(client: Client) -> bytes:
     """Return the flags of the client, one letter each."""
     # Requests are held back while a client is blocked, and during a pause.
     blocked = client.waiting is not None or client.postponed is not None
+    tracker = client.tracker
     letters = (
         (b"O", client.monitoring),
         (b"P", client.subscriptions),
         (b"x", client.transaction is not None),
         (b"b", blocked),
+        (b"t", tracker is not None and tracker.is_on),
+        (b"R", tracker is not None and tracker.is_broken),
+        (b"B", tracker is not None and tracker.prefixes),
         (b"d", client.watch_failed),
         (b"c", client.closing),
         (b"U", client.unix_socket),
@@ -62,6 +66,7 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
     unread, unsent = wire.unread, wire.unsent
     queued = client.transaction
     running = sum(map(len, argv))
+    tracker = client.tracker
     last = client.last_command
     fields: tuple[tuple[bytes, int | bytes], ...] = (
         (b"id", client.id),
@@ -91,7 +96,7 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
         (b"events", b"rw" if wire.wants_write else b"r"),
         (b"cmd", b"NULL" if last is None else last.command.wire_name.encode()),
         (b"user", client.user),
-        (b"redir", -1),
+        (b"redir", tracker.redirect if tracker is not None and tracker.is_on else -1),
         (b"resp", client.resp),
         (b"lib-name", client.lib_name),
         (b"lib-ver", client.lib_version),

@@ -9,7 +9,7 @@ from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Argument, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_integer
 from commands.engine.registry import command
-from commands.engine.replies import OK, Reply, SetReply, Verbatim
+from commands.engine.replies import OK, Reply, Verbatim
 from commands.instance.context import Context
 from commands.instance.guards import Guard
 from commands.sessions.client_filters import (
@@ -297,76 +297,3 @@ def client_unblock(ctx: Context, argv: list[bytes]) -> Outcome:
     if reason not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     return Unblock(parse_integer(argv[2]), with_error=reason == b"ERROR")
-
-
-# --- tracking -------------------------------------------------------------------------------
-
-
-@command(
-    "CLIENT TRACKING",
-    group="connection",
-    since="6.0.0",
-    flags="noscript loading stale",
-    complexity="O(1)",
-    summary="Turns invalidation messages for keys cached by the client on or off.",
-    arguments=[
-        _switch("status", "ON", "OFF"),
-        Integer("client-id", "REDIRECT", optional=True),
-        String("prefix", "PREFIX", optional=True, multiple=True, multiple_token=True),
-        Token("BCAST", optional=True),
-        Token("OPTIN", optional=True),
-        Token("OPTOUT", optional=True),
-        Token("NOLOOP", optional=True),
-    ],
-)
-def client_tracking(ctx: Context, argv: list[bytes]) -> Reply:
-    arguments = Arguments(argv, 3)
-    while arguments:
-        option = arguments.option()
-        if option == b"REDIRECT":
-            if arguments.integer() not in ctx.instance.clients:
-                raise CommandError("ERR The client ID you want redirect to does not exist")
-        elif option == b"PREFIX":
-            arguments.word()
-        elif option not in (b"BCAST", b"OPTIN", b"OPTOUT", b"NOLOOP"):
-            raise CommandError(SYNTAX)
-    if _is_on(argv[2]):
-        raise CommandError("ERR Client tracking is not available on this server")
-    return OK
-
-
-@command(
-    "CLIENT CACHING",
-    group="connection",
-    since="6.0.0",
-    flags="noscript loading stale allow_busy",
-    summary="Sets whether the keys of the next command are tracked.",
-    arguments=[_switch("mode", "YES", "NO")],
-)
-def client_caching(ctx: Context, argv: list[bytes]) -> Reply:
-    raise CommandError(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
-        "OPTOUT mode enabled"
-    )
-
-
-@command(
-    "CLIENT GETREDIR",
-    group="connection",
-    since="6.0.0",
-    flags="noscript loading stale allow_busy",
-    summary="Returns the ID of the connection that receives invalidation messages.",
-)
-def client_getredir(ctx: Context, argv: list[bytes]) -> Reply:
-    return -1
-
-
-@command(
-    "CLIENT TRACKINGINFO",
-    group="connection",
-    since="6.2.0",
-    flags="noscript loading stale",
-    summary="Describes the key tracking of the connection.",
-)
-def client_trackinginfo(ctx: Context, argv: list[bytes]) -> Reply:
-    return {b"flags": SetReply([b"off"]), b"redirect": -1, b"prefixes": []}

@@ -150,7 +150,7 @@ def _store(ctx: Context, key: bytes, result: Set, event: str) -> int:
     if result:
         ctx.db.store(key, result, event)
     else:
-        ctx.db.delete(key)
+        ctx.db.delete(key, even_expired=True)
     return len(result)
 
 

@@ -16,7 +16,6 @@ from commands.settings.kinds import (
     TEXT,
     YES_NO,
     Choice,
-    EventClasses,
     HostName,
     Integer,
     Memory,
@@ -43,14 +42,6 @@ class InertSettings:
         Choice("allchannels", "resetchannels"),
         "resetchannels",
         "Pub/sub channels that a new user may access.",
-    )
-    tracking_table_max_keys = InertSetting(
-        COUNT,
-        "1000000",
-        "Maximum number of keys tracked for client-side caching; 0 is no limit.",
-    )
-    notify_keyspace_events = InertSetting(
-        EventClasses(), "", "Classes of keyspace events that are published."
     )
 
     # --- process ---------------------------------------------------------------------------

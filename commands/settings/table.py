@@ -17,6 +17,7 @@ from commands.settings.kinds import (
     Addresses,
     Choice,
     Clamped,
+    EventClasses,
     FileName,
     Integer,
     Memory,
@@ -184,6 +185,19 @@ class WorkingSettings:
         "50 99 99.9",
         "Percentiles that INFO latencystats reports.",
         words=True,
+    )
+
+    # --- messages about keys ---------------------------------------------------------------
+
+    notify_keyspace_events = Setting(
+        EventClasses(),
+        "",
+        "Classes of keyspace events that are published, as in Redis; none by default.",
+    )
+    tracking_table_max_keys = Setting(
+        COUNT,
+        "1000000",
+        "Maximum number of keys tracked for client-side caching; 0 is no limit.",
     )
 
     # --- persistence -----------------------------------------------------------------------

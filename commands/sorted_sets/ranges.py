@@ -287,7 +287,7 @@ def store_result(
     `count` is the number of changes that storing a set counts as.
     """
     if not scores:
-        ctx.db.delete(key)
+        ctx.db.delete(key, even_expired=True)
         return 0
     ctx.db.store(key, SortedSet.build(scores, ctx.keyspace.limits), event, count=count)
     return len(scores)

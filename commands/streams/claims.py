@@ -32,10 +32,11 @@ def _parse_min_idle_time(text: bytes, command: str) -> int:
 
 
 def _find_group(ctx: Context, key: bytes, name: bytes) -> tuple[Stream, Group]:
-    stream = ctx.db.fetch_as(key, Stream)
+    stream = ctx.db.read_as(key, Stream)
     group = None if stream is None else stream.groups.get(name)
     if stream is None or group is None:
         raise unknown_group(key, name)
+    ctx.db.will_change(key)
     return stream, group
 
 

@@ -250,10 +250,11 @@ def xgroup_delconsumer(ctx: Context, argv: list[bytes]) -> Reply:
     arguments=[Key("key", "RW update"), String("group"), String("id", multiple=True)],
 )
 def xack(ctx: Context, argv: list[bytes]) -> Reply:
-    stream = ctx.db.fetch_as(argv[1], Stream)
+    stream = ctx.db.read_as(argv[1], Stream)
     group = None if stream is None else stream.groups.get(argv[2])
     if group is None:
         return 0
+    ctx.db.will_change(argv[1])
     ids = [parse_id(text) for text in argv[3:]]
     acknowledged = sum(map(group.acknowledge, ids))
     if acknowledged:

@@ -132,7 +132,7 @@ def _read_arguments(*options: Argument) -> list[Argument]:
 def xread(ctx: Context, argv: list[bytes]) -> Outcome:
     request = _Request(ctx, argv, grouped=False)
     keys, ids_at = request.keys, request.ids_at
-    wanted: list[tuple[Stream | None, int]] = []
+    wanted: list[int] = []
     for key, text in zip(keys, argv[ids_at:], strict=True):
         stream = ctx.db.read_as(key, Stream)
         if text == b"$":
@@ -144,9 +144,11 @@ def xread(ctx: Context, argv: list[bytes]) -> Outcome:
             raise CommandError(_NEW_ONLY)
         else:
             after = parse_id(text)
-        wanted.append((stream, after))
+        wanted.append(after)
     found = []
-    for key, (stream, after) in zip(keys, wanted, strict=True):
+    for key, after in zip(keys, wanted, strict=True):
+        # Redis, too, looks the key up again, and so counts (and reports) two hits or misses.
+        stream = ctx.db.read_as(key, Stream)
         if stream is not None and stream.last_entry_id > after:
             entries = stream.range(after + 1, MAX_ID, request.count)
             found.append((key, entries_reply(entries)))
@@ -158,7 +160,7 @@ def xread(ctx: Context, argv: list[bytes]) -> Outcome:
         keys,
         request.deadline,
         Stream,
-        argv=[*argv[:ids_at], *(format_id(after) for _, after in wanted)],
+        argv=[*argv[:ids_at], *map(format_id, wanted)],
     )
 
 
@@ -200,6 +202,8 @@ def xreadgroup(ctx: Context, argv: list[bytes]) -> Outcome:
     logged: list[list[bytes]] = []
     found = []
     for key, stream, group, after in wanted:
+        # As for XREAD, this is the second hit.
+        ctx.db.read(key)
         ctx.db.will_change(key)
         consumer = find_or_add_consumer(ctx, key, request.group, group, request.consumer, logged)
         if after is not None:

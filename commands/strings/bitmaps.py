@@ -186,7 +186,7 @@ def bitop(ctx: Context, request: Combine) -> Reply:
     values = [db.read_string(key) or b"" for key in request.key]
     length = max(map(len, values))
     if not length:
-        db.delete(destination)
+        db.delete(destination, even_expired=True)
         return 0
     if operation == b"NOT":
         result = bytearray(values[0].translate(_INVERTED))

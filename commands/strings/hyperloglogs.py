@@ -106,7 +106,7 @@ def pfcount(ctx: Context, argv: list[bytes]) -> Reply:
         assert buffer is not None
         hll.cache_count(buffer, count)
         # The cached count is part of the string, so copies and WATCH must see the change.
-        db.changed(key, "pfcount")
+        db.changed(key, None)
     return count
 
 

@@ -18,7 +18,6 @@ from commands.engine.key_specs import KeySpec
 from commands.engine.registry import command
 from commands.engine.replies import Reply
 from commands.instance.context import Context
-from storage.errors import WrongType
 
 _NOT_STRINGS = "ERR The specified keys must contain string values"
 _BOTH = "ERR If you want both the length and indexes, please just use IDX."
@@ -52,10 +51,10 @@ class _Match:
     keys=[KeySpec("RO access", index=1, last=1)],
 )
 def lcs(ctx: Context, argv: list[bytes]) -> Reply:
-    try:
-        first, second = (bytes(ctx.db.read_string(key) or b"") for key in argv[1:3])
-    except WrongType:
-        raise CommandError(_NOT_STRINGS) from None
+    one, other = ctx.db.read(argv[1]) or b"", ctx.db.read(argv[2]) or b""
+    if not (isinstance(one, (bytes, bytearray)) and isinstance(other, (bytes, bytearray))):
+        raise CommandError(_NOT_STRINGS)
+    first, second = bytes(one), bytes(other)
     only_length = indexes = with_lengths = False
     min_length = 0
     arguments = Arguments(argv, 3)

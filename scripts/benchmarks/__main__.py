@@ -33,6 +33,7 @@ GROUPS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "types": throughput.types,
     "idle": throughput.idle,
     "scripts": scripting.measure,
+    "messages": throughput.messages,
     "million": million.measure,
     "expiry": expiry.measure,
     "eviction": eviction.measure,

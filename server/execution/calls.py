@@ -90,6 +90,9 @@ class Calls:
         elapsed = perf_counter_ns() - started
         if not ctx.retrying:
             bound.stats.count(1, elapsed)
+        tracker = ctx.client.tracker
+        if tracker is not None and bound.is_tracked and tracker.caches_now:
+            self._instance.tracking.remember(ctx.client, bound.command, argv)
         return reply
 
     def run_script(

@@ -40,6 +40,11 @@ _MEMORY_ONLY = {Guard.MEMORY}
 _NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
 
 
+def _keeps_caching(client: Client, argv: list[bytes]) -> bool:
+    """Whether CLIENT CACHING is still for the next command, after this one."""
+    return client.transaction is not None or argv[0].upper() == b"CLIENT"
+
+
 class Dispatcher:
     """Runs the requests of all clients of one instance."""
 
@@ -74,7 +79,9 @@ class Dispatcher:
         """
         client = ctx.client
         guards = client.guards
-        spellings = self._instance.spellings
+        spellings = client.straight_commands
+        if spellings is None:
+            spellings = self._instance.spellings
         outbox = client.outbox
         keyspace = ctx.keyspace
         ready = keyspace.ready
@@ -106,6 +113,9 @@ class Dispatcher:
                     return False
                 # What it may have changed.
                 null = NULL2 if client.resp == 2 else NULL3
+                spellings = client.straight_commands
+                if spellings is None:
+                    spellings = self._instance.spellings
                 journal = keyspace.journal
                 started = began = clock()
                 continue
@@ -224,13 +234,14 @@ class Dispatcher:
         client = ctx.client
         if client.closing:
             return False
-        if not client.no_touch:
-            return self._checked(ctx, argv, bound)
-        ctx.keyspace.no_touch = True
+        ctx.keyspace.no_touch = client.no_touch
         try:
             return self._checked(ctx, argv, bound)
         finally:
             ctx.keyspace.no_touch = False
+            tracker = client.tracker
+            if tracker is not None and tracker.caching and not _keeps_caching(client, argv):
+                tracker.caching = False
 
     def _checked(self, ctx: Context, argv: list[bytes], bound: BoundCommand | None) -> bool:
         client, admission = ctx.client, self._admission

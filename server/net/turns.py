@@ -51,6 +51,7 @@ class Turns:
     ) -> None:
         self.instance = instance
         self._keyspace = instance.keyspace
+        self._tracking = instance.tracking
         self._log_status = instance.persistence.log
         self._dispatcher = dispatcher
         self._blocking = blocking
@@ -75,6 +76,8 @@ class Turns:
 
     def flush(self) -> None:
         """Write the log and send all outboxes, from within a turn."""
+        if self._tracking.has_broadcasts:
+            self._tracking.broadcast()
         if self._log_status.enabled or self._unlogged_clients:
             self._write_log()
         self._outboxes.send()
@@ -84,6 +87,8 @@ class Turns:
         blocking = self._blocking
         if blocking.resumed or self._later:
             self._resume()
+        if self._tracking.has_broadcasts:
+            self._tracking.broadcast()
         if self._log_status.enabled or self._unlogged_clients:
             self._write_log()
         self._outboxes.send()

@@ -57,7 +57,7 @@ class Watching:
         self.failed = True
 
 
-class Listening(list[tuple[int, bytes, str, bool]]):
+class Listening(list[tuple[int, bytes, str | None, bool]]):
     """Records every event of every key."""
 
     def __init__(self, keyspace: Keyspace) -> None:
@@ -68,7 +68,7 @@ class Listening(list[tuple[int, bytes, str, bool]]):
         if event is not None:
             self.append((database.index, key, event, change))
 
-    def names(self) -> list[str]:
+    def names(self) -> list[str | None]:
         names = [event for _, _, event, _ in self]
         self.clear()
         return names

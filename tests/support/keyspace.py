@@ -5,7 +5,7 @@ from __future__ import annotations
 from storage.database import Database
 from tests.support.servers import RunningServer
 
-Event = tuple[int, bytes, str, bool]
+Event = tuple[int, bytes, str | None, bool]
 
 
 def listen(server: RunningServer) -> list[Event]:

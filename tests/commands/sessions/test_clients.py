@@ -351,14 +351,6 @@ def test_wait_can_be_unblocked(server: RunningServer, client: Connection) -> Non
     assert other.read() == 0
 
 
-# --- tracking ---------------------------------------------------------------------------
-
-
-def test_tracking_is_refused_with_an_error(client: Connection) -> None:
-    assert client("CLIENT", "TRACKING", "ON").code == "ERR"
-    assert b" redir=-1 " in client("CLIENT", "INFO")
-
-
 def test_a_closed_connection_is_no_longer_listed(server: RunningServer, client: Connection) -> None:
     other = server.connect()
     ident = other("CLIENT", "ID")
