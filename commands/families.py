@@ -51,6 +51,7 @@ FAMILIES = (
     "sessions.pubsub",
     "sessions.transactions",
     "scripting.eval",
+    "scripting.fcall",
     "operator.introspection",
     "operator.info",
     "operator.configuration",

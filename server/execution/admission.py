@@ -23,7 +23,6 @@ logger = logging.getLogger("redkeep")
 _SUBSCRIBER_COMMANDS = frozenset(
     "SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PING QUIT RESET".split()
 )
-_BUSY = b"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 # The first words of the lines of an HTTP request.
 _HTTP_WORDS = frozenset((b"post", b"host:"))
 # A flood of HTTP requests must not flood the log as well.
@@ -52,7 +51,7 @@ class Admission:
             return NOT_AUTHENTICATED.encode()
         running = self._instance.running_script
         if running is not None and "allow_busy" not in command.flags:
-            return _BUSY
+            return running.busy_error.encode()
         persistence = self._instance.persistence
         unsafe = persistence.write_refusal()
         if unsafe is not None and (command.name == "PING" or self._writes(client, command)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter_ns
 
 from commands.engine.effects import RunScript
 from commands.engine.errors import CommandError
@@ -19,6 +18,8 @@ _UNKNOWN = "ERR Unknown Redis command called from script"
 _WRONG_ARITY = "ERR Wrong number of args calling Redis command from script"
 _NOT_ALLOWED = "ERR This Redis command is not allowed from script"
 _READ_ONLY = "ERR Write commands are not allowed from read-only scripts."
+_MAY_WRITE = "ERR Can not execute a script with write flag using *_ro command."
+_NO_CLUSTER = "ERR Can not run script on cluster, 'no-cluster' flag is set."
 
 # Runs a request inside of another one: its reply, and what to log of it.
 RunWithin = Callable[[Context, BoundCommand, list[bytes]], tuple[Reply, list[Request]]]
@@ -39,7 +40,8 @@ class ScriptRunner:
         What its commands have written is logged as one transaction.
         """
         instance = self._instance
-        door = _Door(self, ctx, effect.writes)
+        self._check_flags(effect)
+        door = _Door(self, ctx, effect)
         database, atomic = ctx.db, ctx.atomic
         ctx.atomic = True
         instance.running_script = door.running
@@ -54,6 +56,24 @@ class ScriptRunner:
             ctx.atomic = atomic
             ctx.select(database)
             ctx.log_as(*door.entries)
+
+    def _check_flags(self, effect: RunScript) -> None:
+        """Check once what a script declares, so that it is not refused halfway.
+
+        A script that declares nothing is checked at each of its commands. (Whether memory is used
+        up belongs here too: those with `allow-oom` or `no-writes` may run all the same.)
+        """
+        flags = effect.flags
+        if flags is None:
+            return
+        if b"no-cluster" in flags and self._instance.settings.cluster_enabled:
+            raise CommandError(_NO_CLUSTER)
+        if b"no-writes" not in flags:
+            if not effect.writes:
+                raise CommandError(_MAY_WRITE)
+            refusal = self._instance.persistence.write_refusal()
+            if refusal is not None:
+                raise CommandError(refusal)
 
     def call(self, door: _Door, argv: list[bytes]) -> Reply:
         instance, ctx = self._instance, door.ctx
@@ -91,7 +111,7 @@ class ScriptRunner:
     def interrupted(self, door: _Door) -> bytes | None:
         running = door.running
         threshold = self._instance.settings.busy_reply_threshold
-        if threshold and perf_counter_ns() - door.started > threshold * 1_000_000:
+        if threshold and running.elapsed_ns > threshold * 1_000_000:
             if not running.busy:
                 running.busy = True
                 self._instance.guards.hold(Guard.BUSY)
@@ -102,12 +122,12 @@ class ScriptRunner:
 class _Door:
     """How one script reaches the keyspace."""
 
-    def __init__(self, runner: ScriptRunner, ctx: Context, writes: bool) -> None:
+    def __init__(self, runner: ScriptRunner, ctx: Context, effect: RunScript) -> None:
         self._runner = runner
         self.ctx = ctx
-        self.writes = writes
-        self.started = perf_counter_ns()
-        self.running = RunningScript(ctx.client)
+        self.flags = effect.flags
+        self.writes = effect.writes and b"no-writes" not in (effect.flags or ())
+        self.running = RunningScript(ctx.client, effect.argv, effect.function)
         self.entries: list[Request] = []
 
     def call(self, argv: list[bytes]) -> Reply:
