@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from time import perf_counter_ns
+from time import perf_counter
 
 from commands.engine.effects import ScriptDoor
 from commands.engine.errors import CommandError
@@ -18,7 +18,9 @@ from commands.scripting.shebang import split_metadata
 
 # How long the code of a library may run when a client loads it, as in Redis, and when it comes
 # from a data file: there it has run before, and the machine may be busy.
-_CLIENT_SECONDS, _FILE_SECONDS = 0.5, 60
+_CLIENT_SECONDS, _FILE_SECONDS = 0.5, 60.0
+# How long all libraries may take that a client restores at once.
+_RESTORE_SECONDS = 5.0
 _TIMEOUT = b"ERR FUNCTION LOAD timeout"
 
 
@@ -181,8 +183,12 @@ class Libraries:
         self._loaded = loaded
 
     def _fill(self, collection: _Collection, codes: Iterable[bytes]) -> None:
+        until = perf_counter() + _RESTORE_SECONDS
         for code in codes:
-            library = collection.load(code, taken=collection.libraries, seconds=self._seconds)
+            seconds = self._seconds
+            if not self._is_loading:
+                seconds = min(seconds, until - perf_counter())
+            library = collection.load(code, taken=collection.libraries, seconds=seconds)
             collection.check(library, ())
             collection.put(library)
 
@@ -196,8 +202,12 @@ class Libraries:
 
     @property
     def _seconds(self) -> float:
-        loading = self._instance.persistence.load is not None
-        return _FILE_SECONDS if loading else _CLIENT_SECONDS
+        return _FILE_SECONDS if self._is_loading else _CLIENT_SECONDS
+
+    @property
+    def _is_loading(self) -> bool:
+        """Whether libraries come from a data file now."""
+        return self._instance.persistence.load is not None
 
     # --- calls ------------------------------------------------------------------------------
 
@@ -218,7 +228,7 @@ class _LoadingDoor:
     """What the code of a library reaches while it is loaded: nothing, and not for long."""
 
     def __init__(self, seconds: float) -> None:
-        self._until = perf_counter_ns() + int(seconds * 1_000_000_000)
+        self._until = perf_counter() + seconds
 
     def call(self, argv: list[bytes]) -> Reply:
         raise CommandError("ERR a library cannot run commands while it is loaded")
@@ -227,7 +237,7 @@ class _LoadingDoor:
         raise CommandError("ERR a library cannot run commands while it is loaded")
 
     def interrupted(self) -> bytes | None:
-        return _TIMEOUT if perf_counter_ns() > self._until else None
+        return _TIMEOUT if perf_counter() > self._until else None
 
 
 def libraries_of(instance: Instance) -> Libraries:

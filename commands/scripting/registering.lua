@@ -7,6 +7,8 @@ local known_flags, read_only, NONEXISTENT, api =
   parts.flags, parts.read_only, parts.nonexistent, parts.api
 local error, next, rawget, select, tostring, type = error, next, rawget, select, tostring, type
 
+local MOST_FLAGS = 1000
+
 -- What the library that is loaded now has registered: what it says of each function, and by their
 -- names the functions themselves. Nil at any other time.
 local registered, callbacks
@@ -71,6 +73,10 @@ local function chosen_flags(given)
   local chosen = {}
   local at = 1
   while rawget(given, at) ~= nil do
+    -- Nothing stops the functions here, so they must not work for long.
+    if at > MOST_FLAGS then
+      refuse("too many flags given")
+    end
     local flag = as_text(rawget(given, at))
     flag = flag and flag:lower()
     if not flag or not known_flags[flag] then

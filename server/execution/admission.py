@@ -23,6 +23,7 @@ logger = logging.getLogger("redkeep")
 _SUBSCRIBER_COMMANDS = frozenset(
     "SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PING QUIT RESET".split()
 )
+_SCRIPTS_THAT_MAY_WRITE = frozenset(("EVAL", "EVALSHA", "FCALL"))
 # The first words of the lines of an HTTP request.
 _HTTP_WORDS = frozenset((b"post", b"host:"))
 # A flood of HTTP requests must not flood the log as well.
@@ -106,4 +107,8 @@ class Admission:
 
 
 def _may_write(command: Command) -> bool:
-    return command.writes or "may_replicate" in command.flags
+    return (
+        command.writes
+        or "may_replicate" in command.flags
+        or command.name in _SCRIPTS_THAT_MAY_WRITE
+    )

@@ -42,13 +42,13 @@ class ScriptRunner:
         instance = self._instance
         self._check_flags(effect)
         door = _Door(self, ctx, effect)
-        database, atomic = ctx.db, ctx.atomic
+        database, atomic, outer = ctx.db, ctx.atomic, instance.running_script
         ctx.atomic = True
         instance.running_script = door.running
         try:
             return effect.run(door)
         finally:
-            instance.running_script = None
+            instance.running_script = outer
             if door.running.busy:
                 instance.guards.lift(Guard.BUSY)
                 # Serving others has sent all outboxes of this turn.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from storage.rdb import dump_libraries
 from tests.support.info import info
 from tests.support.memory import resident
 from tests.support.resp import Connection, Error, Map
@@ -112,6 +113,27 @@ def test_a_library_that_needs_too_much_memory_is_refused(small: RunningServer, c
     assert "not enough memory" in reply.text
     assert client("FUNCTION", "LIST") == []
     assert call(client, "return 1") == 1
+
+
+def test_a_function_has_few_flags(client: Connection) -> None:
+    reply = load(
+        client,
+        "local flags = {} for at = 1, 100000 do flags[at] = 'no-writes' end "
+        "redis.register_function{function_name='f', callback=function() end, flags=flags}",
+    )
+    assert reply == Error("ERR Error registering functions: ERR too many flags given")
+
+
+def test_restoring_many_libraries_takes_no_longer_than_five_seconds(client: Connection) -> None:
+    slow = "local n = 0 for i = 1, 5e6 do n = n + 1 end "
+    codes = [
+        f"#!lua name=l{at}\n{slow} redis.register_function('f{at}', function() end)".encode()
+        for at in range(2000)
+    ]
+    assert client("FUNCTION", "RESTORE", dump_libraries(codes)) == Error(
+        "ERR Error registering functions: ERR FUNCTION LOAD timeout"
+    )
+    assert client("FUNCTION", "LIST") == []
 
 
 def test_bytecode_is_refused(client: Connection) -> None:
