@@ -306,7 +306,8 @@ class Sandbox:
         grown = self.lua.get_memory_used() - self._used_after_collection
         if grown < self._least_growth:
             return False
-        self._collect()
+        self.lua.gccollect()
+        self._used_after_collection = self.lua.get_memory_used()
         return self._free_memory() >= size
 
     def _collect_if_more_than(self, used: int) -> None:
@@ -323,14 +324,10 @@ class Sandbox:
 
     def _collect_between(self) -> None:
         started = perf_counter()
-        self._collect()
-        self._kept = self._used_after_collection
+        self.lua.gccollect()
+        self._kept = self.lua.get_memory_used()
         ended = perf_counter()
         self._collect_again_at = ended + _PAUSE * (ended - started)
-
-    def _collect(self) -> None:
-        self.lua.gccollect()
-        self._used_after_collection = self.lua.get_memory_used()
 
     def _free_memory(self) -> int:
         used: int = self.lua.get_memory_used()
