@@ -437,7 +437,7 @@ FILL = """
       while size >= 1 do
         local ok, piece = pcall(string.rep, 'x', size + #held % 7)
         if ok then held[#held + 1] = piece else size = size / 2 end
-        if #held > 20000 then break end
+        if #held > 60000 then break end
       end
     end
 """
