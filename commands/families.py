@@ -52,6 +52,7 @@ FAMILIES = (
     "sessions.pubsub",
     "sessions.transactions",
     "scripting.eval",
+    "scripting.fcall",
     "operator.introspection",
     "operator.info",
     "operator.configuration",

@@ -68,13 +68,13 @@ def _check_source(console: Console, source: Source, *, fix: bool, sure: bool) ->
             fixed = fix and is_last and report.can_be_cut and _cut(report, sure=sure)
             intact = intact and fixed
     progress = LoadProgress()
-    keyspace, problem = inspection.load(source, progress.show)
+    instance, problem = inspection.load(source, progress.show)
     progress.close()
     if problem and intact:
         # Each file is valid by itself, but a server would still refuse it.
         console.print(problem, style="red", markup=False)
         intact = False
-    _describe(console, inspection.contents(keyspace, _LARGEST_SHOWN))
+    _describe(console, inspection.contents(instance.keyspace, _LARGEST_SHOWN))
     return intact
 
 

@@ -8,6 +8,8 @@ A string is JSON text if it is valid UTF-8, otherwise {"base64": "..."}. A list 
 array, a hash or a sorted set an array of pairs, a stream an array of its entries. `then` holds
 commands that restore what such a value does not show: deadlines of fields, consumer groups,
 pending entries. A type that Redis does not have is restored by `then` alone; its `value` is null.
+
+A library of functions is a line of its own: {"library": "#!lua name=..."}.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class RecordError(ValueError):
 def export(source: Path, target: IO[bytes]) -> int:
     """Write the data of a file or directory as lines of JSON. Returns the number of keys."""
     bundled.use()
+    from commands.scripting.functions import libraries_of
     from server.persistence import inspection
     from server.progress import LoadProgress
 
@@ -59,14 +62,17 @@ def export(source: Path, target: IO[bytes]) -> int:
     chosen = found[0]
     progress = LoadProgress()
     try:
-        keyspace, problem = inspection.load(chosen, progress.show)
+        instance, problem = inspection.load(chosen, progress.show)
     except OSError as error:
         raise click.ClickException(f"cannot read {source}: {error.strerror}") from None
     finally:
         progress.close()
     if problem:
         raise click.ClickException(problem)
+    keyspace = instance.keyspace
     total = sum(map(len, keyspace.databases))
+    for code in libraries_of(instance).codes():
+        target.write(orjson.dumps({"library": _shown(code)}, option=orjson.OPT_APPEND_NEWLINE))
     with _bar() as bar:
         task = bar.add_task("Exporting", total=total)
         for number, line in enumerate(records(keyspace)):
@@ -96,6 +102,7 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
     from commands.families import open_instance
     from commands.instance.context import Context
     from commands.instance.instance import COMPATIBLE_VERSION
+    from commands.scripting.functions import libraries_of
     from commands.settings.settings import Settings
     from storage import rdb
     from storage.errors import WrongType
@@ -125,16 +132,23 @@ def import_(source: IO[bytes], size: int | None, target: Path) -> int:
                 ) from None
             if number % _STEP == 0:
                 bar.update(task, completed=source.tell() if size else number)
-        for chunk in rdb.save(instance.keyspace, {"redis-ver": COMPATIBLE_VERSION}):
+        facts = {"redis-ver": COMPATIBLE_VERSION}
+        libraries = libraries_of(instance).codes()
+        for chunk in rdb.save(instance.keyspace, facts, libraries=libraries):
             file.write(chunk)
     return sum(map(len, instance.keyspace.databases))
 
 
 def import_record(instance: Instance, ctx: Context, line: bytes) -> None:
-    """Create the key of a line; ValueError, CommandError or WrongType if it is not valid."""
+    """Create what a line describes; ValueError, CommandError or WrongType if it is not valid."""
+    from commands.scripting.functions import libraries_of
+
     record: Json = orjson.loads(line)
     if not isinstance(record, dict):
         raise RecordError("it is not a JSON object")
+    if "library" in record:
+        libraries_of(instance).load(_bytes(record["library"]), replace=False)
+        return
     databases = instance.keyspace.databases
     index = _field(record, "db")
     if not _is_integer(index) or not 0 <= index < len(databases):

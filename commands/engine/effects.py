@@ -81,10 +81,15 @@ class RunScript:
     """Run a script: `run` does, and calls commands through the door. It may raise CommandError."""
 
     run: Callable[[ScriptDoor], Reply]
-    # Whether the script may write.
+    # Whether the command by which it is run lets it write.
     writes: bool
-    # Whether its commands may take more memory while `maxmemory` is exceeded.
-    allow_oom: bool = False
+    # What the script has declared in its first line, or a function when it was registered: names
+    # of `commands.scripting.shebang.FLAGS`. None if it declares nothing; then its commands are
+    # checked one by one, and not the script as a whole.
+    flags: frozenset[bytes] | None
+    # The request, and which of its words is the name of a function, if it runs one.
+    argv: list[bytes]
+    function: bytes | None = None
 
 
 @dataclass(slots=True)

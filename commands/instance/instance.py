@@ -17,7 +17,7 @@ from commands.instance.memory_limit import MemoryLimit
 from commands.instance.persistence import Persistence
 from commands.instance.process import memory_use
 from commands.instance.pubsub import PubSub
-from commands.instance.scripting import KeptScripts, RunningScript
+from commands.instance.scripting import KeptLibraries, KeptScripts, RunningScript
 from commands.instance.slow_log import SlowLog
 from commands.instance.statistics import BoundCommand, Rate, Statistics
 from commands.instance.tracking import Tracking
@@ -74,8 +74,9 @@ class Instance:
         self.rates = {"commands": Rate(), "input": Rate(), "output": Rate()}
         # The last UUID that was generated, without its constant bits; the next one is greater.
         self.last_uuid = 0
-        # What scripting keeps, once a script was loaded; and the script that runs now.
+        # The scripts, once one was loaded; the libraries of functions; the script that runs now.
         self.scripts: KeptScripts | None = None
+        self.libraries: KeptLibraries | None = None
         self.running_script: RunningScript | None = None
         self.slowlog = SlowLog()
         self.startup_memory = memory_use()

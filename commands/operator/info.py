@@ -135,6 +135,27 @@ def _human(size: int) -> str:
     raise AssertionError
 
 
+def _script_memory(instance: Instance) -> Fields:
+    scripts, libraries = instance.scripts, instance.libraries
+    vm_eval = 0 if scripts is None else scripts.memory_used
+    vm_functions = 0 if libraries is None else libraries.memory_used
+    eval_code = 0 if scripts is None else scripts.code_memory
+    function_code = 0 if libraries is None else libraries.code_memory
+    yield "used_memory_lua", vm_eval
+    yield "used_memory_vm_eval", vm_eval
+    yield "used_memory_lua_human", _human(vm_eval)
+    yield "used_memory_scripts_eval", eval_code
+    yield "number_of_cached_scripts", 0 if scripts is None else len(scripts)
+    yield "number_of_functions", 0 if libraries is None else libraries.function_count
+    yield "number_of_libraries", 0 if libraries is None else len(libraries)
+    yield "used_memory_vm_functions", vm_functions
+    yield "used_memory_vm_total", vm_eval + vm_functions
+    yield "used_memory_vm_total_human", _human(vm_eval + vm_functions)
+    yield "used_memory_functions", function_code
+    yield "used_memory_scripts", eval_code + function_code
+    yield "used_memory_scripts_human", _human(eval_code + function_code)
+
+
 def _memory(instance: Instance) -> Fields:
     settings = instance.settings
     resident, used = memory_use(), instance.used_memory()
@@ -149,8 +170,6 @@ def _memory(instance: Instance) -> Fields:
     data = max(0, used - overhead)
     machine = machine_memory()
     limit = settings.maxmemory
-    scripts = instance.scripts
-    interpreter = 0 if scripts is None else scripts.memory_used
     yield "used_memory", used
     yield "used_memory_human", _human(used)
     yield "used_memory_rss", resident
@@ -168,19 +187,7 @@ def _memory(instance: Instance) -> Fields:
     yield "allocator_resident", used
     yield "total_system_memory", machine
     yield "total_system_memory_human", _human(machine)
-    yield "used_memory_lua", interpreter
-    yield "used_memory_vm_eval", interpreter
-    yield "used_memory_lua_human", _human(interpreter)
-    yield "used_memory_scripts_eval", 0
-    yield "number_of_cached_scripts", 0 if scripts is None else len(scripts)
-    yield "number_of_functions", 0
-    yield "number_of_libraries", 0
-    yield "used_memory_vm_functions", 0
-    yield "used_memory_vm_total", interpreter
-    yield "used_memory_vm_total_human", _human(interpreter)
-    yield "used_memory_functions", 0
-    yield "used_memory_scripts", 0
-    yield "used_memory_scripts_human", "0B"
+    yield from _script_memory(instance)
     yield "maxmemory", limit
     yield "maxmemory_human", _human(limit)
     yield "maxmemory_policy", settings.maxmemory_policy
@@ -286,6 +293,7 @@ def _stats(instance: Instance) -> Fields:
     yield "expire_cycle_cpu_milliseconds", 0
     yield "evicted_keys", keyspace.evicted_keys
     yield "evicted_clients", counted.evicted_clients
+    yield "evicted_scripts", 0 if instance.scripts is None else instance.scripts.evicted
     yield "total_eviction_exceeded_time", instance.memory.total_exceeded_ms
     yield "current_eviction_exceeded_time", instance.memory.exceeded_ms
     yield "keyspace_hits", keyspace.hits

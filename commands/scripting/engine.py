@@ -1,37 +1,42 @@
-"""Running scripts: what `redis` offers them, and the script that runs now."""
+"""Running scripts and functions: what `redis` offers them, and the one that runs now."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha1
 
 from commands.engine.effects import ScriptDoor
 from commands.engine.errors import CommandError
 from commands.engine.numbers import read_integer
 from commands.engine.replies import ErrorReply, Reply
+from commands.instance.instance import COMPATIBLE_VERSION
 from commands.scripting.drand48 import Drand48
 from commands.scripting.libraries import LIBRARIES
 from commands.scripting.libraries.services import LibraryError, LuaValue, expected
-from commands.scripting.sandbox import Sandbox, Script
+from commands.scripting.sandbox import Functions, Registration, Sandbox, Script
+from commands.scripting.shebang import FLAGS
 from commands.scripting.values import FromLua, ToLua, number_text, whole_number
 
 logger = logging.getLogger("redkeep")
 
 _ARGUMENTS = "ERR Lua redis lib command arguments must be strings or integers"
 _NO_ARGUMENTS = "ERR Please specify at least one argument for this redis lib call"
+_RUNS_ALREADY = "ERR A script cannot run another one"
 _LEVELS = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
 _REPLICATION_FLAGS = range(4)
-_VERSION = b"7.2.5"
-_VERSION_NUMBER = 0x00070205
+_MAJOR, _MINOR, _PATCH = map(int, COMPATIBLE_VERSION.split("."))
+_VERSION_NUMBER = _MAJOR << 16 | _MINOR << 8 | _PATCH
 
 
 class Engine:
-    """The interpreter of one instance and the script that runs in it."""
+    """An interpreter and the script that runs in it, or the function if it is `for_functions`."""
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, memory: int, random: Drand48, *, for_functions: bool = False) -> None:
         self._door: ScriptDoor | None = None
         self._resp = 2
-        self._random = Drand48()
+        self._random = random
         self._sandbox = Sandbox(
             self,
             redis={
@@ -40,12 +45,18 @@ class Engine:
                 "setresp": self._set_resp,
                 "set_repl": _set_replication,
                 "acl_check_cmd": self._check_command,
-                "REDIS_VERSION": _VERSION,
+                "LOG_DEBUG": 0,
+                "LOG_VERBOSE": 1,
+                "LOG_NOTICE": 2,
+                "LOG_WARNING": 3,
+                "SERVER_NAME": b"redkeep",
+                "REDIS_VERSION": COMPATIBLE_VERSION.encode(),
                 "REDIS_VERSION_NUM": _VERSION_NUMBER,
             },
             random={"random": self._draw, "randomseed": self._seed},
             libraries=LIBRARIES,
             memory=memory,
+            function_flags=FLAGS if for_functions else None,
         )
         table = self._sandbox.lua.table_from
         self._to_lua = {2: ToLua(table, 2), 3: ToLua(table, 3)}
@@ -57,16 +68,42 @@ class Engine:
         return self._sandbox.memory_used
 
     def compile(self, body: bytes) -> Script:
-        """ScriptError if the script is not valid."""
+        """CompileError if the script is not valid."""
         return self._sandbox.compile(body)
 
     def run(
         self, script: Script, keys: list[bytes], arguments: list[bytes], door: ScriptDoor
     ) -> Reply:
         """Run a script to its end; ScriptError if it fails."""
+        with self._through(door):
+            return self._from_lua(self._sandbox.run(script, keys, arguments), self._resp)
+
+    def load(self, code: bytes, door: ScriptDoor) -> tuple[Functions, list[Registration]]:
+        """Run the code of a library, which registers its functions; ScriptError if it fails."""
+        with self._through(door):
+            return self._sandbox.load(code)
+
+    def call_function(
+        self,
+        functions: Functions,
+        name: bytes,
+        keys: list[bytes],
+        arguments: list[bytes],
+        door: ScriptDoor,
+    ) -> Reply:
+        """Run a function of a library to its end; ScriptError if it fails."""
+        with self._through(door):
+            returned = self._sandbox.call(functions, name, keys, arguments)
+            return self._from_lua(returned, self._resp)
+
+    @contextmanager
+    def _through(self, door: ScriptDoor) -> Iterator[None]:
+        """What runs now reaches the keyspace through this door."""
+        if self._door is not None:
+            raise CommandError(_RUNS_ALREADY)
         self._door, self._resp = door, 2
         try:
-            return self._from_lua(self._sandbox.run(script, keys, arguments), self._resp)
+            yield
         finally:
             self._door = None
 

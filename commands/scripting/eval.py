@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from commands.engine.containers import container
 from commands.engine.effects import Outcome, RunScript
-from commands.engine.errors import CommandError
+from commands.engine.errors import NOT_AN_INTEGER, CommandError
 from commands.engine.grammar import Argument, Integer, Key, OneOf, String, Token
 from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import parse_integer
@@ -14,10 +14,7 @@ from commands.instance.context import Context
 from commands.scripting.scripts import SHA_LENGTH, LoadedScript, scripts_of
 
 _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
-_FLAGS = "noscript stale skip_monitor no_mandatory_keys"
-# Scripts with one of these flags may begin while `maxmemory` is exceeded.
-_FIT_FOR_OOM = frozenset({b"allow-oom", b"no-writes"})
-_OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
+RUN_FLAGS = "noscript stale skip_monitor no_mandatory_keys"
 _KILLED = b"ERR Script killed by user with SCRIPT KILL..."
 _NOT_BUSY = "NOTBUSY No scripts in execution right now."
 _UNKILLABLE = (
@@ -27,7 +24,7 @@ _UNKILLABLE = (
 )
 
 
-def _rest(access: str) -> list[Argument]:
+def keys_and_arguments(access: str) -> list[Argument]:
     return [
         Integer("numkeys"),
         Key("key", access, optional=True, multiple=True),
@@ -35,7 +32,7 @@ def _rest(access: str) -> list[Argument]:
     ]
 
 
-def _keys(access: str) -> list[KeySpec]:
+def key_specs(access: str) -> list[KeySpec]:
     return [KeySpec(access, index=2, numkeys=True)]
 
 
@@ -43,20 +40,18 @@ _WRITES, _READS = "RW access update", "RO access"
 
 
 def _run(ctx: Context, argv: list[bytes], script: LoadedScript, *, writes: bool) -> Outcome:
-    keys, arguments = _split(argv)
+    keys, arguments = split_keys(argv)
     scripts = scripts_of(ctx.instance)
-    if ctx.instance.memory.exceeded and script.has_shebang and not script.flags & _FIT_FOR_OOM:
-        raise CommandError(_OUT_OF_MEMORY)
     return RunScript(
-        lambda door: scripts.run(script, keys, arguments, door),
-        writes=writes and b"no-writes" not in script.flags,
-        allow_oom=b"allow-oom" in script.flags,
+        lambda door: scripts.run(script, keys, arguments, door), writes, script.flags, argv
     )
 
 
-def _split(argv: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+def split_keys(
+    argv: list[bytes], not_a_number: str = NOT_AN_INTEGER
+) -> tuple[list[bytes], list[bytes]]:
     """The keys and the other arguments of a script."""
-    count = parse_integer(argv[2])
+    count = parse_integer(argv[2], not_a_number)
     if count > len(argv) - 3:
         raise CommandError("ERR Number of keys can't be greater than number of args")
     if count < 0:
@@ -65,14 +60,14 @@ def _split(argv: list[bytes]) -> tuple[list[bytes], list[bytes]]:
 
 
 def _eval(ctx: Context, argv: list[bytes], *, writes: bool) -> Outcome:
-    _split(argv)
+    split_keys(argv)
     return _run(ctx, argv, scripts_of(ctx.instance).load(argv[1]), writes=writes)
 
 
 def _evalsha(ctx: Context, argv: list[bytes], *, writes: bool) -> Outcome:
     if len(argv[1]) != SHA_LENGTH:
         raise CommandError(_NO_SCRIPT)
-    _split(argv)
+    split_keys(argv)
     script = scripts_of(ctx.instance).find(argv[1])
     if script is None:
         raise CommandError(_NO_SCRIPT)
@@ -83,11 +78,11 @@ def _evalsha(ctx: Context, argv: list[bytes], *, writes: bool) -> Outcome:
     "EVAL",
     group="scripting",
     since="2.6.0",
-    flags=_FLAGS,
+    flags=RUN_FLAGS,
     complexity="Depends on the script that is executed.",
     summary="Runs a Lua script.",
-    arguments=[String("script"), *_rest(_WRITES)],
-    keys=_keys(_WRITES),
+    arguments=[String("script"), *keys_and_arguments(_WRITES)],
+    keys=key_specs(_WRITES),
 )
 def eval_(ctx: Context, argv: list[bytes]) -> Outcome:
     """The script sees the keys as `KEYS` and the other arguments as `ARGV`, and runs commands
@@ -105,11 +100,11 @@ def eval_(ctx: Context, argv: list[bytes]) -> Outcome:
     "EVALSHA",
     group="scripting",
     since="2.6.0",
-    flags=_FLAGS,
+    flags=RUN_FLAGS,
     complexity="Depends on the script that is executed.",
     summary="Runs a Lua script that was loaded before, by its SHA1.",
-    arguments=[String("sha1"), *_rest(_WRITES)],
-    keys=_keys(_WRITES),
+    arguments=[String("sha1"), *keys_and_arguments(_WRITES)],
+    keys=key_specs(_WRITES),
 )
 def evalsha(ctx: Context, argv: list[bytes]) -> Outcome:
     """A script is loaded by `SCRIPT LOAD` and by `EVAL`. If it is not, the error is `NOSCRIPT`.
@@ -126,11 +121,11 @@ def evalsha(ctx: Context, argv: list[bytes]) -> Outcome:
     "EVAL_RO",
     group="scripting",
     since="7.0.0",
-    flags=f"readonly {_FLAGS}",
+    flags=f"readonly {RUN_FLAGS}",
     complexity="Depends on the script that is executed.",
     summary="Runs a Lua script that must not write.",
-    arguments=[String("script"), *_rest(_READS)],
-    keys=_keys(_READS),
+    arguments=[String("script"), *keys_and_arguments(_READS)],
+    keys=key_specs(_READS),
 )
 def eval_ro(ctx: Context, argv: list[bytes]) -> Outcome:
     """Like `EVAL`; a command that writes is an error of the script."""
@@ -141,11 +136,11 @@ def eval_ro(ctx: Context, argv: list[bytes]) -> Outcome:
     "EVALSHA_RO",
     group="scripting",
     since="7.0.0",
-    flags=f"readonly {_FLAGS}",
+    flags=f"readonly {RUN_FLAGS}",
     complexity="Depends on the script that is executed.",
     summary="Runs a loaded Lua script that must not write, by its SHA1.",
-    arguments=[String("sha1"), *_rest(_READS)],
-    keys=_keys(_READS),
+    arguments=[String("sha1"), *keys_and_arguments(_READS)],
+    keys=key_specs(_READS),
 )
 def evalsha_ro(ctx: Context, argv: list[bytes]) -> Outcome:
     """Like `EVALSHA`; a command that writes is an error of the script."""
@@ -153,6 +148,20 @@ def evalsha_ro(ctx: Context, argv: list[bytes]) -> Outcome:
 
 
 # --- SCRIPT ---------------------------------------------------------------------------------------
+
+
+def stop_running(ctx: Context, *, function: bool) -> Reply:
+    """Stop the script that runs, or the function; each has a command of its own for that."""
+    running = ctx.instance.running_script
+    if running is None:
+        raise CommandError(_NOT_BUSY)
+    if (running.function is not None) != function:
+        raise CommandError(running.busy_error)
+    if running.wrote:
+        raise CommandError(_UNKILLABLE)
+    running.stopped_by = _KILLED
+    return OK
+
 
 container(
     "SCRIPT",
@@ -205,6 +214,29 @@ def script_exists(ctx: Context, argv: list[bytes]) -> Reply:
 
 
 @command(
+    "SCRIPT SHOW",
+    group="scripting",
+    since="8.0.0",
+    flags="noscript stale",
+    complexity="O(1).",
+    summary="Returns the text of a loaded script.",
+    arguments=[String("sha1")],
+)
+def script_show(ctx: Context, argv: list[bytes]) -> Reply:
+    """The text is that of `SCRIPT LOAD` or `EVAL`.
+
+    > SCRIPT LOAD "return 1"
+    "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
+    > SCRIPT SHOW e0e1f9fabfc9d4800c877a703b823ac0578ff8db
+    "return 1"
+    """
+    script = scripts_of(ctx.instance).find(argv[2])
+    if script is None:
+        raise CommandError("NOSCRIPT No matching script.")
+    return script.body
+
+
+@command(
     "SCRIPT FLUSH",
     group="scripting",
     since="2.6.0",
@@ -239,13 +271,7 @@ def script_kill(ctx: Context, argv: list[bytes]) -> Reply:
     > SCRIPT KILL
     (error) NOTBUSY No scripts in execution right now.
     """
-    running = ctx.instance.running_script
-    if running is None:
-        raise CommandError(_NOT_BUSY)
-    if running.wrote:
-        raise CommandError(_UNKILLABLE)
-    running.stopped_by = _KILLED
-    return OK
+    return stop_running(ctx, function=False)
 
 
 @command(

@@ -1,5 +1,5 @@
--- What scripts see, and how they are run. The chunk gets the functions of `sandbox.py` in one
--- table and returns the functions that Python calls.
+-- What scripts and functions see, and how they are run. The chunk gets the functions of
+-- `sandbox.py` in one table and returns the functions that Python calls.
 --
 -- Two rules keep scripts inside:
 --
@@ -9,7 +9,8 @@
 --   an error is replaced here, and turns that object into a table first.
 -- * Whatever outlives a script cannot be changed by one. Tables that all scripts share are
 --   proxies whose contents are in `contents`; every function that writes into a table without
---   asking its metatable is replaced by one that refuses proxies.
+--   asking its metatable is replaced by one that refuses proxies. The functions of a library
+--   share its local variables, and nothing else.
 
 local host = ...
 
@@ -18,12 +19,14 @@ local assert, error, getmetatable, ipairs, loadstring, next, pairs, pcall, rawge
   assert, error, getmetatable, ipairs, loadstring, next, pairs, pcall, rawget, rawset, select,
   setfenv, setmetatable, tostring, type, unpack, xpcall
 local collectgarbage, rawequal, tonumber = collectgarbage, rawequal, tonumber
-local math, string, table, coroutine = math, string, table, coroutine
+local math, string, table, coroutine, os = math, string, table, coroutine, os
 local as_function = python.as_function
 local getinfo, sethook = debug.getinfo, debug.sethook
 local byte, concat, insert, sub = string.byte, table.concat, table.insert, string.sub
+local max = math.max
 
 local READ_ONLY = "Attempt to modify a readonly table"
+local NONEXISTENT = "Script attempted to access nonexistent global variable '"
 -- The hook runs after so many instructions: a fraction of a millisecond of ordinary code.
 local INSTRUCTIONS = 10000
 -- The most values that a function can return.
@@ -88,10 +91,13 @@ end
 -- --- globals -----------------------------------------------------------------------------------
 
 local globals = {}
+-- What the code of a library sees while it is loaded, in place of the globals.
+local load_globals = {}
+local seen = globals
 local environment = read_only(globals, function(_, name)
-  local value = globals[name]
+  local value = seen[name]
   if value == nil then
-    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+    error(NONEXISTENT .. tostring(name) .. "'", 2)
   end
   return value
 end)
@@ -324,6 +330,7 @@ tables.setn = function(...)
   return setn(...)
 end
 globals.table = read_only(tables)
+globals.os = read_only(copied(os, "clock"))
 globals.coroutine = read_only({
   create = create_coroutine,
   resume = function(...)
@@ -366,17 +373,6 @@ local redis = {
     end
     return { ok = text }
   end,
-  replicate_commands = function()
-    return true
-  end,
-  breakpoint = function()
-    return false
-  end,
-  debug = function() end,
-  LOG_DEBUG = 0,
-  LOG_VERBOSE = 1,
-  LOG_NOTICE = 2,
-  LOG_WARNING = 3,
   REPL_NONE = 0,
   REPL_AOF = 1,
   REPL_SLAVE = 2,
@@ -390,7 +386,18 @@ local function from_python(values, made)
   return made
 end
 
-globals.redis = read_only(from_python(host.redis, redis))
+from_python(host.redis, redis)
+if not host.for_functions then
+  redis.replicate_commands = function()
+    return true
+  end
+  redis.breakpoint = function()
+    return false
+  end
+  redis.debug = function() end
+end
+globals.redis = read_only(redis)
+globals.server = globals.redis
 
 from_python(host.random, contents[globals.math])
 for name, values in pairs(host.libraries) do
@@ -404,7 +411,22 @@ cjson.new = function()
   return from_python(new_cjson(), { null = null, new = cjson.new })
 end
 
+-- --- libraries of functions --------------------------------------------------------------------
+
+-- `registering.lua`, the other part of this chunk.
+local registering = host.registering({
+  api = from_python(host.constants, { log = redis.log }),
+  flags = host.function_flags,
+  read_only = read_only,
+  nonexistent = NONEXISTENT,
+})
+load_globals.redis = registering.redis
+load_globals.server = registering.redis
+
 -- --- running -------------------------------------------------------------------------------------
+
+-- What runs now: a script, the code of a library, or a function.
+local body
 
 local function describe(failure)
   failure = visible(failure, (place():gsub("%%", "%%%%")))
@@ -423,7 +445,12 @@ local function describe(failure)
       return { failure.err, info.source, info.currentline }
     end
   end
-  return { failure.err, "@user_script", 1 }
+  local info = getinfo(body, "S")
+  if info.source == "=[C]" then
+    return { failure.err, "", 0 }
+  end
+  -- A tail call of a function here has replaced the one of the script.
+  return { failure.err, info.source, max(info.linedefined, 1) }
 end
 
 local limit_memory, lift_limit = as_function(host.limit_memory), as_function(host.lift_limit)
@@ -435,15 +462,45 @@ local function compile(text)
   return loaded, failure
 end
 
-local function run(script, keys, arguments)
-  globals.KEYS, globals.ARGV = keys, arguments
-  running = nil
+-- Run code of a client: what `pcall` returns, but an error is a table with its place.
+local function protected(code, call)
+  body, running = code, nil
   sethook(hook, "", INSTRUCTIONS)
   limit_memory()
-  local succeeded, value = xpcall(script, describe)
+  local succeeded, value = xpcall(call or code, describe)
   lift_limit()
   sethook()
   return succeeded, value
 end
 
-return compile, run, caller
+local function run(script, keys, arguments)
+  globals.KEYS, globals.ARGV = keys, arguments
+  return protected(script)
+end
+
+local function load_library(code)
+  limit_memory()
+  local loaded, failure = load_text(code, "@user_function")
+  lift_limit()
+  if not loaded then
+    return nil, failure
+  end
+  local functions, list = registering.begin()
+  seen = load_globals
+  local succeeded, value = protected(loaded)
+  seen = globals
+  registering.finish()
+  if not succeeded then
+    return false, value
+  end
+  return functions, list
+end
+
+local function run_function(functions, name, keys, arguments)
+  local callback = functions[name]
+  return protected(callback, function()
+    return callback(keys, arguments)
+  end)
+end
+
+return compile, run, load_library, run_function, caller

@@ -1,6 +1,9 @@
 """The Lua interpreter that runs scripts, and the only functions of ours that they can call.
 
-`sandbox.lua` is the other half: it builds what scripts see. What Python hands to Lua is nil, a
+`sandbox.lua` is the other half: it builds what scripts see. An interpreter runs either scripts, of
+which each is by itself, or libraries, whose functions share the local variables of their library.
+
+What Python hands to Lua is nil, a
 boolean, a number, a string or a table of these, never another object. The exception by which a
 function fails holds nothing, and no script gets to see it.
 """
@@ -8,8 +11,11 @@ function fails holds nothing, and no script gets to see it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from traceback import format_exc
 from typing import Protocol, TypeAlias
 
@@ -29,6 +35,8 @@ from commands.scripting.libraries.services import (
 
 # A compiled script.
 Script: TypeAlias = Callable[[], LuaValue]
+# The functions of a library, by their names: a table of Lua.
+Functions: TypeAlias = LuaValue
 
 logger = logging.getLogger("redkeep")
 
@@ -36,13 +44,18 @@ logger = logging.getLogger("redkeep")
 _RESERVE = 8 * 1024
 # Garbage is collected again once what is in use has grown by this part of the limit.
 _SMALLEST_GROWTH = 16
+# Or after so many times what the last collection took: libraries release what they held before.
+_PAUSE = 20
 # What a string of the interpreter needs beside its bytes.
 _STRING = 64
 # The most arguments that a function of the interpreter can have.
 _MOST_ARGUMENTS = 8000
 _SPARE_REFERENCES = 1000
 
-_SOURCE = (Path(__file__).with_name("sandbox.lua")).read_bytes()
+_SOURCE = Path(__file__).with_name("sandbox.lua").read_bytes()
+_REGISTERING = Path(__file__).with_name("registering.lua").read_bytes()
+# So that places in them are not taken for places in a script.
+_SOURCE_NAME = b"=sandbox"
 _OUT_OF_MEMORY = b"ERR not enough memory"
 _BUG = "A function for scripts failed, because of an error in Redkeep:"
 _INTERNAL_ERROR = b"ERR internal error, see the log"
@@ -56,6 +69,26 @@ class ScriptError(Exception):
         self.text = text
         self.source = source
         self.line = line
+
+    def of(self, name: bytes) -> CommandError:
+        """The error of the script or function of this name, as its client gets it."""
+        if not self.line:
+            return CommandError(self.text)
+        where = b" script: %b, on %b:%d." % (name, self.source, self.line)
+        return CommandError(self.text + where)
+
+
+class CompileError(ScriptError):
+    """The text is not a valid program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a library says of one of its functions."""
+
+    name: bytes
+    description: bytes | None
+    flags: frozenset[bytes]
 
 
 def _no_attributes(target: object, name: object, is_setting: bool) -> str:
@@ -76,7 +109,10 @@ class Host(Protocol):
 
 
 class Sandbox:
-    """One interpreter. What a script leaves in it, no other script can see."""
+    """One interpreter. What a script leaves in it, no other script can see.
+
+    With `function_flags`, the flags that a function may have, it is for libraries.
+    """
 
     def __init__(
         self,
@@ -86,12 +122,13 @@ class Sandbox:
         random: Namespace,
         libraries: Mapping[str, Callable[[Services], Namespace]],
         memory: int,
+        function_flags: Iterable[bytes] | None = None,
     ) -> None:
         self._host = host
         self._failure = (True, b"")
         # Always the same one: for a new object the interpreter may need more memory than it has.
         self._failed = _Failed()
-        self._compiled = 0
+        self._references = 0
         self.lua = lua = lua51.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
@@ -102,7 +139,10 @@ class Sandbox:
             max_memory=0,
         )
         self._most_memory = memory
+        self._least_growth = memory // _SMALLEST_GROWTH
         self._used_after_collection = 0
+        self._kept = 0
+        self._collect_again_at = 0.0
         table = lua.table_from
         self.null = lua.eval(b"newproxy()")
         self._services = services = Services(
@@ -127,6 +167,12 @@ class Sandbox:
                 b"limit_memory": self._limit_memory,
                 b"lift_limit": self._lift_limit,
                 b"redis": self._table(redis),
+                b"constants": table(
+                    {name.encode(): value for name, value in redis.items() if not callable(value)}
+                ),
+                b"for_functions": function_flags is not None,
+                b"function_flags": table(dict.fromkeys(function_flags or (), True)),
+                b"registering": lua.compile(_REGISTERING, name=_SOURCE_NAME),
                 b"random": self._table(random),
                 b"new_cjson": self._failing(
                     lambda *_: self._table(cjson.functions(services.fresh()))
@@ -136,43 +182,82 @@ class Sandbox:
                 ),
             }
         )
-        self._compile, self._run, self._caller = lua.compile(_SOURCE, name=b"=sandbox")(
-            self._handed
-        )
+        build = lua.compile(_SOURCE, name=_SOURCE_NAME)
+        self._compile, self._run, self._load, self._run_function, self._caller = build(self._handed)
 
     def compile(self, text: bytes) -> Script:
-        """Compile a script; ScriptError with the interpreter's message if it is not valid."""
+        """Compile a script; CompileError with the interpreter's message if it is not valid."""
         try:
             compiled, message = self._compile(text)
         except lua51.LuaMemoryError:
             raise self._out_of_memory() from None
         if compiled is None:
-            raise ScriptError(message)
-        # A script is a reference for as long as it is kept.
-        self._compiled += 1
-        if self._compiled % _SPARE_REFERENCES == 0:
-            _reserve_references(self.lua)
+            raise CompileError(message)
+        self._keep_reference()
         script: Script = compiled
         return script
 
-    def run(self, script: Script, keys: list[bytes], arguments: list[bytes]) -> LuaValue:
-        """Run a script to its end and return its result; ScriptError if it fails."""
-        table = self.lua.table_from
-        for prepare in self._services.before_each_script:
-            prepare()
+    def load(self, code: bytes) -> tuple[Functions, list[Registration]]:
+        """Run the code of a library, which registers its functions; ScriptError if it fails."""
+        self._prepare()
         try:
-            succeeded, value = self._run(script, table(keys), table(arguments))
+            functions, found = self._load(code)
         except lua51.LuaMemoryError:
             raise self._out_of_memory() from None
-        if self.lua.get_memory_used() > self._most_memory // 2:
-            # Mostly garbage, which must not take the memory of the next script.
-            self.lua.gccollect()
+        # Mostly garbage, which must not take the memory of the next script.
+        self._collect_if_more_than(self._most_memory // 2)
+        if functions is None:
+            raise CompileError(found)
+        if functions is False:
+            raise self._failed_with(found)
+        self._keep_reference()
+        registrations = [
+            Registration(each[b"name"], each[b"description"], frozenset(each[b"flags"].keys()))
+            for each in found.values()
+        ]
+        return functions, registrations
+
+    def call(
+        self, functions: Functions, name: bytes, keys: list[bytes], arguments: list[bytes]
+    ) -> LuaValue:
+        """Call a function of a library and return its result; ScriptError if it fails."""
+        run = partial(self._run_function, functions, name)
+        return self._protected(run, keys, arguments)
+
+    def run(self, script: Script, keys: list[bytes], arguments: list[bytes]) -> LuaValue:
+        """Run a script to its end and return its result; ScriptError if it fails."""
+        return self._protected(partial(self._run, script), keys, arguments)
+
+    def _protected(
+        self, run: Callable[..., LuaValue], keys: list[bytes], arguments: list[bytes]
+    ) -> LuaValue:
+        table = self.lua.table_from
+        self._prepare()
+        try:
+            succeeded, value = run(table(keys), table(arguments))
+        except lua51.LuaMemoryError:
+            raise self._out_of_memory() from None
+        # Mostly garbage, which must not take the memory of the next script.
+        self._collect_if_more_than(self._most_memory // 2)
         if succeeded:
             return value
-        if isinstance(value, bytes):
+        raise self._failed_with(value)
+
+    def _prepare(self) -> None:
+        for prepare in self._services.before_each_script:
+            prepare()
+
+    def _failed_with(self, failure: LuaValue) -> ScriptError:
+        if isinstance(failure, bytes):
             # The interpreter calls no handler when it has no memory for that.
-            raise self._out_of_memory()
-        raise ScriptError(value[1], value[2], value[3])
+            return self._out_of_memory()
+        return ScriptError(failure[1], failure[2], failure[3])
+
+    def _keep_reference(self) -> None:
+        # A script is a reference for as long as it is kept, and so is a library.
+        self._references += 1
+        if self._references % _SPARE_REFERENCES == 0:
+            _reserve_references(self.lua)
 
     @property
     def memory_used(self) -> int:
@@ -207,8 +292,7 @@ class Sandbox:
 
     def _limit_memory(self) -> None:
         # The interpreter collects nothing when memory ends; the last script may have left garbage.
-        if self._free_memory() < self._most_memory // 4:
-            self.lua.gccollect()
+        self._collect_if_more_than(self._most_memory // 4 * 3)
         used = self.lua.get_memory_used()
         self.lua.set_max_memory(max(self._most_memory, used + _RESERVE))
 
@@ -220,11 +304,30 @@ class Sandbox:
             return True
         # Where little is garbage, collecting it would take nearly all of the time.
         grown = self.lua.get_memory_used() - self._used_after_collection
-        if grown < self._most_memory // _SMALLEST_GROWTH:
+        if grown < self._least_growth:
             return False
         self.lua.gccollect()
         self._used_after_collection = self.lua.get_memory_used()
         return self._free_memory() >= size
+
+    def _collect_if_more_than(self, used: int) -> None:
+        """Between two scripts, collect the garbage if this much is in use.
+
+        What libraries hold is not garbage: little is if nothing was added to what was left by
+        the last collection between scripts, unless a library has released what it held.
+        """
+        now_used = self.lua.get_memory_used()
+        if now_used > used and (
+            now_used - self._kept >= self._least_growth or perf_counter() > self._collect_again_at
+        ):
+            self._collect_between()
+
+    def _collect_between(self) -> None:
+        started = perf_counter()
+        self.lua.gccollect()
+        self._kept = self.lua.get_memory_used()
+        ended = perf_counter()
+        self._collect_again_at = ended + _PAUSE * (ended - started)
 
     def _free_memory(self) -> int:
         used: int = self.lua.get_memory_used()
@@ -239,7 +342,7 @@ class Sandbox:
 
     def _out_of_memory(self) -> ScriptError:
         self._lift_limit()
-        self.lua.gccollect()
+        self._collect_between()
         return ScriptError(_OUT_OF_MEMORY)
 
     # --- functions of ours ------------------------------------------------------------------

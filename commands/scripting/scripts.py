@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from hashlib import sha1
 
@@ -9,6 +10,7 @@ from commands.engine.effects import ScriptDoor
 from commands.engine.errors import CommandError
 from commands.engine.replies import Reply
 from commands.instance.instance import Instance
+from commands.scripting.drand48 import Drand48
 from commands.scripting.engine import Engine
 from commands.scripting.sandbox import Script, ScriptError
 from commands.scripting.shebang import split_shebang
@@ -26,12 +28,8 @@ class LoadedScript:
     sha: bytes
     body: bytes
     compiled: Script
-    flags: frozenset[bytes]
-
-    @property
-    def has_shebang(self) -> bool:
-        """Whether the script says what it needs; the others may try anything."""
-        return self.body.startswith(b"#!")
+    # None if it declares none.
+    flags: frozenset[bytes] | None
 
 
 class Scripts:
@@ -43,6 +41,9 @@ class Scripts:
         self._loaded: dict[bytes, LoadedScript] = {}
         # Those of EVAL, oldest first.
         self._passing: dict[bytes, None] = {}
+        # One sequence for scripts and functions, as in Redis.
+        self.random = Drand48()
+        self.evicted = 0
 
     def __len__(self) -> int:
         return len(self._loaded)
@@ -50,6 +51,10 @@ class Scripts:
     @property
     def memory_used(self) -> int:
         return 0 if self._engine is None else self._engine.memory_used
+
+    @property
+    def code_memory(self) -> int:
+        return sum(sys.getsizeof(script.body) for script in self._loaded.values())
 
     def find(self, sha: bytes) -> LoadedScript | None:
         return self._loaded.get(sha) or self._loaded.get(sha.lower())
@@ -67,7 +72,7 @@ class Scripts:
             return known
         text, flags = split_shebang(body)
         if self._engine is None:
-            self._engine = Engine(self._instance.settings.script_memory_limit)
+            self._engine = Engine(self._instance.settings.script_memory_limit, self.random)
         try:
             compiled = self._engine.compile(text)
         except ScriptError as error:
@@ -80,6 +85,7 @@ class Scripts:
             if len(self._passing) > _MOST_PASSING:
                 oldest = next(iter(self._passing))
                 del self._passing[oldest], self._loaded[oldest]
+                self.evicted += 1
         return loaded
 
     def run(
@@ -90,8 +96,7 @@ class Scripts:
         try:
             return self._engine.run(script.compiled, keys, arguments, door)
         except ScriptError as error:
-            where = b" script: %b, on %b:%d." % (script.sha, error.source, error.line)
-            raise CommandError(error.text + (where if error.line else b"")) from None
+            raise error.of(script.sha) from None
 
     def flush(self) -> None:
         """Forget all scripts, and the interpreter with whatever memory it holds."""

@@ -27,7 +27,7 @@ _SUBSCRIBER_COMMANDS = frozenset(
 _OUT_OF_MEMORY = b"OOM command not allowed when used memory > 'maxmemory'."
 # What a client in MULTI may send while memory is exceeded: a queue takes memory too.
 _ENDS_TRANSACTION = frozenset("EXEC DISCARD QUIT RESET".split())
-_BUSY = b"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+_SCRIPTS_THAT_MAY_WRITE = frozenset(("EVAL", "EVALSHA", "FCALL"))
 # The first words of the lines of an HTTP request.
 _HTTP_WORDS = frozenset((b"post", b"host:"))
 # A flood of HTTP requests must not flood the log as well.
@@ -57,7 +57,7 @@ class Admission:
             return NOT_AUTHENTICATED.encode()
         running = self._instance.running_script
         if running is not None and "allow_busy" not in command.flags:
-            return _BUSY
+            return running.busy_error.encode()
         persistence = self._instance.persistence
         if (
             self._instance.memory.limit
@@ -125,4 +125,8 @@ class Admission:
 
 
 def _may_write(command: Command) -> bool:
-    return command.writes or "may_replicate" in command.flags
+    return (
+        command.writes
+        or "may_replicate" in command.flags
+        or command.name in _SCRIPTS_THAT_MAY_WRITE
+    )

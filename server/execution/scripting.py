@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter_ns
 
 from commands.engine.effects import RunScript
 from commands.engine.errors import CommandError
@@ -20,6 +19,8 @@ _WRONG_ARITY = "ERR Wrong number of args calling Redis command from script"
 _NOT_ALLOWED = "ERR This Redis command is not allowed from script"
 _OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 _READ_ONLY = "ERR Write commands are not allowed from read-only scripts."
+_MAY_WRITE = "ERR Can not execute a script with write flag using *_ro command."
+_NO_CLUSTER = "ERR Can not run script on cluster, 'no-cluster' flag is set."
 
 # Runs a request inside of another one: its reply, and what to log of it.
 RunWithin = Callable[[Context, BoundCommand, list[bytes]], tuple[Reply, list[Request]]]
@@ -40,14 +41,15 @@ class ScriptRunner:
         What its commands have written is logged as one transaction.
         """
         instance = self._instance
+        self._check_flags(effect)
         door = _Door(self, ctx, effect)
-        database, atomic = ctx.db, ctx.atomic
+        database, atomic, outer = ctx.db, ctx.atomic, instance.running_script
         ctx.atomic = True
         instance.running_script = door.running
         try:
             return effect.run(door)
         finally:
-            instance.running_script = None
+            instance.running_script = outer
             if door.running.busy:
                 instance.guards.lift(Guard.BUSY)
                 # Serving others has sent all outboxes of this turn.
@@ -55,6 +57,25 @@ class ScriptRunner:
             ctx.atomic = atomic
             ctx.select(database)
             ctx.log_as(*door.entries)
+
+    def _check_flags(self, effect: RunScript) -> None:
+        """Check once what a script declares, so that it is not refused halfway.
+
+        A script that declares nothing is checked at each of its commands.
+        """
+        flags = effect.flags
+        if flags is None:
+            return
+        if b"no-cluster" in flags and self._instance.settings.cluster_enabled:
+            raise CommandError(_NO_CLUSTER)
+        if b"no-writes" not in flags:
+            if not effect.writes:
+                raise CommandError(_MAY_WRITE)
+            refusal = self._instance.persistence.write_refusal()
+            if refusal is not None:
+                raise CommandError(refusal)
+            if self._instance.memory.exceeded and b"allow-oom" not in flags:
+                raise CommandError(_OUT_OF_MEMORY)
 
     def call(self, door: _Door, argv: list[bytes]) -> Reply:
         instance, ctx = self._instance, door.ctx
@@ -99,7 +120,7 @@ class ScriptRunner:
     def interrupted(self, door: _Door) -> bytes | None:
         running = door.running
         threshold = self._instance.settings.busy_reply_threshold
-        if threshold and perf_counter_ns() - door.started > threshold * 1_000_000:
+        if threshold and running.elapsed_ns > threshold * 1_000_000:
             if not running.busy:
                 running.busy = True
                 self._instance.guards.hold(Guard.BUSY)
@@ -113,10 +134,10 @@ class _Door:
     def __init__(self, runner: ScriptRunner, ctx: Context, effect: RunScript) -> None:
         self._runner = runner
         self.ctx = ctx
-        self.writes = effect.writes
-        self.allow_oom = effect.allow_oom
-        self.started = perf_counter_ns()
-        self.running = RunningScript(ctx.client)
+        self.flags = effect.flags
+        self.writes = effect.writes and b"no-writes" not in (effect.flags or ())
+        self.allow_oom = b"allow-oom" in (effect.flags or ())
+        self.running = RunningScript(ctx.client, effect.argv, effect.function)
         self.entries: list[Request] = []
 
     def call(self, argv: list[bytes]) -> Reply:

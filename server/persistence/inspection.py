@@ -142,6 +142,8 @@ def _examine_snapshot(report: FileReport, progress: Callable[[int], None]) -> in
     if writer:
         report.facts.append(f"written by {writer.decode('latin-1')}")
     report.facts.append(f"{loaded.keys:,} keys")
+    if loaded.libraries:
+        report.facts.append(f"{len(loaded.libraries):,} libraries of functions")
     report.facts += not_kept(loaded)
     return loaded.end
 
@@ -216,7 +218,7 @@ class Contents:
     largest: list[tuple[int, int, int, bytes, str]]
 
 
-def load(source: Source, progress: Callable[[int, int], None]) -> tuple[Keyspace, str]:
+def load(source: Source, progress: Callable[[int, int], None]) -> tuple[Instance, str]:
     """Return the data as far as it can be loaded, and the problem that stopped loading."""
     instance = _scratch()
     loader = Loader(instance)
@@ -228,7 +230,7 @@ def load(source: Source, progress: Callable[[int, int], None]) -> tuple[Keyspace
             progress(state.loaded_bytes, state.total_bytes)
     except LoadError as error:
         problem = problem or str(error)
-    return instance.keyspace, problem
+    return instance, problem
 
 
 def _is_snapshot(source: Source) -> bool:

@@ -28,6 +28,7 @@ from commands.engine.effects import (
 from commands.engine.errors import CommandError
 from commands.engine.replies import OK, Reply
 from commands.instance.instance import Instance
+from commands.scripting.functions import libraries_of
 from commands.settings.kinds import SettingError
 from commands.settings.settings import Settings
 from server.persistence.background import Background
@@ -284,7 +285,7 @@ class Keeper:
         if effect.save and not self.save():
             raise CommandError(_FAILED)
         if effect.flush:
-            self._keyspace.flush_all()
+            self._flush()
         try:
             self._load_now([snapshot_path(self._settings)], replace=effect.merge)
         except (LoadError, OSError) as error:
@@ -303,12 +304,17 @@ class Keeper:
             if manifest is None or self._files.turning_on:
                 raise LoadError("there is no complete log")
             files = self._loader.files_of(manifest)
-            self._keyspace.flush_all()
+            self._flush()
             self._load_now(files)
         except (LoadError, OSError) as error:
             logger.warning("DEBUG LOADAOF failed: %s", error)
             raise failed from None
         return OK
+
+    def _flush(self) -> None:
+        """Remove everything that a data file contains."""
+        self._keyspace.flush_all()
+        libraries_of(self._instance).clear()
 
     def _load_now(self, files: list[Path], *, replace: bool = False) -> None:
         for _ in self._loader.steps(files, replace=replace):

@@ -23,6 +23,7 @@ from commands.engine.errors import CommandError
 from commands.instance.context import Context
 from commands.instance.instance import Instance
 from commands.instance.persistence import Load
+from commands.scripting.functions import libraries_of
 from server.persistence.files import (
     log_directory,
     manifest_path,
@@ -63,8 +64,6 @@ def check_manifest_file(path: Path) -> None:
 
 def not_kept(loaded: rdb.Loaded) -> Iterator[str]:
     """Say what a snapshot contains that the next one will not."""
-    if loaded.libraries:
-        yield f"{len(loaded.libraries)} function libraries, which are not supported"
     if loaded.module_facts:
         yield f"{loaded.module_facts} items of Redis modules, which are not supported"
 
@@ -213,6 +212,13 @@ class Loader:
                 f"{end}). They would be lost with the next save. If they are not needed, remove "
                 f"them: truncate -s {end} {path}"
             )
+        try:
+            libraries_of(self._instance).add(reader.loaded.libraries, replace=replace)
+        except CommandError as error:
+            reason = error.text.decode("utf-8", "backslashreplace")
+            raise LoadError(
+                f"{path} contains a library of functions that cannot be loaded: {reason}"
+            ) from None
         state.count_loaded(reader.loaded.keys, reader.loaded.expired)
         for what in not_kept(reader.loaded):
             logger.warning("%s contains %s. They will be missing from the next save", path, what)
@@ -298,7 +304,9 @@ class Loader:
                 found.handler(ctx, argv)
             except (CommandError, WrongType) as error:
                 # It failed in the same way when it was logged, and changed nothing then either.
-                logger.debug("%s: %r failed: %s", path, argv[0], error)
+                # A library, however, may need more memory than the settings allow now.
+                level = logging.WARNING if found.command.group == "scripting" else logging.DEBUG
+                logger.log(level, "%s: %r failed: %s", path, argv[0], error)
             except Exception as error:
                 logger.exception("%s: %r failed", path, argv[0][:64])
                 raise LoadError(

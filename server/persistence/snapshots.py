@@ -8,6 +8,7 @@ from pathlib import Path
 
 from commands.instance.instance import COMPATIBLE_VERSION, Instance
 from commands.instance.process import memory_use
+from commands.scripting.functions import libraries_of
 from server.persistence.files import replace_file, temporary_snapshot
 from server.system.files import Files
 from server.system.system import SYSTEM
@@ -36,7 +37,8 @@ def base(instance: Instance, keyspace: Keyspace) -> Iterator[bytes]:
     """Yield the base of a log in chunks: a snapshot or requests, as the settings say."""
     if instance.settings.aof_use_rdb_preamble:
         return _snapshot(instance, keyspace, for_log=True)
-    return (encode(requests) for requests in rebuild(keyspace))
+    libraries = libraries_of(instance).codes()
+    return (encode(requests) for requests in rebuild(keyspace, libraries))
 
 
 def _snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Iterator[bytes]:
@@ -44,6 +46,7 @@ def _snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Itera
     return rdb.save(
         keyspace,
         _facts(instance, for_log=for_log),
+        libraries=libraries_of(instance).codes(),
         compress=settings.rdbcompression,
         checksum=settings.rdbchecksum,
         idle_times=_idle_times(instance),
@@ -53,14 +56,20 @@ def _snapshot(instance: Instance, keyspace: Keyspace, *, for_log: bool) -> Itera
 def copy(instance: Instance, *, for_log: bool) -> Copy:
     """Return a copy of the data as it is now, which encodes a snapshot or a base in slices."""
     keyspace, settings = instance.keyspace, instance.settings
+    libraries = libraries_of(instance).codes()
     if for_log and not settings.aof_use_rdb_preamble:
-        return Copy(keyspace, RequestWriter())
+        requests = RequestWriter()
+        for code in libraries:
+            requests.add_library(code)
+        return Copy(keyspace, requests)
     writer = rdb.SnapshotWriter(
         rdb.needed_version(keyspace),
         compress=settings.rdbcompression,
         checksum=settings.rdbchecksum,
     )
     writer.begin(_facts(instance, for_log=for_log))
+    for code in libraries:
+        writer.add_library(code)
     return Copy(keyspace, writer, idle_times=_idle_times(instance))
 
 

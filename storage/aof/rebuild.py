@@ -22,13 +22,19 @@ Request = list[bytes]
 _ITEMS = 64
 
 
-def rebuild(keyspace: Keyspace) -> Iterator[list[Request]]:
-    """Yield the requests that recreate each key, one group per key."""
+def rebuild(keyspace: Keyspace, libraries: Iterable[bytes] = ()) -> Iterator[list[Request]]:
+    """Yield the requests that recreate the libraries of functions and each key, in groups."""
+    for code in libraries:
+        yield [rebuild_library(code)]
     for database in keyspace.databases:
         if database.data:
             yield [[b"SELECT", b"%d" % database.index]]
         for key, value in database.data.items():
             yield rebuild_key(key, value, database.expires.get(key))
+
+
+def rebuild_library(code: bytes) -> Request:
+    return [b"FUNCTION", b"LOAD", code]
 
 
 def rebuild_key(key: bytes, value: Value, deadline: int | None) -> list[Request]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.aof.encoder import encode
-from storage.aof.rebuild import rebuild_key
+from storage.aof.rebuild import rebuild_key, rebuild_library
 from storage.frequencies import Uses
 from storage.values.types import Value
 
@@ -18,6 +18,10 @@ class RequestWriter:
 
     def __init__(self) -> None:
         self._out = bytearray()
+
+    def add_library(self, code: bytes) -> None:
+        """Write a library of functions."""
+        self._out += encode([rebuild_library(code)])
 
     def select(self, index: int, keys: int, deadlines: int) -> None:
         """Begin a database. Requests cannot express the size hints."""

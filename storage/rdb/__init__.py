@@ -1,4 +1,4 @@
-"""Redis' format for snapshots (RDB) and single values (DUMP).
+"""Redis' format for snapshots (RDB), single values (DUMP) and libraries (FUNCTION DUMP).
 
 Writing a snapshot, all at once or key by key:
 
@@ -35,11 +35,18 @@ The modules, each building on those before it:
 - `streams`: reading and writing streams.
 - `redis_modules`: data of Redis modules, which is skipped or refused.
 - `value_writer`, `value_reader`: values of every type.
-- `writer`, `reader`: whole snapshots. `payloads`: single values (DUMP and RESTORE).
+- `writer`, `reader`: whole snapshots. `payloads`: single values (DUMP and RESTORE), libraries.
 """
 
 from storage.rdb.errors import RdbError
-from storage.rdb.payloads import PayloadMismatch, dump_value, load_value
+from storage.rdb.payloads import (
+    NotALibrary,
+    PayloadMismatch,
+    dump_libraries,
+    dump_value,
+    load_libraries,
+    load_value,
+)
 from storage.rdb.primitive_reader import Readable
 from storage.rdb.reader import Loaded, SnapshotReader, load
 from storage.rdb.writer import Facts, SnapshotWriter, needed_version, save
@@ -47,13 +54,16 @@ from storage.rdb.writer import Facts, SnapshotWriter, needed_version, save
 __all__ = [
     "Facts",
     "Loaded",
+    "NotALibrary",
     "PayloadMismatch",
     "RdbError",
     "Readable",
     "SnapshotReader",
     "SnapshotWriter",
+    "dump_libraries",
     "dump_value",
     "load",
+    "load_libraries",
     "load_value",
     "needed_version",
     "save",

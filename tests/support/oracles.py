@@ -115,6 +115,7 @@ class Oracle:
         control = self._control
         control("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         control("FLUSHALL")
+        control("FUNCTION", "FLUSH")
         control("CONFIG", "RESETSTAT")
         control("SLOWLOG", "RESET")
         for name, value in self._read_settings().items():

@@ -256,6 +256,32 @@ def test_a_pause_of_writes_can_be_ended(server: RunningServer, client: Connectio
     assert not server.call(lambda: bool(server.instance.guards))
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ("EVAL", "return 1", 0),
+        ("EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", 0),
+        ("FCALL", "f", 0),
+    ],
+)
+def test_a_pause_of_writes_holds_scripts_that_may_write(
+    server: RunningServer, client: Connection, request_: tuple[str | int, ...]
+) -> None:
+    server.freeze()
+    client("SCRIPT", "LOAD", "return 1")
+    code = "redis.register_function{function_name='f', flags={'no-writes'}, callback="
+    client("FUNCTION", "LOAD", f"#!lua name=lib\n{code}function() return 1 end}}")
+    other = server.connect()
+    ident = other("CLIENT", "ID")
+    client("CLIENT", "PAUSE", 1000, "WRITE")
+    assert client("EVAL_RO", "return 1", 0) == 1
+    assert client("FCALL_RO", "f", 0) == 1
+    other.send(*request_)
+    wait_until_held(client, ident)
+    server.advance(1000)
+    assert other.read() == 1
+
+
 def test_a_second_pause_never_shortens_the_first(server: RunningServer, client: Connection) -> None:
     server.freeze()
     writer = server.connect()
