@@ -13,7 +13,7 @@ def listen(server: RunningServer) -> list[Event]:
     events: list[Event] = []
 
     def note(database: Database, key: bytes, event: str | None, modified: bool) -> None:
-        if event is not None:
+        if event is not None or modified:
             events.append((database.index, key, event, modified))
 
     server.call(lambda: server.instance.keyspace.observers.append(note))
