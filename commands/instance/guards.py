@@ -25,6 +25,7 @@ class Guard(IntEnum):
     NO_TOUCH = auto()
     CLOSING = auto()
     SUBSCRIBED = auto()
+    RESTRICTED = auto()
     # Of all clients of an instance.
     MONITORED = auto()
     PAUSED = auto()

@@ -1,6 +1,6 @@
 """Settings that are accepted, checked and remembered, but have no effect.
 
-They control features that Redkeep does not have: eviction, ACL users, keyspace events,
+They control features that Redkeep does not have: eviction, keyspace events,
 scripts, replication, clustering, TLS, threads and a C allocator. They exist because clients,
 test suites and redis.conf files use them.
 """
@@ -47,17 +47,8 @@ EvictionPolicy = Literal[
 class InertSettings:
     """One attribute per setting; the setting's name has hyphens where this has underscores."""
 
-    # --- users, events, scripts, eviction ----------------------------------------------------
+    # --- events, scripts, eviction ----------------------------------------------------
 
-    aclfile = InertSetting(
-        TEXT, "", "File that defines the users, instead of `user` lines.", mutable=False
-    )
-    acllog_max_len = InertSetting(COUNT, "128", "Maximum number of entries in ACL LOG.")
-    acl_pubsub_default = InertSetting(
-        Choice("allchannels", "resetchannels"),
-        "resetchannels",
-        "Pub/sub channels that a new user may access.",
-    )
     tracking_table_max_keys = InertSetting(
         COUNT,
         "1000000",

@@ -1,8 +1,8 @@
 """Whether a request may run: every refusal, in Redis' order.
 
 The order decides which of two errors a client sees. It is: unknown command, wrong arity,
-authentication, data that cannot be saved, subscriber mode, loading. Then a pause may hold
-the request back, and a transaction may queue it.
+authentication, the rules of the user, data that cannot be saved, subscriber mode, loading. Then
+a pause may hold the request back, and a transaction may queue it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from commands.instance.client import Client
 from commands.instance.instance import Instance
 from commands.instance.persistence import LOADING
 from commands.instance.statistics import BoundCommand
+from server.execution.permissions import Permissions
 from server.wire.wording import unknown_command, unknown_subcommand
 
 logger = logging.getLogger("redkeep")
@@ -33,8 +34,9 @@ _HTTP_NOTICE_MS = 60_000
 class Admission:
     """Decides on the requests of one instance."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, permissions: Permissions) -> None:
         self._instance = instance
+        self._permissions = permissions
         self._mute_http_until = 0
 
     def refusal(
@@ -50,6 +52,10 @@ class Admission:
             return wrong_arity(command.wire_name).text
         if not client.authenticated and "no_auth" not in command.flags:
             return NOT_AUTHENTICATED.encode()
+        if client.restricted:
+            denied = self._permissions.refusal(client, command, argv)
+            if denied is not None:
+                return denied
         running = self._instance.running_script
         if running is not None and "allow_busy" not in command.flags:
             return _BUSY
