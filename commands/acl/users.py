@@ -160,12 +160,9 @@ def acl_deluser(ctx: Context, argv: list[bytes]) -> Reply:
     > ACL DELUSER bob nobody
     (integer) 1
     """
-    removed = 0
-    for name in argv[2:]:
-        if name == DEFAULT:
-            raise CommandError("ERR The 'default' user cannot be removed")
-        removed += ctx.instance.users.remove(name)
-    return removed
+    if DEFAULT in argv[2:]:
+        raise CommandError("ERR The 'default' user cannot be removed")
+    return sum(ctx.instance.users.remove(name) for name in argv[2:])
 
 
 @command(

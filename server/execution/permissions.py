@@ -15,7 +15,7 @@ _CHANGED = (
 _CHANGED_REASONS = {
     "command": b"no permission to execute the command or subcommand",
     "key": b"no permission to touch the specified keys",
-    "channel": b"no permission to access one of the channels used as arguments to the command",
+    "channel": b"no permission to access one of the channels used as arguments",
 }
 
 

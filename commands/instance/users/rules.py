@@ -228,12 +228,12 @@ def _add_keys(selector: Selector, rule: bytes) -> str | None:
     if selector.all_keys:
         return _AFTER_ALL_KEYS
     access = BOTH
-    letters, tilde, pattern = rule[1:].partition(b"~")
+    letters, _, pattern = rule[1:].partition(b"~")
     if rule.startswith(b"~"):
         pattern = rule[1:]
     else:
         kinds = [_READ_WRITE.get(letter) for letter in letters.upper()]
-        if not tilde or not kinds or None in kinds or len(set(kinds)) != len(kinds):
+        if not kinds or None in kinds or len(set(kinds)) != len(kinds):
             return _SYNTAX
         access = sum(kind for kind in kinds if kind is not None)
     if _has_spaces(pattern):
