@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from commands.engine.key_specs import KeySpec
 from commands.engine.registry import Command
 
 
@@ -15,7 +16,7 @@ def key_uses(entry: Command, request: Sequence[bytes]) -> dict[int, str]:
     uses: dict[int, str] = {}
     for spec in entry.keys:
         if "not_key" not in spec.access:
-            for place in spec.find(request):
+            for place in _places(spec, request):
                 uses.setdefault(place, spec.access)
     if entry.key_finder is not None:
         # Keys that only the finder finds belong to the spec marked as unknown.
@@ -26,6 +27,21 @@ def key_uses(entry: Command, request: Sequence[bytes]) -> dict[int, str]:
     if varies is not None and uses:
         return dict.fromkeys(uses, varies([word.upper() for word in request[2:]]))
     return uses
+
+
+def _places(spec: KeySpec, request: Sequence[bytes]) -> Iterable[int]:
+    """Return every place where a request may have a key of this spec.
+
+    An option may be given twice, and the last one counts: `GEORADIUS ... STORE a STORE b`.
+    """
+    if spec.keyword is None or spec.numkeys or spec.last or spec.unknown:
+        return spec.find(request)
+    wanted = spec.keyword.encode()
+    return [
+        place + 1
+        for place in range(max(spec.start, 1), len(request) - 1)
+        if request[place].upper() == wanted
+    ]
 
 
 def _use_by_set(options: list[bytes]) -> str:
