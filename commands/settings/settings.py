@@ -68,6 +68,8 @@ class Settings(WorkingSettings, InertSettings):
         # The attributes cannot be assigned: `set` must call the listeners.
         vars(self).update(_INITIAL_VALUES)
         self._listeners: dict[Setting[Any], list[Callable[[Any], None]]] = {}
+        # A change is being taken back: listeners get the values that were in force before.
+        self.undoing = False
         self._defaults = defaults
         for name, text in defaults.items():
             self.set_text(BY_NAME[name], text)
@@ -134,11 +136,13 @@ class Settings(WorkingSettings, InertSettings):
 
     def _take_back(self, told: dict[Callable[[Any], None], Setting[Any]]) -> None:
         """Call these listeners with the values that are in force again, the last one first."""
+        self.undoing = True
         for listener, setting in reversed(told.items()):
             try:
                 listener(self.value(setting))
             except SettingError as error:
                 logger.error("Restoring %s failed: %s", setting.name, error)
+        self.undoing = False
 
     def on_change(self, setting: Setting[T], listener: Callable[[T], None]) -> None:
         """Call `listener` with the current value now, and with each new value later.

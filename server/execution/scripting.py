@@ -90,7 +90,7 @@ class ScriptRunner:
 
     def permits(self, ctx: Context, argv: list[bytes]) -> bool:
         bound = self._instance.find_command(argv)
-        if bound is None or not bound.command.accepts(len(argv)):
+        if bound is None or (bound.command.subcommands and len(argv) > 1):
             raise CommandError("ERR Invalid command passed to redis.acl_check_cmd()")
         return self._instance.users.denial(ctx.client.user, bound.command, argv) is None
 

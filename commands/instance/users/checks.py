@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from commands.engine.errors import CommandError
 from commands.engine.footprints import Footprint, footprint_of, whole_family
@@ -38,8 +38,7 @@ class Denial:
     place: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(NamedTuple):
     """A use of a key, or of all keys that begin with a text."""
 
     place: int
@@ -119,7 +118,7 @@ class Checks:
                     return Denial("key", use.key + b"*" if use.whole else use.key, use.place)
         if facts.channels is not None and not selector.all_channels:
             start, to_end, is_pattern = facts.channels
-            for place in range(start, len(argv) if to_end else start + 1):
+            for place in range(start, len(argv) if to_end else min(start + 1, len(argv))):
                 if not selector.grants_channel(argv[place], is_pattern=is_pattern):
                     return Denial("channel", argv[place], place)
         return None
@@ -149,18 +148,21 @@ def _uses_of(command: Command, hash_tags: bool) -> Uses | None:
     specs = [spec for spec in command.keys if "not_key" not in spec.access]
     if not specs and command.key_finder is None:
         return None
-    if len(specs) == 1 and command.key_finder is None and command.name not in ("SET", "BITFIELD"):
-        spec, access = specs[0], _access(specs[0].access)
-        if spec.keyword is None and not spec.numkeys and not spec.unknown and not spec.last:
-            place = spec.index
-            assert place is not None
-            return lambda argv: [_Use(place, argv[place], access)] if place < len(argv) else []
 
     def uses(argv: Sequence[bytes]) -> list[_Use]:
         found = key_uses(command, argv)
         return [_Use(place, argv[place], _access(words)) for place, words in found.items()]
 
-    return uses
+    if command.name == "SET":
+        # Most requests have no options, and the options are what decides.
+        return lambda argv: [_Use(1, argv[1], WRITE)] if len(argv) == 3 else uses(argv)
+    if len(specs) > 1 or command.key_finder is not None or command.name == "BITFIELD":
+        return uses
+    spec, access = specs[0], _access(specs[0].access)
+    place = spec.index
+    if place is None or spec.keyword or spec.numkeys or spec.unknown or spec.last:
+        return uses
+    return lambda argv: [_Use(place, argv[place], access)] if place < len(argv) else []
 
 
 def _collection_uses(command: Command, footprint: Footprint, hash_tags: bool) -> Uses:

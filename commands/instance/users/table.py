@@ -58,6 +58,8 @@ class Users:
         self.internal = self._initial_default()
         # The password of the setting, to tell a change of it from other changes.
         self._requirepass = ""
+        # The default user before the last change of it.
+        self._before_requirepass = self.default
         settings.on_change(Settings.requirepass, self._follow_password)
 
     def _initial_default(self) -> User:
@@ -104,6 +106,11 @@ class Users:
         if password == self._requirepass:
             return
         self._requirepass = password
+        if self._settings.undoing:
+            # It may have had other passwords than that of the setting.
+            self._replace(DEFAULT, self._before_requirepass)
+            return
+        self._before_requirepass = self.default.copy()
         self.change(DEFAULT, self._password_rules())
 
     # --- changing users -----------------------------------------------------------------------

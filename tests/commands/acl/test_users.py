@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from commands.settings.kinds import SettingError
+from commands.settings.settings import Settings
 from tests.support.resp import Connection, Error
 from tests.support.servers import RunningServer
 
@@ -61,7 +63,7 @@ def test_passwords_appear_nowhere(server: RunningServer, client: Connection) -> 
     other("HELLO", "3", "AUTH", "u", "hidden3")
     other("AUTH", "u", "hidden1")
     other("PING", "end")
-    lines = []
+    lines: list[object] = []
     while not lines or "end" not in str(lines[-1]):
         lines.append(monitor.read())
     seen = [
@@ -293,6 +295,22 @@ def test_requirepass_is_the_password_of_the_default_user(
     client("ACL", "SETUSER", "default", "nopass")
     assert waiting("PING") == "PONG"
     assert server.connect()("PING") == "PONG"
+
+
+def test_a_change_of_requirepass_that_is_taken_back_leaves_the_user_alone(
+    server: RunningServer, client: Connection
+) -> None:
+    def refuse(value: int) -> None:
+        if value == 7:
+            raise SettingError("seven is not possible")
+
+    server.call(server.instance.settings.on_change, Settings.timeout, refuse)
+    client("ACL", "SETUSER", "default", ">own")
+    before = client("ACL", "LIST")
+    assert isinstance(client("CONFIG", "SET", "requirepass", "new", "timeout", "7"), Error)
+    assert client("ACL", "LIST") == before
+    assert server.connect()("AUTH", "new") == WRONG
+    assert server.connect()("AUTH", "own") == "OK"
 
 
 def test_a_restricted_default_user(server: RunningServer, client: Connection) -> None:
