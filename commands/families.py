@@ -51,6 +51,8 @@ FAMILIES = (
     "streams.info",
     "sessions.pubsub",
     "sessions.transactions",
+    "acl.users",
+    "acl.inspecting",
     "scripting.eval",
     "scripting.fcall",
     "operator.introspection",
@@ -62,6 +64,7 @@ FAMILIES = (
     "operator.administration",
     "operator.persistence",
     "operator.clustering",
+    "domain.jobs.footprint",
     "domain.jobs.submitting",
     "domain.jobs.jobs",
     "domain.jobs.claims",
@@ -71,6 +74,7 @@ FAMILIES = (
     "domain.jobs.pools",
     "domain.jobs.schedules",
     "domain.jobs.healing",
+    "domain.models.footprint",
     "domain.models.models",
     "domain.models.notes",
     "domain.models.aliases",
@@ -78,7 +82,9 @@ FAMILIES = (
     "domain.models.reading",
     "domain.models.raw_rows",
     "domain.models.healing",
+    "domain.ml.footprint",
     "domain.ml.ml",
+    "domain.checkpoints.footprint",
     "domain.checkpoints.checkpoints",
     "domain.checkpoints.reading",
     "domain.checkpoints.threads",
@@ -86,6 +92,7 @@ FAMILIES = (
     "domain.checkpoints.searching",
     "domain.checkpoints.writes",
     "domain.checkpoints.healing",
+    "domain.store.footprint",
     "domain.store.store",
     "domain.store.facts",
     "domain.store.listing",
@@ -93,6 +100,7 @@ FAMILIES = (
     "domain.store.search",
     "domain.store.indexing",
     "domain.store.near",
+    "domain.queues.footprint",
     "domain.queues.pushing",
     "domain.queues.reading",
     "domain.queues.reports",
@@ -114,6 +122,8 @@ def load() -> dict[str, Command]:
 
 
 def open_instance(settings: Settings | None = None, clock: Clock | None = None) -> Instance:
-    """An instance that knows every command."""
+    """An instance that knows every command and has its users; UserFileError if it cannot."""
     load()
-    return Instance(settings, clock)
+    instance = Instance(settings, clock)
+    instance.users.load_at_start()
+    return instance

@@ -15,6 +15,7 @@ import trio
 
 from commands.engine.words import printable
 from commands.families import open_instance
+from commands.instance.users.user_files import UserFileError
 from commands.settings.settings import Settings
 from server.client_limit import TooFewDescriptors
 from server.collector import schedule_collections
@@ -58,10 +59,10 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     start_logging(settings)
     created = _enter_data_directory(settings)
     observer = _Start(settings, announce)
-    server = Server(open_instance(settings), observer)
     try:
+        server = Server(open_instance(settings), observer)
         server.listen()
-    except (ListenError, TooFewDescriptors) as error:
+    except (ListenError, TooFewDescriptors, UserFileError) as error:
         if created:
             os.rmdir(settings.dir)
         raise StartError(str(error)) from None

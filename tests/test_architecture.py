@@ -214,6 +214,7 @@ FILLED_AT_IMPORT = frozenset(
         ("commands/engine/registry.py", "_groups"),
         ("commands/engine/registry.py", "_own_groups"),
         ("commands/engine/key_layouts.py", "_declared"),
+        ("commands/engine/footprints.py", "_declared"),
         ("commands/instance/group_reads.py", "_declared"),
         ("commands/operator/debugging.py", "_SUBCOMMANDS"),
         ("commands/instance/patrols.py", "_declared"),

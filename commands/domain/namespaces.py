@@ -53,10 +53,15 @@ def tenant_part(ctx: Context, tenant: bytes) -> bytes:
     The tag is the tenant alone, so that a command can write to several threads or namespaces
     of one tenant in one slot.
     """
+    return tagged_tenant(tenant, tagged=ctx.instance.settings.hash_tags)
+
+
+def tagged_tenant(tenant: bytes, *, tagged: bool) -> bytes:
+    """The tenant as it is written in keys, in braces if keys have hash tags."""
     if not tenant:
         raise failure("NAMESPACE", "the tenant is empty")
     rendered = escape(tenant)
-    if not ctx.instance.settings.hash_tags:
+    if not tagged:
         return rendered
     if tenant.startswith(b"}"):
         raise failure("NAMESPACE", "tenant '{}' would be an empty hash tag", tenant)

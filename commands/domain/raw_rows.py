@@ -2,7 +2,7 @@
 
 A family that offers its rows to ML.* declares a namespace when it is imported:
 
-    declare_namespace("jobs", JobRows())
+    declare_namespace("jobs", JobRows(), pool_footprint, FAMILY)
 
 It also says which collection a key belongs to, unless that is the pool: the key that ML.*
 declares, like the commands of that family.
@@ -18,6 +18,7 @@ from typing import Protocol, TypeAlias
 
 from commands.domain.errors import failure
 from commands.domain.records import read_json
+from commands.engine.footprints import Touched
 from commands.instance.context import Context
 
 # The cursor of the next page, b"0" after the last one, and keys with their rows.
@@ -47,6 +48,9 @@ class RawRows(Protocol):
 @dataclass(frozen=True, slots=True)
 class Namespace:
     rows: RawRows
+    # The keys that belong to a collection, and the beginnings of those of all collections.
+    footprint: Callable[[bytes], list[Touched]]
+    family: tuple[bytes, ...]
     # The collection that a key of the namespace belongs to; None where that is the pool.
     collection: Callable[[bytes], bytes] | None
 
@@ -55,12 +59,17 @@ _declared: dict[bytes, Namespace] = {}
 
 
 def declare_namespace(
-    name: str, rows: RawRows, *, collection: Callable[[bytes], bytes] | None = None
+    name: str,
+    rows: RawRows,
+    footprint: Callable[[bytes], list[Touched]],
+    family: tuple[bytes, ...],
+    *,
+    collection: Callable[[bytes], bytes] | None = None,
 ) -> None:
     """Offer these rows to ML.* under this name."""
     if name.encode() in _declared:
         raise ValueError(f"the namespace {name} is declared twice")
-    _declared[name.encode()] = Namespace(rows, collection)
+    _declared[name.encode()] = Namespace(rows, footprint, family, collection)
 
 
 def find_namespace(name: bytes) -> Namespace:

@@ -11,6 +11,7 @@ from commands.engine.replies import Reply
 from commands.instance.guards import Guard
 from commands.instance.statistics import BoundCommand
 from commands.instance.tracker import Tracker
+from commands.instance.users.users import User
 from storage.database import Database
 
 Encoder = Callable[[Reply], bytes]
@@ -175,7 +176,13 @@ class Client:
     )
 
     def __init__(
-        self, ident: int, db: Database, wire: Wire, guards: Iterable[Guard] = (), now: int = 0
+        self,
+        ident: int,
+        db: Database,
+        wire: Wire,
+        user: User,
+        guards: Iterable[Guard] = (),
+        now: int = 0,
     ) -> None:
         self.id = ident
         # The database chosen with SELECT.
@@ -191,7 +198,8 @@ class Client:
         self.address = b""
         self.local_address = b""
         self.unix_socket = False
-        self.user = b"default"
+        self.user = user
+        self.follow_user()
         # By the monotonic clock.
         self.created_ms = self.last_seen_ms = now
         self.last_command: BoundCommand | None = None
@@ -252,10 +260,23 @@ class Client:
         """CLIENT NO-TOUCH: reading a key does not mark it as used."""
         return Guard.NO_TOUCH in self.guards
 
-    def log_in(self, user: bytes) -> None:
+    def log_in(self, user: User) -> None:
         """The client proved to be this user."""
         self.user = user
+        self.follow_user()
         self.lift(Guard.UNAUTHENTICATED)
+
+    def follow_user(self) -> None:
+        """Have requests checked if the user may not do everything."""
+        if self.user.is_unlimited:
+            self.lift(Guard.RESTRICTED)
+        else:
+            self.hold(Guard.RESTRICTED)
+
+    @property
+    def restricted(self) -> bool:
+        """Whether each request must be checked by the rules of the user."""
+        return Guard.RESTRICTED in self.guards
 
     def set_reply_mode(self, mode: str) -> None:
         self.reply_mode = mode

@@ -27,6 +27,7 @@ class Guard(IntEnum):
     SUBSCRIBED = auto()
     TRACKING = auto()
     TRACKING_TARGET = auto()
+    RESTRICTED = auto()
     # Of all clients of an instance.
     MONITORED = auto()
     PAUSED = auto()

@@ -21,6 +21,8 @@ from commands.instance.scripting import KeptLibraries, KeptScripts, RunningScrip
 from commands.instance.slow_log import SlowLog
 from commands.instance.statistics import BoundCommand, Rate, Statistics
 from commands.instance.tracking import Tracking
+from commands.instance.users.table import Users
+from commands.instance.users.users import User
 from commands.settings.setting import Setting
 from commands.settings.settings import Settings
 from storage.clock import Clock
@@ -55,6 +57,7 @@ class Instance:
         self.clock.on_jump(self.note_time)
         self.clients: dict[int, Client] = {}
         self.last_client_id = 0
+        self.users = Users(self.settings, commands(), self.clients.values())
         # What keeps the requests of all clients off the straight path.
         self.guards = CommonGuards(self.clients.values())
         # An empty keyspace counts as saved.
@@ -100,7 +103,6 @@ class Instance:
         self._by_spelling: dict[bytes, BoundCommand] = {}
         self._by_command: dict[Command, BoundCommand] = {}
         self._follow_limits()
-        self.settings.on_change(Settings.requirepass, self._follow_password)
         self.settings.on_change(
             Settings.notify_keyspace_events, KeyspaceEvents(self.keyspace, self.pubsub).follow
         )
@@ -114,30 +116,23 @@ class Instance:
             setting: Setting[int] = getattr(Settings, threshold.name)
             self.settings.on_change(setting, partial(setattr, limits, threshold.name))
 
-    def _follow_password(self, password: str) -> None:
-        """Once the password is removed, every client is authenticated."""
-        if not password:
-            for client in self.clients.values():
-                if not client.authenticated:
-                    client.log_in(client.user)
-
     # --- clients --------------------------------------------------------------------------
 
     def new_client(self, wire: Wire) -> Client:
         """A client with the next id. It counts as connected once `admit` was called."""
         self.last_client_id += 1
-        return self._client(self.last_client_id, wire)
+        client = self._client(self.last_client_id, wire, self.users.default)
+        if self.users.login_required:
+            client.hold(Guard.UNAUTHENTICATED)
+        return client
 
     def internal_client(self) -> Client:
         """A client without a connection, for work that the server does itself."""
-        return self._client(0, NoWire())
+        return self._client(0, NoWire(), self.users.internal)
 
-    def _client(self, ident: int, wire: Wire) -> Client:
+    def _client(self, ident: int, wire: Wire, user: User) -> Client:
         now = self.clock.monotonic_ms()
-        client = Client(ident, self.keyspace.databases[0], wire, self.guards, now)
-        if self.settings.requirepass:
-            client.hold(Guard.UNAUTHENTICATED)
-        return client
+        return Client(ident, self.keyspace.databases[0], wire, user, self.guards, now)
 
     def admit(self, client: Client) -> None:
         self.clients[client.id] = client
@@ -152,8 +147,8 @@ class Instance:
         client.set_reply_mode("on")
         client.no_evict = False
         client.lift(Guard.NO_TOUCH)
-        client.user = b"default"
-        if self.settings.requirepass:
+        client.log_in(self.users.default)
+        if self.users.login_required:
             client.hold(Guard.UNAUTHENTICATED)
         client.speak(2)
 

@@ -114,7 +114,7 @@ def _find_keys(argv: Sequence[bytes]) -> list[int]:
     key_finder=_find_keys,
 )
 def sort(ctx: Context, argv: list[bytes]) -> Reply:
-    request = _parse(argv, may_store=True)
+    request = _parse(ctx, argv, may_store=True)
     rows = _sorted_elements(ctx, argv[1], request)
     if request.target is None:
         return _get_values(ctx.db, rows, request)
@@ -134,11 +134,11 @@ def sort(ctx: Context, argv: list[bytes]) -> Reply:
     keys=_KEYS,
 )
 def sort_ro(ctx: Context, argv: list[bytes]) -> Reply:
-    request = _parse(argv, may_store=False)
+    request = _parse(ctx, argv, may_store=False)
     return _get_values(ctx.db, _sorted_elements(ctx, argv[1], request), request)
 
 
-def _parse(argv: list[bytes], *, may_store: bool) -> _Request:
+def _parse(ctx: Context, argv: list[bytes], *, may_store: bool) -> _Request:
     request = _Request()
     arguments = Arguments(argv, 2)
     while arguments:
@@ -155,16 +155,29 @@ def _parse(argv: list[bytes], *, may_store: bool) -> _Request:
         elif option == b"BY" and arguments:
             pattern = arguments.word()
             if b"*" in pattern:
+                _check_may_look_up(ctx, argv, b"BY")
                 request.by = _Lookup.parse(pattern)
             else:
                 request.unsorted = True
         elif option == b"GET" and arguments:
+            _check_may_look_up(ctx, argv, b"GET")
             request.get.append(_Lookup.parse(arguments.word()))
         elif option == b"STORE" and may_store and arguments:
             request.target = arguments.word()
         else:
             raise CommandError(SYNTAX)
     return request
+
+
+def _check_may_look_up(ctx: Context, argv: list[bytes], option: bytes) -> None:
+    """Raise an error unless the user may read all keys: a pattern can name any of them."""
+    if ctx.client.restricted:
+        bound = ctx.instance.find_command(argv)
+        assert bound is not None
+        if not ctx.instance.users.may_read_all_keys(ctx.client.user, bound.command, argv):
+            raise CommandError(
+                b"ERR %b option of SORT denied due to insufficient ACL permissions." % option
+            )
 
 
 def _sorted_elements(ctx: Context, key: bytes, request: _Request) -> list[bytes]:

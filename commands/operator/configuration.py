@@ -135,7 +135,7 @@ def config_rewrite(ctx: Context, argv: list[bytes]) -> Reply:
     if settings.config_file is None:
         raise CommandError("ERR The server is running without a config file")
     try:
-        config_file.rewrite(settings, settings.config_file)
+        config_file.rewrite(settings, settings.config_file, ctx.instance.users.config_lines())
     except OSError as error:
         raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
     except config_file.ConfigError as error:

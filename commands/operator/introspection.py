@@ -9,6 +9,7 @@ from commands.engine.containers import declare_help
 from commands.engine.errors import SYNTAX, CommandError
 from commands.engine.grammar import Argument, OneOf, Pattern, String
 from commands.engine.key_specs import KeySpec
+from commands.engine.key_uses import key_uses
 from commands.engine.patterns import glob_matcher
 from commands.engine.registry import Command, command, commands
 from commands.engine.replies import Reply, SetReply
@@ -188,39 +189,11 @@ def command_getkeysandflags(ctx: Context, argv: list[bytes]) -> Reply:
     bound = ctx.instance.find_command(request)
     assert bound is not None
     entry = bound.command
-    access = _access_by_place(entry, request)
-    varies = _VARYING_ACCESS.get(entry.name)
-    if varies is not None:
-        access = dict.fromkeys(places, varies([word.upper() for word in request[2:]]))
+    access = key_uses(entry, request)
     return [
         [entry.key_at(request, place), _statuses(access.get(place, "").split(), _ACCESS_ORDER)]
         for place in places
     ]
-
-
-def _access_of_set(options: list[bytes]) -> str:
-    return "RW access update" if b"GET" in options[1:] else "OW update"
-
-
-def _access_of_bitfield(operations: list[bytes]) -> str:
-    at = 0
-    while at < len(operations):
-        left = len(operations) - at - 1
-        if operations[at] == b"GET" and left >= 2:
-            at += 3
-        elif operations[at] == b"OVERFLOW" and left >= 1:
-            at += 2
-        else:
-            # A write, or an invalid operation.
-            return "RW access update"
-    return "RO access"
-
-
-# Commands whose options determine how they use their key.
-_VARYING_ACCESS: dict[str, Callable[[list[bytes]], str]] = {
-    "SET": _access_of_set,
-    "BITFIELD": _access_of_bitfield,
-}
 
 
 def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
@@ -244,20 +217,6 @@ def _key_places(ctx: Context, request: list[bytes]) -> list[int]:
     if (incomplete or not places) and "no_mandatory_keys" not in entry.flags:
         raise CommandError("ERR Invalid arguments specified for command")
     return places
-
-
-def _access_by_place(entry: Command, request: list[bytes]) -> dict[int, str]:
-    """Return how each key is used. If several specs find a key, the first one counts."""
-    access: dict[int, str] = {}
-    for spec in entry.keys:
-        for place in spec.find(request):
-            access.setdefault(place, spec.access)
-    if entry.key_finder is not None:
-        # Keys that only the finder finds belong to the spec marked as unknown.
-        unknown = [spec.access for spec in entry.keys if spec.unknown] or [""]
-        for place in entry.key_finder(request):
-            access.setdefault(place, unknown[-1])
-    return access
 
 
 def _find_by_name(name: bytes) -> Command | None:

@@ -10,6 +10,7 @@ from commands.engine.grammar import Argument, Integer, OneOf, String, Token
 from commands.engine.numbers import parse_int32, parse_integer, read_integer
 from commands.instance.client import Client
 from commands.instance.context import Context
+from commands.instance.instance import Instance
 
 Filter = Callable[[Client], bool]
 
@@ -95,7 +96,7 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
         (b"tot-mem", client.memory + running),
         (b"events", b"rw" if wire.wants_write else b"r"),
         (b"cmd", b"NULL" if last is None else last.command.wire_name.encode()),
-        (b"user", client.user),
+        (b"user", client.user.name),
         (b"redir", tracker.redirect if tracker is not None and tracker.is_on else -1),
         (b"resp", client.resp),
         (b"lib-name", client.lib_name),
@@ -202,7 +203,7 @@ def _word_filter(ctx: Context, option: bytes, arguments: Arguments) -> Filter:
     subject = option.removeprefix(b"NOT-")
     if subject in _EXACT:
         expected, attribute = arguments.word(), _EXACT[subject]
-        if subject == b"USER" and expected != b"default":
+        if subject == b"USER" and ctx.instance.users.find(expected) is None:
             raise CommandError(b"ERR No such user '%b'" % expected)
         return lambda client: attribute(client) == expected
     if subject == b"TYPE":
@@ -237,12 +238,34 @@ def _letters(option: bytes, what: bytes, word: bytes, known: frozenset[int]) -> 
 _EXACT: dict[bytes, Callable[[Client], bytes]] = {
     b"ADDR": lambda client: client.address,
     b"LADDR": lambda client: client.local_address,
-    b"USER": lambda client: client.user,
+    b"USER": lambda client: client.user.name,
     b"NAME": lambda client: client.name,
     b"LIB-NAME": lambda client: client.lib_name,
     b"LIB-VER": lambda client: client.lib_version,
     b"IP": lambda client: client.address.rpartition(b":")[0].strip(b"[]"),
 }
+
+
+# --- refused requests and logins --------------------------------------------------------------
+
+
+def note_denial(
+    instance: Instance,
+    client: Client,
+    argv: list[bytes],
+    reason: str,
+    context: str,
+    object_: bytes,
+    username: bytes,
+) -> None:
+    """Count a request or login that was refused, and write it to ACL LOG."""
+    counted = f"acl_denied_{reason}"
+    setattr(instance.statistics, counted, getattr(instance.statistics, counted) + 1)
+    line = client_line(client, argv, instance.clock.monotonic_ms())
+    most = instance.settings.acllog_max_len
+    instance.users.denials.add(
+        reason, context, object_, username, line, instance.clock.now_ms(), most
+    )
 
 
 # --- declarations ----------------------------------------------------------------------------

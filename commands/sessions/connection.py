@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 
 from commands.engine.arguments import Arguments
@@ -14,6 +13,8 @@ from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION
+from commands.instance.users.table import DEFAULT
+from commands.sessions.client_filters import note_denial
 
 _AUTH_FAILED = "WRONGPASS invalid username-password pair or user is disabled."
 _HELLO_NEEDS_AUTH = (
@@ -22,7 +23,6 @@ _HELLO_NEEDS_AUTH = (
     "RESP protocol version at the same time"
 )
 _NOT_INT32 = f"ERR value is out of range, value must between {INT32_MIN} and {INT32_MAX}"
-_DEFAULT_USER = b"default"
 
 
 @command(
@@ -126,31 +126,24 @@ def reset(ctx: Context, argv: list[bytes]) -> Reply:
 def auth(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) > 3:
         raise CommandError(SYNTAX)
-    if len(argv) == 2 and not ctx.instance.settings.requirepass:
+    if len(argv) == 2 and ctx.instance.users.default.needs_no_password:
         raise CommandError(
             "ERR AUTH <password> called without any password configured for the default user. "
             "Are you sure your configuration is correct?"
         )
-    authenticate(ctx, argv[1] if len(argv) == 3 else _DEFAULT_USER, argv[-1])
+    authenticate(ctx, argv, argv[1] if len(argv) == 3 else DEFAULT, argv[-1])
     return OK
 
 
-def authenticate(ctx: Context, username: bytes, password: bytes) -> None:
+def authenticate(ctx: Context, argv: list[bytes], username: bytes, password: bytes) -> None:
     """Authenticate the client as this user; an error if the password is wrong."""
-    if not _is_valid(ctx, username, password):
-        ctx.instance.statistics.acl_denied_auth += 1
+    instance, client = ctx.instance, ctx.client
+    user = instance.users.authenticate(username, password)
+    if user is None:
+        context = "toplevel" if client.transaction is None and not ctx.atomic else "multi"
+        note_denial(instance, client, argv, "auth", context, argv[0], username)
         raise CommandError(_AUTH_FAILED)
-    ctx.client.log_in(username)
-
-
-def _is_valid(ctx: Context, username: bytes, password: bytes) -> bool:
-    if username != _DEFAULT_USER:
-        return False
-    expected = ctx.instance.settings.requirepass
-    # Compare in constant time: the duration must not reveal how much of a guess was right.
-    return not expected or hmac.compare_digest(
-        expected.encode("utf-8", "surrogateescape"), password
-    )
+    client.log_in(user)
 
 
 @command(
@@ -193,7 +186,7 @@ def hello(ctx: Context, argv: list[bytes]) -> Reply:
             else:
                 raise CommandError(b"ERR Syntax error in HELLO option '%b'" % word)
     if credentials:
-        authenticate(ctx, credentials[0], credentials[1])
+        authenticate(ctx, argv, credentials[0], credentials[1])
     if not client.authenticated:
         raise CommandError(_HELLO_NEEDS_AUTH)
     if name is not None:

@@ -1,8 +1,7 @@
 """Settings that are accepted, checked and remembered, but have no effect.
 
-They control features that Redkeep does not have: ACL users, keyspace events,
-scripts, replication, clustering, TLS, threads and a C allocator. They exist because clients,
-test suites and redis.conf files use them.
+They control features that Redkeep does not have: replication, clustering, TLS, threads and a C
+allocator. They exist because clients, test suites and redis.conf files use them.
 """
 
 from __future__ import annotations
@@ -31,18 +30,6 @@ _CYCLE = Integer(1, 99)
 
 class InertSettings:
     """One attribute per setting; the setting's name has hyphens where this has underscores."""
-
-    # --- users, events, scripts ----------------------------------------------------
-
-    aclfile = InertSetting(
-        TEXT, "", "File that defines the users, instead of `user` lines.", mutable=False
-    )
-    acllog_max_len = InertSetting(COUNT, "128", "Maximum number of entries in ACL LOG.")
-    acl_pubsub_default = InertSetting(
-        Choice("allchannels", "resetchannels"),
-        "resetchannels",
-        "Pub/sub channels that a new user may access.",
-    )
 
     # --- process ---------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from commands.settings.inert import InertSettings
 from commands.settings.kinds import SettingError
@@ -33,6 +33,17 @@ BY_NAME: dict[str, Setting[Any]] = {setting.name: setting for setting in TABLE}
 ALIASES: dict[str, Setting[Any]] = {s.alias: s for s in TABLE if s.alias}
 _NO_DEFAULTS: Mapping[str, str] = MappingProxyType({})
 _INITIAL_VALUES = {setting.attribute: setting.initial for setting in TABLE}
+
+
+class UserLine(Protocol):
+    """A line of the configuration that defines a user."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """`user`, the name and the rules."""
+
+    def error(self, reason: str) -> ValueError:
+        """An error that names the place of the line."""
 
 
 class ChangeRefused(Exception):
@@ -57,9 +68,13 @@ class Settings(WorkingSettings, InertSettings):
         # The attributes cannot be assigned: `set` must call the listeners.
         vars(self).update(_INITIAL_VALUES)
         self._listeners: dict[Setting[Any], list[Callable[[Any], None]]] = {}
+        # A change is being taken back: listeners get the values that were in force before.
+        self.undoing = False
         self._defaults = defaults
         for name, text in defaults.items():
             self.set_text(BY_NAME[name], text)
+        # What the configuration says of users, which are no settings.
+        self.user_lines: list[UserLine] = []
         # The file that was read at startup, which CONFIG REWRITE updates, and the directory
         # that names of included files are relative to.
         self.config_file: str | None = None
@@ -121,11 +136,13 @@ class Settings(WorkingSettings, InertSettings):
 
     def _take_back(self, told: dict[Callable[[Any], None], Setting[Any]]) -> None:
         """Call these listeners with the values that are in force again, the last one first."""
+        self.undoing = True
         for listener, setting in reversed(told.items()):
             try:
                 listener(self.value(setting))
             except SettingError as error:
                 logger.error("Restoring %s failed: %s", setting.name, error)
+        self.undoing = False
 
     def on_change(self, setting: Setting[T], listener: Callable[[T], None]) -> None:
         """Call `listener` with the current value now, and with each new value later.

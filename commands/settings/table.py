@@ -33,6 +33,7 @@ from commands.settings.setting import Setting
 
 Access = Literal["no", "yes", "local"]
 FsyncPolicy = Literal["everysec", "always", "no"]
+ChannelDefault = Literal["allchannels", "resetchannels"]
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
 EvictionPolicy = Literal[
     "volatile-lru",
@@ -95,6 +96,15 @@ class WorkingSettings:
         Memory(1 << 20), "512mb", "Maximum length of one string in a request, in bytes."
     )
     requirepass = Setting(PASSWORD, "", "Password of the default user.", secret=True)
+    aclfile = Setting(
+        TEXT, "", "File that defines the users, instead of `user` lines.", mutable=False
+    )
+    acllog_max_len = Setting(COUNT, "128", "Maximum number of entries in ACL LOG.")
+    acl_pubsub_default: Setting[ChannelDefault] = Setting(
+        Choice(*get_args(ChannelDefault)),
+        "resetchannels",
+        "Pub/sub channels that a new user may access.",
+    )
 
     # --- server ----------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Whether a request may run: every refusal, in Redis' order.
 
 The order decides which of two errors a client sees. It is: unknown command, wrong arity,
-authentication, memory that is exceeded, data that cannot be saved, subscriber mode, loading. Then
-a pause may hold the request back, and a transaction may queue it.
+authentication, the rules of the user, memory that is exceeded, data that cannot be saved,
+subscriber mode, loading. Then a pause may hold the request back, and a transaction may queue it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from commands.instance.instance import Instance
 from commands.instance.persistence import LOADING
 from commands.instance.statistics import BoundCommand
 from server.execution.eviction import Eviction
+from server.execution.permissions import Permissions
 from server.wire.wording import unknown_command, unknown_subcommand
 
 logger = logging.getLogger("redkeep")
@@ -37,8 +38,9 @@ _HTTP_NOTICE_MS = 60_000
 class Admission:
     """Decides on the requests of one instance."""
 
-    def __init__(self, instance: Instance, eviction: Eviction) -> None:
+    def __init__(self, instance: Instance, permissions: Permissions, eviction: Eviction) -> None:
         self._instance = instance
+        self._permissions = permissions
         self._eviction = eviction
         self._mute_http_until = 0
 
@@ -55,6 +57,10 @@ class Admission:
             return wrong_arity(command.wire_name).text
         if not client.authenticated and "no_auth" not in command.flags:
             return NOT_AUTHENTICATED.encode()
+        if client.restricted:
+            denied = self._permissions.refusal(client, command, argv)
+            if denied is not None:
+                return denied
         running = self._instance.running_script
         if running is not None and "allow_busy" not in command.flags:
             return running.busy_error.encode()

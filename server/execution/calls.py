@@ -17,6 +17,7 @@ from commands.instance.instance import Instance
 from commands.instance.statistics import BoundCommand
 from server.execution.journaling import journal_write, log_entries_of
 from server.execution.observation import Observation
+from server.execution.permissions import Permissions
 from server.execution.scripting import ScriptRunner
 from storage.database import Database
 from storage.errors import WrongType
@@ -34,13 +35,20 @@ Conclude = Callable[[Effect], Reply]
 class Calls:
     """Runs the handlers of one instance."""
 
-    def __init__(self, instance: Instance, observation: Observation, conclude: Conclude) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        observation: Observation,
+        conclude: Conclude,
+        permissions: Permissions,
+    ) -> None:
         self._instance = instance
         self._observation = observation
         self._conclude = conclude
+        self._permissions = permissions
         # Runs regular work: a client without a connection.
         self._own_context = Context(instance, instance.internal_client())
-        self.scripts = ScriptRunner(instance, self._run_within)
+        self.scripts = ScriptRunner(instance, self._run_within, permissions)
 
     def failed(self, bound: BoundCommand, text: bytes) -> ErrorReply:
         """Count an error that a handler raised, and make it a reply."""
@@ -140,6 +148,11 @@ class Calls:
         """Run the command of a blocked client again."""
         bound = self._instance.find_command(argv)
         assert bound is not None
+        if ctx.client.restricted:
+            # The rules may have changed while it waited.
+            denied = self._permissions.refusal(ctx.client, bound.command, argv)
+            if denied is not None:
+                return self.failed(bound, denied)
         ctx.retrying = True
         try:
             return self.perform(ctx, bound, argv)
@@ -168,6 +181,10 @@ class Calls:
         """Run one request of a transaction; return its reply and what to log of it."""
         bound = self._instance.find_command(argv)
         assert bound is not None
+        if ctx.client.restricted:
+            denied = self._permissions.refusal_at_exec(ctx.client, bound.command, argv)
+            if denied is not None:
+                return self.failed(bound, denied), []
         started = perf_counter_ns()
         reply, entries = self._run_within(ctx, bound, argv)
         elapsed = perf_counter_ns() - started

@@ -30,6 +30,7 @@ from server.execution.eviction import Eviction
 from server.execution.journaling import journal_write
 from server.execution.observation import Observation
 from server.execution.outcomes import EFFECTS, FileWork, Outcomes, ShutDown
+from server.execution.permissions import Permissions
 from server.wire.encoder import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, OK_LINE
 from storage.database import Database
 from storage.errors import WrongType
@@ -60,10 +61,11 @@ class Dispatcher:
         self._instance = instance
         self._blocking = blocking
         self._observation = observation
-        self._admission = Admission(instance, eviction)
+        permissions = Permissions(instance)
+        self._admission = Admission(instance, permissions, eviction)
         self._eviction = eviction
         self._outcomes = Outcomes(blocking, files, shut_down)
-        self._calls = Calls(instance, observation, self._outcomes.conclude)
+        self._calls = Calls(instance, observation, self._outcomes.conclude, permissions)
 
     def serve_others_with(self, serve: Callable[[], None]) -> None:
         """Have others served in this way while a script runs for long."""
@@ -250,6 +252,8 @@ class Dispatcher:
             if bound is None and admission.is_http(argv):
                 admission.cut_off_http(client)
                 return False
+        if bound is not None:
+            client.last_command = bound
         refusal = admission.refusal(client, argv, bound)
         if refusal is not None:
             self._refuse(client, bound, refusal)
@@ -264,7 +268,6 @@ class Dispatcher:
             client.postponed = argv
             self._blocking.pause(client)
             return False
-        client.last_command = bound
         if client.transaction is not None and command.name not in _NOT_QUEUED:
             if "no_multi" in command.flags:
                 self._refuse(client, None, b"ERR Command not allowed inside a transaction")

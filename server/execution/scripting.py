@@ -12,6 +12,7 @@ from commands.instance.guards import Guard
 from commands.instance.instance import Instance
 from commands.instance.scripting import RunningScript
 from commands.instance.statistics import BoundCommand
+from server.execution.permissions import Permissions
 from storage.journal import Request
 
 _UNKNOWN = "ERR Unknown Redis command called from script"
@@ -29,8 +30,9 @@ RunWithin = Callable[[Context, BoundCommand, list[bytes]], tuple[Reply, list[Req
 class ScriptRunner:
     """Runs the scripts of one instance, one at a time."""
 
-    def __init__(self, instance: Instance, run_within: RunWithin) -> None:
+    def __init__(self, instance: Instance, run_within: RunWithin, permissions: Permissions) -> None:
         self._instance = instance
+        self._permissions = permissions
         self._run_within = run_within
         # Serves other clients while a script runs for long; set by the server.
         self.serve_others: Callable[[], None] = lambda: None
@@ -83,6 +85,10 @@ class ScriptRunner:
         command = bound.command
         if "noscript" in command.flags and not instance.scripts_may_call_all:
             raise CommandError(_NOT_ALLOWED)
+        if ctx.client.restricted:
+            denied = self._permissions.refusal_in_script(ctx.client, command, argv)
+            if denied is not None:
+                raise CommandError(denied)
         if command.writes:
             if not door.writes:
                 raise CommandError(_READ_ONLY)
@@ -111,11 +117,11 @@ class ScriptRunner:
             raise CommandError(_WRONG_ARITY)
         return bound
 
-    def permits(self, argv: list[bytes]) -> bool:
+    def permits(self, ctx: Context, argv: list[bytes]) -> bool:
         bound = self._instance.find_command(argv)
-        if bound is None:
+        if bound is None or (bound.command.subcommands and len(argv) > 1):
             raise CommandError("ERR Invalid command passed to redis.acl_check_cmd()")
-        return True
+        return self._instance.users.denial(ctx.client.user, bound.command, argv) is None
 
     def interrupted(self, door: _Door) -> bytes | None:
         running = door.running
@@ -144,7 +150,7 @@ class _Door:
         return self._runner.call(self, argv)
 
     def permits(self, argv: list[bytes]) -> bool:
-        return self._runner.permits(argv)
+        return self._runner.permits(self.ctx, argv)
 
     def interrupted(self) -> bytes | None:
         return self._runner.interrupted(self)

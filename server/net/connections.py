@@ -107,7 +107,7 @@ class Connections:
         settings = self._instance.settings
         if len(self._instance.clients) >= settings.maxclients:
             return _TOO_MANY
-        if not settings.requirepass and _is_foreign(sock) and settings.protected_mode:
+        if self._instance.users.is_open and _is_foreign(sock) and settings.protected_mode:
             return (
                 b"DENIED Redkeep runs in protected mode: it has no password and answers only "
                 b"local clients. Set 'requirepass', or 'protected-mode no' if this network is "

@@ -111,6 +111,21 @@ def changes_in(info: bytes | Verbatim) -> int:
     return int(text.partition(b"rdb_changes_since_last_save:")[2].split(maxsplit=1)[0])
 
 
+_OF_THE_MOMENT = frozenset(
+    (b"age-seconds", b"client-info", b"entry-id", b"timestamp-created", b"timestamp-last-updated")
+)
+
+
+def equal_refusals(ours: Any, theirs: Any) -> bool:
+    """Entries of ACL LOG without times, ids and what describes the client."""
+
+    def lasting(entry: Any) -> list[Any]:
+        pairs = entry.items if isinstance(entry, Map) else _coupled(entry)
+        return [pair for pair in pairs if pair[0] not in _OF_THE_MOMENT]
+
+    return equal([*map(lasting, ours)], [*map(lasting, theirs)])
+
+
 # --- commands with a tolerance ---------------------------------------------------------
 
 
@@ -135,6 +150,7 @@ def _marked(tolerance: Tolerance, redis_only: bool = False) -> Callable[..., Cal
 as_set = _marked(equal_as_sets)
 as_pairs = _marked(equal_as_pairs)
 in_any_order = _marked(equal_in_any_order)
+refusals = _marked(equal_refusals)
 rounded = _marked(equal_within(2))
 rounded_ms = _marked(equal_within(2000))
 loosely = _marked(equal_types)

@@ -118,6 +118,10 @@ class Oracle:
         control("FUNCTION", "FLUSH")
         control("CONFIG", "RESETSTAT")
         control("SLOWLOG", "RESET")
+        users = [name for name in control("ACL", "USERS") if name != b"default"]
+        if users:
+            control("ACL", "DELUSER", *users)
+        control("ACL", "LOG", "RESET")
         for name, value in self._read_settings().items():
             if value != self._settings[name]:
                 reply = control("CONFIG", "SET", name, self._settings[name])

@@ -13,6 +13,7 @@ from commands.domain.arguments import Milliseconds
 from commands.domain.calls import call_text
 from commands.domain.errors import failure
 from commands.domain.jobs.arguments import ID, POOL, POOL_READ, Named
+from commands.domain.jobs.footprint import FAMILY, pool_footprint
 from commands.domain.jobs.raw_rows import JobRows, delete_row, put_row
 from commands.domain.jobs.rows import RESULT
 from commands.domain.jobs.table import JobTable
@@ -26,7 +27,7 @@ from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
 from storage.values.hashes import Hash
 
-declare_namespace("jobs", JobRows())
+declare_namespace("jobs", JobRows(), pool_footprint, FAMILY)
 
 # How many children a page has at most: reading these takes about 10 ms.
 _MOST_CHILDREN = 500

@@ -12,6 +12,7 @@ from commands.domain.calls import call_integer, call_scores, call_text, call_val
 from commands.domain.errors import failure
 from commands.domain.models.alias_table import aliases_of
 from commands.domain.models.events import announce
+from commands.domain.models.footprint import FAMILY, model_footprint
 from commands.domain.models.removal import remove
 from commands.domain.models.rows import (
     HIGHEST_VERSION,
@@ -269,5 +270,5 @@ def _model_in(key: bytes) -> bytes:
     return key if parsed is None else parsed[0]
 
 
-declare_namespace("models", ModelRows(), collection=lambda key: key)
-declare_namespace("model_versions", VersionRows(), collection=_model_in)
+declare_namespace("models", ModelRows(), model_footprint, FAMILY, collection=lambda key: key)
+declare_namespace("model_versions", VersionRows(), model_footprint, FAMILY, collection=_model_in)

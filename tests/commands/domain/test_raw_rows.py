@@ -24,5 +24,6 @@ def test_an_unknown_namespace_is_an_error() -> None:
 
 
 def test_a_namespace_cannot_be_declared_twice() -> None:
+    models = find_namespace(b"models")
     with pytest.raises(ValueError, match="the namespace jobs is declared twice"):
-        declare_namespace("jobs", find_namespace(b"models").rows)
+        declare_namespace("jobs", models.rows, models.footprint, models.family)

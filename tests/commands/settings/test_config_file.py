@@ -75,12 +75,19 @@ def test_mistakes_name_their_line(tmp_path: Path, text: str, message: str) -> No
 
 def test_what_is_no_setting_is_handed_back(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
-    path.write_text("user alice on >secret ~*\nport 1\nfoo bar\n")
+    path.write_text("port 1\nfoo bar\n")
     others = config_file.load(Settings(), str(path))
-    assert [directive.words for directive in others] == [
-        ("user", "alice", "on", ">secret", "~*"),
-        ("foo", "bar"),
-    ]
+    assert [directive.words for directive in others] == [("foo", "bar")]
+
+
+def test_lines_of_users_are_kept_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text("user alice on >secret ~*\nport 1\n")
+    settings = Settings()
+    assert config_file.load(settings, str(path)) == []
+    (line,) = settings.user_lines
+    assert line.words == ("user", "alice", "on", ">secret", "~*")
+    assert "secret" not in str(line.error("no"))
 
 
 def test_a_command_line_is_read_like_a_file() -> None:

@@ -1,0 +1,1 @@
+"""ACL: the commands that define users, and that show what was refused."""
