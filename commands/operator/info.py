@@ -23,6 +23,7 @@ from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION, Instance
 from commands.instance.process import machine_memory, memory_use
 from commands.instance.statistics import CallStatistics
+from commands.settings.settings import Settings
 from storage.database import Database
 
 Fields = Iterable[tuple[str, object]]
@@ -79,7 +80,7 @@ def _server(instance: Instance) -> Fields:
     yield "process_id", os.getpid()
     yield "process_supervised", "no"
     yield "run_id", instance.run_id.decode()
-    yield "tcp_port", settings.port
+    yield "tcp_port", settings.port or settings.tls_port
     yield "server_time_usec", now // 1000
     yield "uptime_in_seconds", uptime
     yield "uptime_in_days", uptime // 86400
@@ -89,6 +90,17 @@ def _server(instance: Instance) -> Fields:
     yield "executable", sys.executable
     yield "config_file", settings.config_file or ""
     yield "io_threads_active", 0
+    yield from _listeners(settings)
+
+
+def _listeners(settings: Settings) -> Fields:
+    hosts = "".join(f",bind={host}" for host in settings.bind)
+    if settings.port:
+        yield "listener0", f"name=tcp{hosts},port={settings.port}"
+    if settings.unixsocket:
+        yield "listener1", f"name=unix,bind={settings.unixsocket}"
+    if settings.tls_port:
+        yield "listener2", f"name=tls{hosts},port={settings.tls_port}"
 
 
 @cache

@@ -360,26 +360,12 @@ class InertSettings:
 
     # --- TLS -------------------------------------------------------------------------------
 
-    tls_port = InertSetting(PORT, "0", "Port for TLS connections.")
-    tls_cert_file = InertSetting(TEXT, "", "Certificate of the server.")
-    tls_key_file = InertSetting(TEXT, "", "Private key of the server.")
-    tls_key_file_pass = InertSetting(TEXT, "", "Password of the server's private key.", secret=True)
     tls_client_cert_file = InertSetting(TEXT, "", "Certificate for outgoing connections.")
     tls_client_key_file = InertSetting(TEXT, "", "Private key for outgoing connections.")
     tls_client_key_file_pass = InertSetting(
         TEXT, "", "Password of the private key for outgoing connections.", secret=True
     )
-    tls_dh_params_file = InertSetting(TEXT, "", "Diffie-Hellman parameters.")
-    tls_ca_cert_file = InertSetting(TEXT, "", "Certificates of trusted authorities.")
-    tls_ca_cert_dir = InertSetting(TEXT, "", "Directory of certificates of trusted authorities.")
-    tls_auth_clients = InertSetting(
-        Choice("no", "yes", "optional"), "yes", "Require certificates from clients."
-    )
-    tls_protocols = InertSetting(TEXT, "", "TLS versions to accept.")
-    tls_ciphers = InertSetting(TEXT, "", "Ciphers for versions up to TLS 1.2.")
     tls_ciphersuites = InertSetting(TEXT, "", "Cipher suites for TLS 1.3.")
-    tls_prefer_server_ciphers = InertSetting(YES_NO, "no", "Prefer the server's order of ciphers.")
-    tls_session_caching = InertSetting(YES_NO, "yes", "Allow clients to resume TLS sessions.")
     tls_session_cache_size = InertSetting(
         SMALL, "20480", "Maximum number of TLS sessions in the cache."
     )

@@ -31,6 +31,7 @@ from commands.settings.setting import Setting
 
 Access = Literal["no", "yes", "local"]
 FsyncPolicy = Literal["everysec", "always", "no"]
+ClientCertificates = Literal["no", "yes", "optional"]
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
 
 
@@ -62,6 +63,41 @@ class WorkingSettings:
     )
     protected_mode = Setting(
         YES_NO, "yes", "Without a password, accept connections from this machine only."
+    )
+
+    # --- TLS -------------------------------------------------------------------------------
+
+    tls_port = Setting(PORT, "0", "Port for TLS connections; 0 disables TLS.")
+    tls_cert_file = Setting(
+        TEXT, "", "PEM file with the server's certificate, and those between it and its authority."
+    )
+    tls_key_file = Setting(TEXT, "", "PEM file with the server's private key.")
+    tls_key_file_pass = Setting(TEXT, "", "Password of the server's private key.", secret=True)
+    tls_ca_cert_file = Setting(
+        TEXT, "", "PEM file with the authorities that clients' certificates may come from."
+    )
+    tls_ca_cert_dir = Setting(
+        TEXT, "", "Directory of such files, named by `openssl rehash`; read when a client connects."
+    )
+    tls_auth_clients: Setting[ClientCertificates] = Setting(
+        Choice(*get_args(ClientCertificates)),
+        "yes",
+        "Whether clients need a certificate; `optional` verifies one that is sent.",
+    )
+    tls_protocols = Setting(
+        TEXT,
+        "",
+        "TLS versions to accept, of TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3; empty for the last two.",
+    )
+    tls_ciphers = Setting(TEXT, "", "Ciphers up to TLS 1.2, in OpenSSL's syntax.")
+    tls_prefer_server_ciphers = Setting(
+        YES_NO, "no", "Prefer the server's order of ciphers to the client's."
+    )
+    tls_dh_params_file = Setting(
+        TEXT, "", "PEM file with Diffie-Hellman parameters for ciphers up to TLS 1.2."
+    )
+    tls_session_caching = Setting(
+        YES_NO, "yes", "Give clients tickets with which they can resume their TLS sessions."
     )
 
     # --- clients ---------------------------------------------------------------------------
