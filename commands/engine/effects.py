@@ -83,6 +83,11 @@ class RunScript:
     run: Callable[[ScriptDoor], Reply]
     # Whether the script may write.
     writes: bool
+    # What the script has declared in its first line: names of `commands.scripting.shebang.FLAGS`.
+    # None if it declares nothing.
+    flags: frozenset[bytes] | None
+    # The request.
+    argv: list[bytes]
 
 
 @dataclass(slots=True)

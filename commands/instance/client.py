@@ -156,6 +156,7 @@ class Client:
         "reply_mode",
         "resp",
         "shard_channels",
+        "tls",
         "transaction",
         "unix_socket",
         "unlogged_from",
@@ -183,6 +184,8 @@ class Client:
         self.address = b""
         self.local_address = b""
         self.unix_socket = False
+        # Connected to the TLS port.
+        self.tls = False
         self.user = b"default"
         # By the monotonic clock.
         self.created_ms = self.last_seen_ms = now

@@ -32,6 +32,7 @@ class Guard(IntEnum):
     SNAPSHOTS_FAIL = auto()
     LOG_FAILS = auto()
     BUSY = auto()
+    CLUSTER = auto()
 
 
 class Guarded(Protocol):

@@ -17,6 +17,7 @@ from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import read_float
 from commands.engine.registry import command
 from commands.engine.replies import Reply
+from commands.engine.slots import key_slot, pattern_slot
 from commands.instance.context import Context
 from storage.database import Database
 from storage.errors import WrongType
@@ -114,7 +115,7 @@ def _find_keys(argv: Sequence[bytes]) -> list[int]:
     key_finder=_find_keys,
 )
 def sort(ctx: Context, argv: list[bytes]) -> Reply:
-    request = _parse(argv, may_store=True)
+    request = _parse(ctx, argv, may_store=True)
     rows = _sorted_elements(ctx, argv[1], request)
     if request.target is None:
         return _get_values(ctx.db, rows, request)
@@ -134,11 +135,11 @@ def sort(ctx: Context, argv: list[bytes]) -> Reply:
     keys=_KEYS,
 )
 def sort_ro(ctx: Context, argv: list[bytes]) -> Reply:
-    request = _parse(argv, may_store=False)
+    request = _parse(ctx, argv, may_store=False)
     return _get_values(ctx.db, _sorted_elements(ctx, argv[1], request), request)
 
 
-def _parse(argv: list[bytes], *, may_store: bool) -> _Request:
+def _parse(ctx: Context, argv: list[bytes], *, may_store: bool) -> _Request:
     request = _Request()
     arguments = Arguments(argv, 2)
     while arguments:
@@ -155,16 +156,25 @@ def _parse(argv: list[bytes], *, may_store: bool) -> _Request:
         elif option == b"BY" and arguments:
             pattern = arguments.word()
             if b"*" in pattern:
+                _check_slot(ctx, argv[1], pattern, "BY")
                 request.by = _Lookup.parse(pattern)
             else:
                 request.unsorted = True
         elif option == b"GET" and arguments:
-            request.get.append(_Lookup.parse(arguments.word()))
+            pattern = arguments.word()
+            _check_slot(ctx, argv[1], pattern, "GET")
+            request.get.append(_Lookup.parse(pattern))
         elif option == b"STORE" and may_store and arguments:
             request.target = arguments.word()
         else:
             raise CommandError(SYNTAX)
     return request
+
+
+def _check_slot(ctx: Context, key: bytes, pattern: bytes, option: str) -> None:
+    """In a cluster, the keys that a pattern names must be in the slot of the key."""
+    if b"*" in pattern and pattern_slot(pattern) != key_slot(key):
+        ctx.refuse_in_cluster(f"{option} option of SORT denied in Cluster mode.")
 
 
 def _sorted_elements(ctx: Context, key: bytes, request: _Request) -> list[bytes]:

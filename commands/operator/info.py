@@ -70,7 +70,7 @@ def _server(instance: Instance) -> Fields:
     yield "redis_git_sha1", "00000000"
     yield "redis_git_dirty", 0
     yield "redis_build_id", "0"
-    yield "redis_mode", "standalone"
+    yield "redis_mode", "standalone" if instance.cluster is None else "cluster"
     yield "os", f"{uname.system} {uname.release} {uname.machine}"
     yield "arch_bits", 64 if sys.maxsize > 2**32 else 32
     yield "monotonic_clock", "POSIX clock_gettime"
@@ -417,7 +417,7 @@ def _percentile(stats: CallStatistics, part: float) -> float:
 
 
 def _cluster(instance: Instance) -> Fields:
-    yield "cluster_enabled", 0
+    yield "cluster_enabled", int(instance.cluster is not None)
 
 
 def _keyspace(instance: Instance) -> Fields:

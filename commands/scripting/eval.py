@@ -44,7 +44,9 @@ def _run(ctx: Context, argv: list[bytes], script: LoadedScript, *, writes: bool)
     scripts = scripts_of(ctx.instance)
     return RunScript(
         lambda door: scripts.run(script, keys, arguments, door),
-        writes=writes and b"no-writes" not in script.flags,
+        writes=writes and b"no-writes" not in (script.flags or ()),
+        flags=script.flags,
+        argv=argv,
     )
 
 

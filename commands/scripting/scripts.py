@@ -26,7 +26,7 @@ class LoadedScript:
     sha: bytes
     body: bytes
     compiled: Script
-    flags: frozenset[bytes]
+    flags: frozenset[bytes] | None
 
 
 class Scripts:

@@ -9,10 +9,11 @@ FLAGS = frozenset(
 )
 
 
-def split_shebang(body: bytes) -> tuple[bytes, frozenset[bytes]]:
-    """The script without its first line, which stays as an empty one, and the flags in it."""
+def split_shebang(body: bytes) -> tuple[bytes, frozenset[bytes] | None]:
+    """The script without its first line, which stays as an empty one, and the flags in it;
+    None without such a line."""
     if not body.startswith(b"#!"):
-        return body, frozenset()
+        return body, None
     line, newline, rest = body.partition(b"\n")
     if not newline:
         raise CommandError("ERR Invalid script shebang")

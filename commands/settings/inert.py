@@ -19,7 +19,6 @@ from commands.settings.kinds import (
     YES_NO,
     Choice,
     EventClasses,
-    HostName,
     Integer,
     Memory,
     MemoryOrPercent,
@@ -306,11 +305,9 @@ class InertSettings:
 
     # --- cluster ---------------------------------------------------------------------------
 
-    cluster_enabled = InertSetting(YES_NO, "no", "Run as a node of a cluster.", mutable=False)
     cluster_config_file = InertSetting(
         TEXT, "nodes.conf", "File with the state of the node.", mutable=False
     )
-    cluster_port = InertSetting(PORT, "0", "Port of the cluster bus.", mutable=False)
     cluster_node_timeout = InertSetting(
         COUNT, "15000", "Milliseconds of silence after which a node is considered down."
     )
@@ -344,19 +341,7 @@ class InertSettings:
     cluster_link_sendbuf_limit = InertSetting(
         Memory(0, 2**64 - 1), "0", "Maximum size of the send buffer of a cluster link."
     )
-    cluster_announce_ip = InertSetting(TEXT, "", "Address that the node announces.")
-    cluster_announce_hostname = InertSetting(HostName(), "", "Host name that the node announces.")
     cluster_announce_human_nodename = InertSetting(TEXT, "", "Name of the node in log messages.")
-    cluster_announce_port = InertSetting(PORT, "0", "Port that the node announces.")
-    cluster_announce_tls_port = InertSetting(PORT, "0", "TLS port that the node announces.")
-    cluster_announce_bus_port = InertSetting(
-        PORT, "0", "Port of the cluster bus that the node announces."
-    )
-    cluster_preferred_endpoint_type = InertSetting(
-        Choice("ip", "hostname", "unknown-endpoint"),
-        "ip",
-        "How the node refers clients to other nodes.",
-    )
 
     # --- TLS -------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from commands.settings.kinds import (
     Choice,
     Clamped,
     FileName,
+    HostName,
     Integer,
     Memory,
     Names,
@@ -32,6 +33,7 @@ from commands.settings.setting import Setting
 Access = Literal["no", "yes", "local"]
 FsyncPolicy = Literal["everysec", "always", "no"]
 ClientCertificates = Literal["no", "yes", "optional"]
+EndpointType = Literal["ip", "hostname", "unknown-endpoint"]
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
 
 
@@ -117,6 +119,42 @@ class WorkingSettings:
         Memory(1 << 20), "512mb", "Maximum length of one string in a request, in bytes."
     )
     requirepass = Setting(PASSWORD, "", "Password of the default user.", secret=True)
+
+    # --- cluster ---------------------------------------------------------------------------
+
+    cluster_enabled = Setting(
+        YES_NO,
+        "no",
+        "Present the server as a cluster of one node that owns all slots.",
+        mutable=False,
+    )
+    cluster_port = Setting(
+        PORT,
+        "0",
+        "Port of the cluster bus that `CLUSTER NODES` shows; 0 is `port` and 10000 more. Nothing "
+        "listens there.",
+        mutable=False,
+    )
+    cluster_announce_ip = Setting(
+        TEXT, "", "Address to which clients are sent; empty for the one they already use."
+    )
+    cluster_announce_hostname = Setting(HostName(), "", "Host name to which clients are sent.")
+    cluster_announce_port = Setting(
+        PORT, "0", "Port to which clients are sent, if it is not `port`."
+    )
+    cluster_announce_tls_port = Setting(
+        PORT, "0", "Port to which clients are sent that use TLS, if it is not `tls-port`."
+    )
+    cluster_announce_bus_port = Setting(
+        PORT,
+        "0",
+        "Port of the cluster bus that `CLUSTER NODES` shows, if it is not `cluster-port`.",
+    )
+    cluster_preferred_endpoint_type: Setting[EndpointType] = Setting(
+        Choice(*get_args(EndpointType)),
+        "ip",
+        "What clients are sent to: the address, the host name, or wherever they are.",
+    )
 
     # --- server ----------------------------------------------------------------------------
 

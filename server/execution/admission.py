@@ -1,8 +1,8 @@
 """Whether a request may run: every refusal, in Redis' order.
 
 The order decides which of two errors a client sees. It is: unknown command, wrong arity,
-authentication, data that cannot be saved, subscriber mode, loading. Then a pause may hold
-the request back, and a transaction may queue it.
+authentication, keys of several slots in a cluster, data that cannot be saved, subscriber mode,
+loading. Then a pause may hold the request back, and a transaction may queue it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import logging
 
 from commands.engine.errors import NOT_AUTHENTICATED, wrong_arity
 from commands.engine.registry import Command
+from commands.engine.slots import CROSS_SLOT
 from commands.instance.client import Client
 from commands.instance.instance import Instance
 from commands.instance.persistence import LOADING
 from commands.instance.statistics import BoundCommand
+from server.execution.slots import crosses_slots
 from server.wire.wording import unknown_command, unknown_subcommand
 
 logger = logging.getLogger("redkeep")
@@ -50,6 +52,9 @@ class Admission:
             return wrong_arity(command.wire_name).text
         if not client.authenticated and "no_auth" not in command.flags:
             return NOT_AUTHENTICATED.encode()
+        in_cluster = self._instance.cluster is not None
+        if in_cluster and crosses_slots(self._instance, client, command, argv):
+            return CROSS_SLOT
         running = self._instance.running_script
         if running is not None and "allow_busy" not in command.flags:
             return _BUSY

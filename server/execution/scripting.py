@@ -13,6 +13,7 @@ from commands.instance.guards import Guard
 from commands.instance.instance import Instance
 from commands.instance.scripting import RunningScript
 from commands.instance.statistics import BoundCommand
+from server.execution.slots import ScriptSlots
 from storage.journal import Request
 
 _UNKNOWN = "ERR Unknown Redis command called from script"
@@ -40,6 +41,8 @@ class ScriptRunner:
         """
         instance = self._instance
         door = _Door(self, ctx, effect.writes)
+        if instance.cluster is not None:
+            door.slots = ScriptSlots(instance, effect)
         database, atomic = ctx.db, ctx.atomic
         ctx.atomic = True
         instance.running_script = door.running
@@ -67,6 +70,8 @@ class ScriptRunner:
             refusal = instance.persistence.write_refusal()
             if refusal is not None:
                 raise CommandError(refusal)
+        if door.slots is not None:
+            door.slots.check(command, argv)
         dirty = instance.keyspace.dirty
         reply, entries = self._run_within(ctx, bound, argv)
         if instance.keyspace.dirty != dirty:
@@ -109,6 +114,8 @@ class _Door:
         self.started = perf_counter_ns()
         self.running = RunningScript(ctx.client)
         self.entries: list[Request] = []
+        # In a cluster only.
+        self.slots: ScriptSlots | None = None
 
     def call(self, argv: list[bytes]) -> Reply:
         return self._runner.call(self, argv)

@@ -107,6 +107,7 @@ class Connections:
             instance.statistics.connections_rejected += 1
         connection = self._connect_tls(sock, refusal) if tls else self._connect(sock)
         client = connection.client
+        client.tls = tls
         client.unix_socket = sock.family == socket.AF_UNIX
         client.address, client.local_address = _addresses(sock)
         instance.admit(client)
