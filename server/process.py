@@ -56,6 +56,7 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     connect and where the data is kept.
     """
     start_logging(settings)
+    settings.warn_of_those_without_effect()
     created = _enter_data_directory(settings)
     observer = _Start(settings, announce)
     server = Server(open_instance(settings), observer)
@@ -90,8 +91,11 @@ class _Start(StartObserver):
 
     def ready(self, addresses: list[str]) -> None:
         self.close()
-        where = _where_data_is(self._settings)
-        self._announce(f"listening on {', '.join(addresses)}; {where}")
+        parts = [f"listening on {', '.join(addresses)}", _where_data_is(self._settings)]
+        inert = [setting.name for setting in self._settings.without_effect()]
+        if inert:
+            parts.append(f"without effect here, see the log: {', '.join(inert)}")
+        self._announce("; ".join(parts))
 
     def close(self) -> None:
         self._progress.close()

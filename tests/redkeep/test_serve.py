@@ -21,6 +21,11 @@ def test_the_first_line_names_the_address_and_the_data_directory() -> None:
         assert "data" in process.start_line
 
 
+def test_the_first_line_names_the_settings_without_effect() -> None:
+    with ServeProcess("--save", "", "--io-threads", "4", "--daemonize", "yes") as process:
+        assert "without effect here, see the log: daemonize, io-threads" in process.start_line
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_with_exit_status_0(number: signal.Signals) -> None:
     with ServeProcess("--save", "") as process:
