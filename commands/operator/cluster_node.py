@@ -47,7 +47,7 @@ def _endpoint(ctx: Context) -> bytes | None:
     return None
 
 
-def info(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_info(ctx: Context, argv: list[bytes]) -> Reply:
     epoch = _cluster(ctx).epoch
     fields = {
         "cluster_state": "ok",
@@ -66,15 +66,15 @@ def info(ctx: Context, argv: list[bytes]) -> Reply:
     return Verbatim("".join(f"{name}:{value}\r\n" for name, value in fields.items()).encode())
 
 
-def my_id(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_myid(ctx: Context, argv: list[bytes]) -> Reply:
     return _cluster(ctx).node_id
 
 
-def my_shard_id(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_myshardid(ctx: Context, argv: list[bytes]) -> Reply:
     return _cluster(ctx).shard_id
 
 
-def nodes(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_nodes(ctx: Context, argv: list[bytes]) -> Reply:
     settings, cluster = ctx.instance.settings, _cluster(ctx)
     plain = (settings.port or settings.tls_port) + 10_000
     bus = settings.cluster_announce_bus_port or settings.cluster_port or plain
@@ -86,7 +86,7 @@ def nodes(ctx: Context, argv: list[bytes]) -> Reply:
     )
 
 
-def slots(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_slots(ctx: Context, argv: list[bytes]) -> Reply:
     settings = ctx.instance.settings
     more: dict[bytes, Reply] = {}
     kind, hostname = settings.cluster_preferred_endpoint_type, settings.cluster_announce_hostname
@@ -98,7 +98,7 @@ def slots(ctx: Context, argv: list[bytes]) -> Reply:
     return [[0, SLOTS - 1, node]]
 
 
-def shards(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_shards(ctx: Context, argv: list[bytes]) -> Reply:
     settings = ctx.instance.settings
     node: dict[bytes, Reply] = {b"id": _cluster(ctx).node_id}
     if settings.port:
@@ -113,7 +113,7 @@ def shards(ctx: Context, argv: list[bytes]) -> Reply:
     return [{b"slots": [0, SLOTS - 1], b"nodes": [node]}]
 
 
-def links(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_links(ctx: Context, argv: list[bytes]) -> Reply:
     return []
 
 
@@ -122,12 +122,12 @@ def _own_node(ctx: Context, node: bytes) -> None:
         raise CommandError(b"ERR Unknown node " + node)
 
 
-def replicas(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_replicas(ctx: Context, argv: list[bytes]) -> Reply:
     _own_node(ctx, argv[2])
     return []
 
 
-def count_failure_reports(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_count_failure_reports(ctx: Context, argv: list[bytes]) -> Reply:
     _own_node(ctx, argv[2])
     return 0
 
@@ -139,14 +139,14 @@ def _keys_in(ctx: Context, slot: int) -> Iterable[bytes]:
     return (key for key in ctx.db.data if key_slot(key) == slot)
 
 
-def count_keys_in_slot(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_countkeysinslot(ctx: Context, argv: list[bytes]) -> Reply:
     slot = parse_integer(argv[2])
     if not 0 <= slot < SLOTS:
         raise CommandError("ERR Invalid slot")
     return sum(1 for _ in _keys_in(ctx, slot))
 
 
-def get_keys_in_slot(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_getkeysinslot(ctx: Context, argv: list[bytes]) -> Reply:
     slot, count = parse_integer(argv[2]), parse_integer(argv[3])
     if not 0 <= slot < SLOTS or count < 0:
         raise CommandError("ERR Invalid slot or number of keys")
@@ -183,33 +183,33 @@ def _busy(slot: int) -> CommandError:
     return CommandError(f"ERR Slot {slot} is already busy")
 
 
-def add_slots(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_addslots(ctx: Context, argv: list[bytes]) -> Reply:
     named = [_slot(word) for word in argv[2:]]
     raise _busy(named[0])
 
 
-def add_slots_range(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_addslotsrange(ctx: Context, argv: list[bytes]) -> Reply:
     raise _busy(_ranges(argv)[0])
 
 
-def del_slots(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_delslots(ctx: Context, argv: list[bytes]) -> Reply:
     for word in argv[2:]:
         _slot(word)
     raise CommandError(_ALONE)
 
 
-def del_slots_range(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_delslotsrange(ctx: Context, argv: list[bytes]) -> Reply:
     _ranges(argv)
     raise CommandError(_ALONE)
 
 
-def flush_slots(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_flushslots(ctx: Context, argv: list[bytes]) -> Reply:
     if len(ctx.db):
         raise CommandError("ERR DB must be empty to perform CLUSTER FLUSHSLOTS.")
     raise CommandError(_ALONE)
 
 
-def set_slot(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_setslot(ctx: Context, argv: list[bytes]) -> Reply:
     slot, action, node = _slot(argv[2]), argv[3].upper(), argv[4] if len(argv) > 4 else None
     own = node == _cluster(ctx).node_id
     if action == b"STABLE" and node is None:
@@ -227,29 +227,29 @@ def set_slot(ctx: Context, argv: list[bytes]) -> Reply:
     return OK
 
 
-def meet(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_meet(ctx: Context, argv: list[bytes]) -> Reply:
     if read_integer(argv[3]) is None:
         raise CommandError(b"ERR Invalid TCP base port specified: " + argv[3])
     raise CommandError(_ALONE)
 
 
-def forget(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_forget(ctx: Context, argv: list[bytes]) -> Reply:
     _own_node(ctx, argv[2])
     raise CommandError("ERR I tried hard but I can't forget myself...")
 
 
-def replicate(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_replicate(ctx: Context, argv: list[bytes]) -> Reply:
     _own_node(ctx, argv[2])
     raise CommandError("ERR Can't replicate myself")
 
 
-def failover(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_failover(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) > 2 and argv[2].upper() not in (b"FORCE", b"TAKEOVER"):
         raise CommandError(SYNTAX)
     raise CommandError("ERR You should send CLUSTER FAILOVER to a replica")
 
 
-def reset(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_reset(ctx: Context, argv: list[bytes]) -> Reply:
     """The node keeps its slots. HARD gives it a new id."""
     kind = argv[2].upper() if len(argv) > 2 else b"SOFT"
     if kind not in (b"HARD", b"SOFT"):
@@ -261,12 +261,12 @@ def reset(ctx: Context, argv: list[bytes]) -> Reply:
     return OK
 
 
-def save_config(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_saveconfig(ctx: Context, argv: list[bytes]) -> Reply:
     """There is nothing to save."""
     return OK
 
 
-def bump_epoch(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_bumpepoch(ctx: Context, argv: list[bytes]) -> Reply:
     cluster = _cluster(ctx)
     if cluster.epoch:
         return f"STILL {cluster.epoch}"
@@ -274,7 +274,7 @@ def bump_epoch(ctx: Context, argv: list[bytes]) -> Reply:
     return "BUMPED 1"
 
 
-def set_config_epoch(ctx: Context, argv: list[bytes]) -> Reply:
+def cluster_set_config_epoch(ctx: Context, argv: list[bytes]) -> Reply:
     epoch = parse_integer(argv[2], NOT_AN_INTEGER)
     if epoch < 0:
         raise CommandError(f"ERR Invalid config epoch specified: {epoch}")

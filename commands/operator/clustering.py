@@ -6,7 +6,7 @@ CLUSTER KEYSLOT, which needs no cluster.
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import cache, wraps
 
 from commands.engine.containers import container
 from commands.engine.errors import CommandError
@@ -20,6 +20,7 @@ from commands.operator import cluster_node
 _DISABLED = "ERR This instance has cluster support disabled"
 
 
+@cache
 def _in_cluster(handler: Handler) -> Handler:
     """The handler, if the server presents a cluster; else the error that it does not."""
 
@@ -80,7 +81,7 @@ _PER_REPLICA = "O(N) for N replicas"
 
 _declare(
     "ADDSLOTS",
-    cluster_node.add_slots,
+    cluster_node.cluster_addslots,
     _CHANGES,
     "Makes this node serve slots.",
     Integer("slot", multiple=True),
@@ -88,7 +89,7 @@ _declare(
 )
 _declare(
     "ADDSLOTSRANGE",
-    cluster_node.add_slots_range,
+    cluster_node.cluster_addslotsrange,
     _CHANGES,
     "Makes this node serve ranges of slots.",
     _RANGES,
@@ -97,14 +98,14 @@ _declare(
 )
 _declare(
     "BUMPEPOCH",
-    cluster_node.bump_epoch,
+    cluster_node.cluster_bumpepoch,
     _CHANGES,
     "Increments the configuration epoch.",
     tips=_UNSTEADY,
 )
 _declare(
     "COUNT-FAILURE-REPORTS",
-    cluster_node.count_failure_reports,
+    cluster_node.cluster_count_failure_reports,
     _SEES,
     "Counts the nodes that report another node as failing.",
     _NODE,
@@ -113,14 +114,14 @@ _declare(
 )
 _declare(
     "COUNTKEYSINSLOT",
-    cluster_node.count_keys_in_slot,
+    cluster_node.cluster_countkeysinslot,
     _READS,
     "Counts the keys whose slot is this one.",
     Integer("slot"),
 )
 _declare(
     "DELSLOTS",
-    cluster_node.del_slots,
+    cluster_node.cluster_delslots,
     _CHANGES,
     "Removes slots from a node.",
     Integer("slot", multiple=True),
@@ -128,7 +129,7 @@ _declare(
 )
 _declare(
     "DELSLOTSRANGE",
-    cluster_node.del_slots_range,
+    cluster_node.cluster_delslotsrange,
     _CHANGES,
     "Removes ranges of slots from a node.",
     _RANGES,
@@ -137,22 +138,22 @@ _declare(
 )
 _declare(
     "FAILOVER",
-    cluster_node.failover,
+    cluster_node.cluster_failover,
     _CHANGES,
     "Promotes a replica to replace its master.",
     OneOf("options", Token("FORCE"), Token("TAKEOVER"), optional=True),
 )
-_declare("FLUSHSLOTS", cluster_node.flush_slots, _CHANGES, "Makes this node serve no slots.")
+_declare("FLUSHSLOTS", cluster_node.cluster_flushslots, _CHANGES, "Makes this node serve no slots.")
 _declare(
     "FORGET",
-    cluster_node.forget,
+    cluster_node.cluster_forget,
     _CHANGES,
     "Makes this node drop what it knows about another node.",
     _NODE,
 )
 _declare(
     "GETKEYSINSLOT",
-    cluster_node.get_keys_in_slot,
+    cluster_node.cluster_getkeysinslot,
     _READS,
     "Returns keys in a slot.",
     Integer("slot"),
@@ -160,10 +161,16 @@ _declare(
     complexity="O(N) for N keys requested",
     tips=_UNSTEADY,
 )
-_declare("INFO", cluster_node.info, _SERVES, "Describes the state of the cluster.", tips=_UNSTEADY)
+_declare(
+    "INFO",
+    cluster_node.cluster_info,
+    _SERVES,
+    "Describes the state of the cluster.",
+    tips=_UNSTEADY,
+)
 _declare(
     "LINKS",
-    cluster_node.links,
+    cluster_node.cluster_links,
     _READS,
     "Returns the connections between nodes.",
     since="7.0.0",
@@ -172,7 +179,7 @@ _declare(
 )
 _declare(
     "MEET",
-    cluster_node.meet,
+    cluster_node.cluster_meet,
     _CHANGES,
     "Introduces this node to another one, to form a cluster with it.",
     String("ip"),
@@ -180,11 +187,14 @@ _declare(
     Integer("cluster-bus-port", optional=True, since="4.0.0"),
 )
 _declare(
-    "MYID", cluster_node.my_id, _SERVES, "Returns the ID under which other nodes know this one."
+    "MYID",
+    cluster_node.cluster_myid,
+    _SERVES,
+    "Returns the ID under which other nodes know this one.",
 )
 _declare(
     "MYSHARDID",
-    cluster_node.my_shard_id,
+    cluster_node.cluster_myshardid,
     _SERVES,
     "Returns the ID of the shard to which this node belongs.",
     since="7.2.0",
@@ -192,7 +202,7 @@ _declare(
 )
 _declare(
     "NODES",
-    cluster_node.nodes,
+    cluster_node.cluster_nodes,
     _SERVES,
     "Returns the nodes of the cluster.",
     complexity=_PER_NODE,
@@ -200,7 +210,7 @@ _declare(
 )
 _declare(
     "REPLICAS",
-    cluster_node.replicas,
+    cluster_node.cluster_replicas,
     _SEES,
     "Returns the replicas of a master.",
     _NODE,
@@ -210,32 +220,35 @@ _declare(
 )
 _declare(
     "REPLICATE",
-    cluster_node.replicate,
+    cluster_node.cluster_replicate,
     _CHANGES,
     "Makes this node a replica of another node.",
     _NODE,
 )
 _declare(
     "RESET",
-    cluster_node.reset,
+    cluster_node.cluster_reset,
     "admin noscript stale",
     "Removes this node from its cluster.",
     OneOf("reset-type", Token("HARD"), Token("SOFT"), optional=True),
     complexity="O(N) for N known nodes",
 )
 _declare(
-    "SAVECONFIG", cluster_node.save_config, _CHANGES, "Saves the configuration file of the node."
+    "SAVECONFIG",
+    cluster_node.cluster_saveconfig,
+    _CHANGES,
+    "Saves the configuration file of the node.",
 )
 _declare(
     "SET-CONFIG-EPOCH",
-    cluster_node.set_config_epoch,
+    cluster_node.cluster_set_config_epoch,
     _CHANGES,
     "Gives a node without an epoch its first one.",
     Integer("config-epoch"),
 )
 _declare(
     "SETSLOT",
-    cluster_node.set_slot,
+    cluster_node.cluster_setslot,
     _CHANGES,
     "Assigns a slot to a node, or starts or ends its migration.",
     Integer("slot"),
@@ -250,7 +263,7 @@ _declare(
 )
 _declare(
     "SHARDS",
-    cluster_node.shards,
+    cluster_node.cluster_shards,
     _SERVES,
     "Returns the slots and nodes of each shard.",
     since="7.0.0",
@@ -259,7 +272,7 @@ _declare(
 )
 _declare(
     "SLAVES",
-    cluster_node.replicas,
+    cluster_node.cluster_replicas,
     _SEES,
     "Returns the replicas of a master, as CLUSTER REPLICAS does.",
     _NODE,
@@ -269,7 +282,7 @@ _declare(
 )
 _declare(
     "SLOTS",
-    cluster_node.slots,
+    cluster_node.cluster_slots,
     _SERVES,
     "Returns the nodes of each range of slots.",
     complexity=_PER_NODE,
