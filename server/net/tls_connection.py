@@ -93,7 +93,7 @@ class TlsConnection(Connection):
                 client.outbox.append(client.encode(ErrorReply(self._refusal)))
                 client.close("protected mode")
             self.flush_soon()
-        if stream.unsent:
+        if stream.behind:
             self._watch_writable(True)
         if stream.ended:
             # The socket may stay silent from now on.
@@ -107,7 +107,7 @@ class TlsConnection(Connection):
         # Until the handshake is done nothing can be sent, though the socket has room.
         if self._handshakes is None:
             super()._send_outbox()
-            if self.stream.unsent and not self.closed:
+            if self.stream.behind and not self.closed:
                 self._watch_writable(True)
 
     def _send_backlog(self) -> None:
@@ -122,7 +122,7 @@ class TlsConnection(Connection):
         self._watch_writable(False)
 
     def _watch_writable(self, wanted: bool) -> None:
-        super()._watch_writable(wanted or self.stream.unsent > 0)
+        super()._watch_writable(wanted or self.stream.behind)
 
     def close(self) -> None:
         if not self.closed and self._handshakes is not None:

@@ -30,6 +30,7 @@ class TlsStream:
         "_socket",
         "_tls",
         "_waiting",
+        "behind",
         "ended",
         "established",
         "failure",
@@ -42,6 +43,8 @@ class TlsStream:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         # Encrypted, but not taken by the socket yet.
         self._waiting = memoryview(b"")
+        # Whether the socket has not taken all encrypted bytes.
+        self.behind = False
         # The handshake is done.
         self.established = False
         # Nothing more will be received.
@@ -67,8 +70,9 @@ class TlsStream:
             if not self.established:
                 tls.do_handshake()
                 self.established = True
+            # A whole record, so nothing of it is left in the TLS object.
             data = tls.read(_RECORD)
-            if incoming.pending or tls.pending():
+            if incoming.pending:
                 data += self._read_rest()
         except ssl.SSLWantReadError:
             raise BlockingIOError from None
@@ -85,7 +89,7 @@ class TlsStream:
         incoming, tls = self._incoming, self._tls
         parts = []
         try:
-            while incoming.pending or tls.pending():
+            while incoming.pending:
                 part = tls.read(_RECORD)
                 if not part:
                     self.ended = True
@@ -122,24 +126,26 @@ class TlsStream:
             try:
                 sent = self._socket.send(self._waiting)
             except (BlockingIOError, InterruptedError):
-                return
+                sent = 0
             self._waiting = self._waiting[sent:]
             if self._waiting:
+                self.behind = True
                 return
+        self.behind = False
 
     def send(self, data: bytes, /) -> int:
         """Encrypt and send a part of the data and return its size. The rest of the encrypted
         bytes waits for `flush`, which later calls begin with."""
-        if len(data) > _RECORD or self._waiting or self._outgoing.pending:
+        if self.behind or len(data) > _RECORD:
             return self.sendmsg((data,))
         taken = self._tls.write(data)
         self._send_encrypted()
         return taken
 
     def sendmsg(self, parts: Sequence[bytes | memoryview], /) -> int:
-        if self._waiting or self._outgoing.pending:
+        if self.behind:
             self.flush()
-            if self._waiting:
+            if self.behind:
                 raise BlockingIOError
         taken = 0
         for part in parts:
@@ -157,6 +163,7 @@ class TlsStream:
             sent = 0
         if sent < len(encrypted):
             self._waiting = memoryview(encrypted)[sent:]
+            self.behind = True
 
     def _encrypt(self, data: bytes | memoryview, most: int) -> int:
         size = min(len(data), most)
@@ -170,7 +177,7 @@ class TlsStream:
 
     def close(self) -> None:
         """Say good-bye, if nothing is in the way, and close the socket."""
-        if self.established and not self._waiting:
+        if self.established and not self.behind:
             with suppress(OSError):
                 # The client's good-bye is not awaited: SSLWantReadError.
                 self._tls.unwrap()

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,15 +28,17 @@ def measure(session: Session) -> Iterator[Row]:
         certificate, key = _certificate(folder)
         ours_port, theirs_port = free_port(), free_port()
         for program, port in ((REDKEEP, ours_port), (REFERENCE, theirs_port)):
-            options = ("--tls-port", str(port), "--tls-cert-file", certificate)
-            options += ("--tls-key-file", key, "--tls-auth-clients", "no")
+            options = [
+                *("--tls-port", str(port), "--tls-auth-clients", "no"),
+                *("--tls-cert-file", certificate, "--tls-key-file", key),
+            ]
             stack.enter_context(Server(program, *options))
         for name in ("GET", "SET"):
             words = ("-t", name.lower(), "-n", count, "-c", "50", "--tls", "--cacert", certificate)
             loads = alternate(
                 session.rounds,
-                lambda words=words: run_load(ours_port, *words),
-                lambda words=words: run_load(theirs_port, *words),
+                partial(run_load, ours_port, *words),
+                partial(run_load, theirs_port, *words),
             )
             ratio = median_ratio(
                 (ours.requests_per_second, theirs.requests_per_second) for ours, theirs in loads
