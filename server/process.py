@@ -23,6 +23,7 @@ from server.persistence.files import make_directory
 from server.persistence.loading import LoadError
 from server.progress import LoadProgress
 from server.server import Server, StartObserver
+from server.supervision import READY, STOPPING, tell_supervisor
 from server.system.system import SYSTEM
 
 logger = logging.getLogger("redkeep")
@@ -96,6 +97,7 @@ class _Start(StartObserver):
         if inert:
             parts.append(f"without effect here, see the log: {', '.join(inert)}")
         self._announce("; ".join(parts))
+        tell_supervisor(self._settings, READY)
 
     def close(self) -> None:
         self._progress.close()
@@ -110,6 +112,7 @@ async def _run(server: Server, start: _Start) -> None:
                 await server.run()
             finally:
                 start.close()
+                tell_supervisor(server.instance.settings, STOPPING)
             nursery.cancel_scope.cancel()
 
 

@@ -78,7 +78,7 @@ def _server(instance: Instance) -> Fields:
     yield "atomicvar_api", "c11-builtin"
     yield "gcc_version", _compiler_version()
     yield "process_id", os.getpid()
-    yield "process_supervised", "no"
+    yield "process_supervised", _supervisor(settings)
     yield "run_id", instance.run_id.decode()
     yield "tcp_port", settings.port or settings.tls_port
     yield "server_time_usec", now // 1000
@@ -91,6 +91,11 @@ def _server(instance: Instance) -> Fields:
     yield "config_file", settings.config_file or ""
     yield "io_threads_active", 0
     yield from _listeners(settings)
+
+
+def _supervisor(settings: Settings) -> str:
+    told = settings.supervised in ("systemd", "auto") and "NOTIFY_SOCKET" in os.environ
+    return "systemd" if told else "no"
 
 
 def _listeners(settings: Settings) -> Fields:

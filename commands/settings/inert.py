@@ -89,13 +89,6 @@ class InertSettings:
     daemonize = InertSetting(
         YES_NO, "no", "Run in the background.", mutable=False, reason=_FOREGROUND
     )
-    supervised = InertSetting(
-        Choice("upstart", "systemd", "auto", "no"),
-        "no",
-        "The supervisor of the process.",
-        mutable=False,
-        reason=_FOREGROUND,
-    )
     always_show_logo = InertSetting(
         YES_NO,
         "no",

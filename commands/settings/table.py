@@ -35,6 +35,7 @@ FsyncPolicy = Literal["everysec", "always", "no"]
 ClientCertificates = Literal["no", "yes", "optional"]
 EndpointType = Literal["ip", "hostname", "unknown-endpoint"]
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
+Supervisor = Literal["upstart", "systemd", "auto", "no"]
 
 
 class WorkingSettings:
@@ -170,6 +171,13 @@ class WorkingSettings:
         TEXT, "", "Path of the log file; empty logs to standard error.", mutable=False
     )
     pidfile = Setting(TEXT, "", "Path of the file that holds the process id.", mutable=False)
+    supervised: Setting[Supervisor] = Setting(
+        Choice(*get_args(Supervisor)),
+        "no",
+        "Tell systemd when the server is ready and when it stops; `auto` does so if systemd "
+        "started the server. `upstart` has no effect.",
+        mutable=False,
+    )
     shutdown_on_sigint = Setting(
         ShutdownOptions(),
         "default",
