@@ -133,7 +133,8 @@ def test_a_move_that_fails_changes_nothing(
         )
     )
     assert client("CONFIG", "GET", "*") == before
-    assert running.call(_open_files) == opened
+    # Fewer, if servers of earlier tests have closed connections meanwhile.
+    assert running.call(_open_files) <= opened
     assert running.connect()("PING") == "PONG"
     running.close()
 
