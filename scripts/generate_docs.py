@@ -15,7 +15,7 @@ from pathlib import Path
 from commands import families
 from commands.engine.registry import Command, own_groups
 from commands.engine.usage import usage
-from commands.settings.setting import Setting
+from commands.settings.setting import InertSetting, Setting
 from commands.settings.settings import TABLE
 from redkeep.cli import serve_defaults
 
@@ -121,9 +121,14 @@ def settings_page() -> str:
     lines.append("\n## Settings without effect\n")
     lines.append(
         "Redkeep accepts and remembers these settings of redis.conf, and `CONFIG GET` returns "
-        "them, because clients, test suites and existing files set them. They change nothing.\n"
+        "them, because clients, test suites and existing files set them. They change nothing. "
+        "Whoever sets one to something else than its default finds a warning with the reason in "
+        "the log, and the line that `redkeep serve` prints at its start names those of its "
+        "configuration.\n"
     )
-    lines.append(", ".join(f"`{setting.name}`" for setting in TABLE if setting.inert) + "\n")
+    lines.append("| setting | default | why it has no effect |\n|---|---|---|")
+    lines += [inert_row(setting) for setting in TABLE if isinstance(setting, InertSetting)]
+    lines.append("")
     return "\n".join(lines)
 
 
@@ -133,6 +138,12 @@ def setting_row(setting: Setting[object]) -> str:
     if not setting.mutable:
         text += " *Start only.*"
     return f"| `{setting.name}` | {default} | {text} |"
+
+
+def inert_row(setting: InertSetting[object]) -> str:
+    default = f"`{setting.default}`" if setting.default else ""
+    reason = setting.reason.replace("|", "\\|")
+    return f"| `{setting.name}` | {default} | {reason[0].upper()}{reason[1:]}. |"
 
 
 def pages() -> dict[Path, str]:

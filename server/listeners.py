@@ -15,13 +15,16 @@ import trio
 
 from commands.settings.kinds import SettingError
 from commands.settings.settings import Settings
-from server.system.descriptors import Descriptors
+from server.spare_descriptor import SpareDescriptor
 from server.system.system import System
+from server.tls import Tls, TlsError
 
 logger = logging.getLogger("redkeep")
 
-# Connections accepted from one listening socket before the others get their turn.
+# Connections accepted from one listening socket before the others get their turn. Those of the
+# TLS port are few, because a handshake costs as much as a hundred requests.
 _ACCEPTS_PER_TURN = 1000
+_TLS_ACCEPTS_PER_TURN = 10
 # How long to pause accepting after it has failed, in seconds.
 _PAUSE_AFTER_FAILURE = 0.1
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
@@ -38,52 +41,70 @@ class ListenError(Exception):
 class Doorkeeper(Protocol):
     """What is done with accepted sockets."""
 
-    def add(self, sock: socket.socket) -> None:
+    def add(self, sock: socket.socket, tls: bool) -> None:
         """Take on a client; OSError if it disconnected before it could be set up."""
 
-    def turn_away(self, sock: socket.socket) -> None:
+    def turn_away(self, sock: socket.socket, tls: bool) -> None:
         """Close a socket for which there is no descriptor, and tell its client why."""
 
 
 class Listeners:
     """The listening sockets that the settings name."""
 
-    def __init__(self, settings: Settings, doorkeeper: Doorkeeper, system: System) -> None:
+    def __init__(
+        self, settings: Settings, doorkeeper: Doorkeeper, tls: Tls, system: System
+    ) -> None:
         self._settings = settings
         self._doorkeeper = doorkeeper
+        self._tls = tls
         self._network = system.network
         self._spare = SpareDescriptor(system.descriptors)
-        self._sockets: list[socket.socket] = []
+        self._unix: list[socket.socket] = []
+        self._tcp: list[socket.socket] = []
+        self._encrypted: list[socket.socket] = []
         # Device and inode of the file that is the Unix socket.
         self._unix_file: tuple[int, int] | None = None
         # While running: the parent of the accepting tasks.
         self._nursery: trio.Nursery | None = None
         # Whether the last attempt to accept a client failed, which is logged once.
         self._failing = False
-        settings.on_change(Settings.port, self._move)
-        settings.on_change(Settings.bind, self._move)
+        settings.on_change(Settings.port, self._move_port)
+        settings.on_change(Settings.tls_port, self._move_tls_port)
+        settings.on_change(Settings.bind, self._move_hosts)
 
     def listen(self) -> None:
         """Bind all addresses that the settings name, or none."""
         settings = self._settings
         try:
-            port, hosts = settings.port, settings.bind
+            port, tls_port, hosts = settings.port, settings.tls_port, settings.bind
+            if tls_port:
+                self._tls.load()
             if settings.unixsocket:
                 self._listen_unix(settings.unixsocket, settings.unixsocketperm)
-            if hosts and (port or not settings.unixsocket):
-                self._sockets += self._listen_tcp(hosts, port)
+            if hosts and (port or not (settings.unixsocket or tls_port)):
+                self._tcp = self._listen_tcp(hosts, port, ())
                 # With port 0 the system chose one: INFO and CONFIG show it.
                 settings.set(Settings.port, self.port)
+            if hosts and tls_port:
+                self._encrypted = self._listen_tcp(hosts, tls_port, ())
             if not self._sockets:
                 raise ListenError("there is no address to listen on; set 'bind' or 'unixsocket'")
             self._spare.take()
+        except TlsError as error:
+            raise ListenError(str(error)) from None
         except BaseException:
             self.close()
             raise
 
-    def _listen_tcp(self, hosts: Sequence[str], port: int) -> list[socket.socket]:
+    @property
+    def _sockets(self) -> list[socket.socket]:
+        return self._unix + self._tcp + self._encrypted
+
+    def _listen_tcp(
+        self, hosts: Sequence[str], port: int, present: Sequence[socket.socket]
+    ) -> list[socket.socket]:
         """Sockets listening on these hosts; those that already do are kept."""
-        kept = {sock.getsockname()[:2]: sock for sock in self._sockets if not _is_unix(sock)}
+        kept = {sock.getsockname()[:2]: sock for sock in present}
         listening: list[socket.socket] = []
         try:
             for host in hosts:
@@ -99,9 +120,7 @@ class Listeners:
             if not listening:
                 raise ListenError(f"none of the addresses in 'bind {' '.join(hosts)}' can be used")
         except BaseException:
-            for sock in listening:
-                if sock not in self._sockets:
-                    sock.close()
+            _close_new(listening, present)
             raise
         return listening
 
@@ -143,7 +162,7 @@ class Listeners:
             self._remove_unix_file(path)
             reason = error.strerror or error
             raise ListenError(f"cannot listen on unix socket {path}: {reason}") from error
-        self._sockets.append(sock)
+        self._unix.append(sock)
 
     def _remove_unused(self, path: str) -> None:
         """Remove a socket that a server left behind; nothing else, and no symbolic link."""
@@ -171,47 +190,59 @@ class Listeners:
                     os.unlink(path)
             self._unix_file = None
 
-    def _move(self, _: object) -> None:
-        """CONFIG SET port or bind: listen on the new addresses, or refuse and change nothing."""
+    def _move_port(self, _: object) -> None:
+        self._move("Unable to listen on this port. Check server logs.")
+
+    def _move_tls_port(self, port: int) -> None:
+        if self._nursery is not None and port:
+            self._tls.reload()
+        self._move("Unable to listen on this port. Check server logs.")
+
+    def _move_hosts(self, _: object) -> None:
+        self._move("Failed to bind to specified addresses.")
+
+    def _move(self, refusal: str) -> None:
+        """CONFIG SET port, tls-port or bind: listen on the new addresses, or refuse and change
+        nothing."""
         if self._nursery is None:
             return
-        port, hosts = self._settings.port, self._settings.bind
+        settings = self._settings
+        hosts = settings.bind
+        tcp: list[socket.socket] = []
+        encrypted: list[socket.socket] = []
         try:
-            wanted = self._listen_tcp(hosts, port) if port and hosts else []
+            if settings.port and hosts:
+                tcp = self._listen_tcp(hosts, settings.port, self._tcp)
+            if settings.tls_port and hosts:
+                encrypted = self._listen_tcp(hosts, settings.tls_port, self._encrypted)
         except ListenError as error:
+            _close_new(tcp, self._tcp)
             logger.warning("%s", error)
-            raise SettingError("Failed to bind to specified addresses.") from None
+            raise SettingError(refusal) from None
         before = self._sockets
-        self._sockets = wanted + [sock for sock in before if _is_unix(sock)]
+        self._tcp, self._encrypted = tcp, encrypted
         for sock in before:
             if sock not in self._sockets:
                 trio.lowlevel.notify_closing(sock)
                 sock.close()
-        for sock in wanted:
+        for sock in self._sockets:
             if sock not in before:
                 self._nursery.start_soon(self._accept, sock)
 
     @property
     def port(self) -> int:
         """The TCP port in use; 0 if there is none."""
-        for sock in self._sockets:
-            if not _is_unix(sock):
-                port: int = sock.getsockname()[1]
-                return port
-        return 0
+        port: int = self._tcp[0].getsockname()[1] if self._tcp else 0
+        return port
 
     @property
     def addresses(self) -> list[str]:
         """The addresses as a person would write them."""
-        shown = []
-        for sock in self._sockets:
-            name = sock.getsockname()
-            if _is_unix(sock):
-                shown.append(f"unix:{name}")
-            else:
-                host = f"[{name[0]}]" if ":" in name[0] else name[0]
-                shown.append(f"{host}:{name[1]}")
-        return shown
+        return [
+            *(f"unix:{sock.getsockname()}" for sock in self._unix),
+            *map(_shown, self._tcp),
+            *(f"{_shown(sock)} (TLS)" for sock in self._encrypted),
+        ]
 
     async def run(self) -> None:
         """Accept connections on all sockets, for ever."""
@@ -242,7 +273,8 @@ class Listeners:
 
     def _accept_some(self, listener: socket.socket) -> bool:
         """Accept some of the clients that wait; False if accepting fails."""
-        for _ in range(_ACCEPTS_PER_TURN):
+        tls = listener in self._encrypted
+        for _ in range(_TLS_ACCEPTS_PER_TURN if tls else _ACCEPTS_PER_TURN):
             try:
                 sock = self._network.accept(listener)
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -251,22 +283,22 @@ class Listeners:
                 if not self._failing:
                     logger.warning("Accepting clients fails: %s", error.strerror)
                 self._failing = True
-                if error.errno in _NO_DESCRIPTOR and self._turn_away(listener):
+                if error.errno in _NO_DESCRIPTOR and self._turn_away(listener, tls):
                     continue
                 return False
             self._failing = False
             try:
-                self._doorkeeper.add(sock)
+                self._doorkeeper.add(sock, tls)
             except OSError:
                 sock.close()  # The peer disconnected before it could be set up.
         return True
 
-    def _turn_away(self, listener: socket.socket) -> bool:
+    def _turn_away(self, listener: socket.socket, tls: bool) -> bool:
         """Refuse the next client with the help of the spare descriptor; whether that worked."""
         if not self._spare.give_up():
             return False
         try:
-            self._doorkeeper.turn_away(self._network.accept(listener))
+            self._doorkeeper.turn_away(self._network.accept(listener), tls)
         except OSError:
             return False
         finally:
@@ -274,46 +306,25 @@ class Listeners:
         return True
 
     def close(self) -> None:
-        for sock in self._sockets:
-            path = sock.getsockname() if _is_unix(sock) else None
+        for sock in self._unix:
+            path = sock.getsockname()
             sock.close()
-            if path:
-                self._remove_unix_file(path)
-        self._sockets.clear()
+            self._remove_unix_file(path)
+        for sock in self._tcp + self._encrypted:
+            sock.close()
+        self._unix, self._tcp, self._encrypted = [], [], []
         self._spare.give_up()
 
 
-class SpareDescriptor:
-    """A descriptor that is given up to accept a client when no other is left.
-
-    Without it such a client could only be left waiting in the queue, and the queue of the
-    listening socket would stay readable.
-    """
-
-    def __init__(self, descriptors: Descriptors) -> None:
-        self._descriptors = descriptors
-        self._descriptor: int | None = None
-
-    def take(self) -> None:
-        """Open the spare descriptor, if it is not open and one is left."""
-        if self._descriptor is None:
-            with suppress(OSError):
-                self._descriptor = self._descriptors.spare()
-
-    def give_up(self) -> bool:
-        """Close the spare descriptor; whether it was open."""
-        if self._descriptor is None:
-            # Another file may have been closed since the spare descriptor could not be opened.
-            self.take()
-        if self._descriptor is None:
-            return False
-        self._descriptors.close(self._descriptor)
-        self._descriptor = None
-        return True
+def _close_new(sockets: Sequence[socket.socket], present: Sequence[socket.socket]) -> None:
+    for sock in sockets:
+        if sock not in present:
+            sock.close()
 
 
-def _is_unix(sock: socket.socket) -> bool:
-    return sock.family == socket.AF_UNIX
+def _shown(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _identity(path: str) -> tuple[int, int]:

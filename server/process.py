@@ -24,6 +24,7 @@ from server.persistence.files import make_directory
 from server.persistence.loading import LoadError
 from server.progress import LoadProgress
 from server.server import Server, StartObserver
+from server.supervision import READY, STOPPING, tell_supervisor
 from server.system.system import SYSTEM
 
 logger = logging.getLogger("redkeep")
@@ -57,6 +58,7 @@ def serve_forever(settings: Settings, announce: Callable[[str], None]) -> None:
     connect and where the data is kept.
     """
     start_logging(settings)
+    settings.warn_of_those_without_effect()
     created = _enter_data_directory(settings)
     observer = _Start(settings, announce)
     try:
@@ -91,8 +93,12 @@ class _Start(StartObserver):
 
     def ready(self, addresses: list[str]) -> None:
         self.close()
-        where = _where_data_is(self._settings)
-        self._announce(f"listening on {', '.join(addresses)}; {where}")
+        parts = [f"listening on {', '.join(addresses)}", _where_data_is(self._settings)]
+        inert = [setting.name for setting in self._settings.without_effect()]
+        if inert:
+            parts.append(f"without effect here, see the log: {', '.join(inert)}")
+        self._announce("; ".join(parts))
+        tell_supervisor(self._settings, READY)
 
     def close(self) -> None:
         self._progress.close()
@@ -107,6 +113,7 @@ async def _run(server: Server, start: _Start) -> None:
                 await server.run()
             finally:
                 start.close()
+                tell_supervisor(server.instance.settings, STOPPING)
             nursery.cancel_scope.cancel()
 
 

@@ -24,6 +24,7 @@ from server.persistence.keeper import Keeper
 from server.persistence.loading import LoadError
 from server.system.system import SYSTEM, System
 from server.timers import Timers
+from server.tls import Tls
 
 
 class StartObserver:
@@ -69,8 +70,11 @@ class Server:
             instance, dispatcher, self.blocking, observation, outboxes, self._keeper.log, alarm
         )
         self._reactor = make_reactor(turns.begin, turns.end)
-        self._connections = Connections(instance, turns, outboxes, self._reactor)
-        self._listeners = Listeners(instance.settings, self._connections, system)
+        tls = Tls(instance.settings)
+        self._connections = Connections(
+            instance, turns, outboxes, self._reactor, lambda: tls.context
+        )
+        self._listeners = Listeners(instance.settings, self._connections, tls, system)
         self._client_limit = ClientLimit(instance.settings, system.descriptors)
         dispatcher.serve_others_with(self._serve_others)
         self._turns = turns

@@ -164,6 +164,7 @@ class Client:
         "resp",
         "shard_channels",
         "straight_commands",
+        "tls",
         "tracker",
         "transaction",
         "unix_socket",
@@ -198,6 +199,8 @@ class Client:
         self.address = b""
         self.local_address = b""
         self.unix_socket = False
+        # Connected to the TLS port.
+        self.tls = False
         self.user = user
         self.follow_user()
         # By the monotonic clock.

@@ -62,6 +62,11 @@ class Context:
         """Thresholds between compact and full encodings."""
         return self.keyspace.limits
 
+    def refuse_in_cluster(self, what: str) -> None:
+        """Raise the error that says so, if the server presents a cluster."""
+        if self.instance.cluster is not None:
+            raise CommandError(f"ERR {what}")
+
     def select(self, database: Database) -> None:
         """Work on this database from now on, as SELECT does."""
         self.db = self.client.db = database

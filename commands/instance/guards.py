@@ -37,6 +37,7 @@ class Guard(IntEnum):
     BUSY = auto()
     # The limit of memory is near.
     MEMORY = auto()
+    CLUSTER = auto()
 
 
 class Guarded(Protocol):

@@ -10,6 +10,7 @@ from random import Random
 from commands.engine.key_layouts import ordered_prefixes, places
 from commands.engine.registry import Command, commands
 from commands.instance.client import Client, NoWire, Wire
+from commands.instance.cluster import Cluster
 from commands.instance.guards import CommonGuards, Guard
 from commands.instance.keyspace_events import KeyspaceEvents
 from commands.instance.latency import LatencyMonitor
@@ -60,6 +61,10 @@ class Instance:
         self.users = Users(self.settings, commands(), self.clients.values())
         # What keeps the requests of all clients off the straight path.
         self.guards = CommonGuards(self.clients.values())
+        # Presented with `cluster-enabled yes`.
+        self.cluster = Cluster() if self.settings.cluster_enabled else None
+        if self.cluster is not None:
+            self.guards.hold(Guard.CLUSTER)
         # An empty keyspace counts as saved.
         self.persistence = Persistence(self.settings, self.guards, self.clock)
         self.run_id = b"%040x" % Random().getrandbits(160)

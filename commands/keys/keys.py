@@ -224,6 +224,7 @@ class Swap:
     request=Swap,
 )
 def swapdb(ctx: Context, request: Swap) -> Reply:
+    ctx.refuse_in_cluster("SWAPDB is not allowed in cluster mode")
     for index in (request.index1, request.index2):
         database_at(ctx, index)
     ctx.keyspace.swap(request.index1, request.index2)
@@ -312,6 +313,7 @@ class Move:
     request=Move,
 )
 def move(ctx: Context, request: Move) -> Reply:
+    ctx.refuse_in_cluster("MOVE is not allowed in cluster mode")
     source, key = ctx.db, request.key
     target = database_at(ctx, request.db)
     if target is source:
@@ -351,6 +353,8 @@ def copy(ctx: Context, argv: list[bytes]) -> Reply:
             replace = True
         elif option == b"DB":
             target = database_at(ctx, parse_int32(arguments.word()))
+            if target is not source:
+                ctx.refuse_in_cluster("Copying to another database is not allowed in cluster mode")
         else:
             raise CommandError(SYNTAX)
     key, new_key = argv[1], argv[2]

@@ -17,6 +17,7 @@ from commands.engine.key_specs import KeySpec
 from commands.engine.numbers import read_float
 from commands.engine.registry import command
 from commands.engine.replies import Reply
+from commands.engine.slots import key_slot, pattern_slot
 from commands.instance.context import Context
 from storage.database import Database
 from storage.errors import WrongType
@@ -155,13 +156,16 @@ def _parse(ctx: Context, argv: list[bytes], *, may_store: bool) -> _Request:
         elif option == b"BY" and arguments:
             pattern = arguments.word()
             if b"*" in pattern:
+                _check_slot(ctx, argv[1], pattern, "BY")
                 _check_may_look_up(ctx, argv, b"BY")
                 request.by = _Lookup.parse(pattern)
             else:
                 request.unsorted = True
         elif option == b"GET" and arguments:
+            pattern = arguments.word()
+            _check_slot(ctx, argv[1], pattern, "GET")
             _check_may_look_up(ctx, argv, b"GET")
-            request.get.append(_Lookup.parse(arguments.word()))
+            request.get.append(_Lookup.parse(pattern))
         elif option == b"STORE" and may_store and arguments:
             request.target = arguments.word()
         else:
@@ -178,6 +182,12 @@ def _check_may_look_up(ctx: Context, argv: list[bytes], option: bytes) -> None:
             raise CommandError(
                 b"ERR %b option of SORT denied due to insufficient ACL permissions." % option
             )
+
+
+def _check_slot(ctx: Context, key: bytes, pattern: bytes, option: str) -> None:
+    """In a cluster, the keys that a pattern names must be in the slot of the key."""
+    if b"*" in pattern and pattern_slot(pattern) != key_slot(key):
+        ctx.refuse_in_cluster(f"{option} option of SORT denied in Cluster mode.")
 
 
 def _sorted_elements(ctx: Context, key: bytes, request: _Request) -> list[bytes]:

@@ -134,6 +134,7 @@ _MASTER = OneOf(
     arguments=[_MASTER],
 )
 def replicaof(ctx: Context, argv: list[bytes]) -> Reply:
+    ctx.refuse_in_cluster("REPLICAOF not allowed in cluster mode.")
     if argv[1].lower() == b"no" and argv[2].lower() == b"one":
         return OK
     port = read_integer(argv[2])

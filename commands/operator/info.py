@@ -23,6 +23,7 @@ from commands.instance.context import Context
 from commands.instance.instance import COMPATIBLE_VERSION, Instance
 from commands.instance.process import machine_memory, memory_use
 from commands.instance.statistics import CallStatistics
+from commands.settings.settings import Settings
 from storage.database import Database
 
 Fields = Iterable[tuple[str, object]]
@@ -69,7 +70,7 @@ def _server(instance: Instance) -> Fields:
     yield "redis_git_sha1", "00000000"
     yield "redis_git_dirty", 0
     yield "redis_build_id", "0"
-    yield "redis_mode", "standalone"
+    yield "redis_mode", "standalone" if instance.cluster is None else "cluster"
     yield "os", f"{uname.system} {uname.release} {uname.machine}"
     yield "arch_bits", 64 if sys.maxsize > 2**32 else 32
     yield "monotonic_clock", "POSIX clock_gettime"
@@ -77,9 +78,9 @@ def _server(instance: Instance) -> Fields:
     yield "atomicvar_api", "c11-builtin"
     yield "gcc_version", _compiler_version()
     yield "process_id", os.getpid()
-    yield "process_supervised", "no"
+    yield "process_supervised", _supervisor(settings)
     yield "run_id", instance.run_id.decode()
-    yield "tcp_port", settings.port
+    yield "tcp_port", settings.port or settings.tls_port
     yield "server_time_usec", now // 1000
     yield "uptime_in_seconds", uptime
     yield "uptime_in_days", uptime // 86400
@@ -89,6 +90,22 @@ def _server(instance: Instance) -> Fields:
     yield "executable", sys.executable
     yield "config_file", settings.config_file or ""
     yield "io_threads_active", 0
+    yield from _listeners(settings)
+
+
+def _supervisor(settings: Settings) -> str:
+    told = settings.supervised in ("systemd", "auto") and "NOTIFY_SOCKET" in os.environ
+    return "systemd" if told else "no"
+
+
+def _listeners(settings: Settings) -> Fields:
+    hosts = "".join(f",bind={host}" for host in settings.bind)
+    if settings.port:
+        yield "listener0", f"name=tcp{hosts},port={settings.port}"
+    if settings.unixsocket:
+        yield "listener1", f"name=unix,bind={settings.unixsocket}"
+    if settings.tls_port:
+        yield "listener2", f"name=tls{hosts},port={settings.tls_port}"
 
 
 @cache
@@ -413,7 +430,7 @@ def _percentile(stats: CallStatistics, part: float) -> float:
 
 
 def _cluster(instance: Instance) -> Fields:
-    yield "cluster_enabled", 0
+    yield "cluster_enabled", int(instance.cluster is not None)
 
 
 def _keyspace(instance: Instance) -> Fields:

@@ -77,6 +77,8 @@ class Select:
     request=Select,
 )
 def select(ctx: Context, request: Select) -> Reply:
+    if request.index:
+        ctx.refuse_in_cluster("SELECT is not allowed in cluster mode")
     databases = ctx.keyspace.databases
     if not 0 <= request.index < len(databases):
         raise CommandError(DB_INDEX_OUT_OF_RANGE)
@@ -198,7 +200,7 @@ def hello(ctx: Context, argv: list[bytes]) -> Reply:
         b"version": COMPATIBLE_VERSION.encode(),
         b"proto": version,
         b"id": client.id,
-        b"mode": b"standalone",
+        b"mode": b"standalone" if ctx.instance.cluster is None else b"cluster",
         b"role": b"master",
         b"modules": [],
     }

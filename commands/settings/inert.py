@@ -1,28 +1,36 @@
 """Settings that are accepted, checked and remembered, but have no effect.
 
-They control features that Redkeep does not have: replication, clustering, TLS, threads and a C
-allocator. They exist because clients, test suites and redis.conf files use them.
+They control what Redkeep does not have: threads, a C allocator, a process in the background. They
+exist because clients, test suites and redis.conf files use them. Each says why it has no effect,
+and whoever changes one is told (`Settings.without_effect`).
 """
 
 from __future__ import annotations
 
+from commands.settings.inert_replication import NO_CONNECTIONS_OUT, NO_REPLICATION
 from commands.settings.kinds import (
-    COUNT,
     INT32_MAX,
-    PASSWORD,
-    PORT,
     SMALL,
     TEXT,
     YES_NO,
     Choice,
-    HostName,
     Integer,
     Memory,
-    Names,
     OutOfMemoryScores,
     TitleTemplate,
 )
 from commands.settings.setting import InertSetting
+
+# Why settings have no effect, as a part of a sentence.
+_FOREGROUND = "the server runs in the foreground, and a supervisor or the shell keeps it running"
+_NO_TITLE = "Python cannot change the title of a process"
+_NO_SYSLOG = "the log goes to `logfile` or to standard error"
+_NO_CRASH_REPORT = "an error in a command is logged when it happens, and the server goes on"
+_ONE_THREAD = "one thread serves all clients"
+_NO_CPU_LISTS = "the operating system chooses the CPUs; `taskset` limits them"
+_NO_DEFRAGMENTATION = "the memory is managed by Python, which does not move what it holds"
+_OTHER_STRUCTURES = "Python's own structures are used"
+_FORCED_AT_THE_END = "files are forced to disk when they are complete"
 
 _PERCENT = Integer(0, 1000)
 _CYCLE = Integer(1, 99)
@@ -33,63 +41,106 @@ class InertSettings:
 
     # --- process ---------------------------------------------------------------------------
 
-    daemonize = InertSetting(YES_NO, "no", "Run in the background.", mutable=False)
-    supervised = InertSetting(
-        Choice("upstart", "systemd", "auto", "no"),
-        "no",
-        "The supervisor of the process.",
-        mutable=False,
+    daemonize = InertSetting(
+        YES_NO, "no", "Run in the background.", mutable=False, reason=_FOREGROUND
     )
     always_show_logo = InertSetting(
-        YES_NO, "no", "Show the logo in the log at startup.", mutable=False
+        YES_NO,
+        "no",
+        "Show the logo in the log at startup.",
+        mutable=False,
+        reason="there is no logo",
     )
     set_proc_title = InertSetting(
-        YES_NO, "yes", "Set the process title that `ps` shows.", mutable=False
+        YES_NO, "yes", "Set the process title that `ps` shows.", mutable=False, reason=_NO_TITLE
     )
     proc_title_template = InertSetting(
-        TitleTemplate(), "{title} {listen-addr} {server-mode}", "Format of the process title."
+        TitleTemplate(),
+        "{title} {listen-addr} {server-mode}",
+        "Format of the process title.",
+        reason=_NO_TITLE,
     )
-    syslog_enabled = InertSetting(YES_NO, "no", "Log to syslog.", mutable=False)
-    syslog_ident = InertSetting(TEXT, "redis", "Name of the process in syslog.", mutable=False)
+    syslog_enabled = InertSetting(YES_NO, "no", "Log to syslog.", mutable=False, reason=_NO_SYSLOG)
+    syslog_ident = InertSetting(
+        TEXT, "redis", "Name of the process in syslog.", mutable=False, reason=_NO_SYSLOG
+    )
     syslog_facility = InertSetting(
         Choice("user", *(f"local{number}" for number in range(8))),
         "local0",
         "Facility in syslog.",
         mutable=False,
+        reason=_NO_SYSLOG,
     )
-    crash_log_enabled = InertSetting(YES_NO, "yes", "Log a report when the process crashes.")
-    crash_memcheck_enabled = InertSetting(YES_NO, "yes", "Test the memory after a crash.")
-    use_exit_on_panic = InertSetting(YES_NO, "no", "Exit instead of aborting.", hidden=True)
+    crash_log_enabled = InertSetting(
+        YES_NO, "yes", "Log a report when the process crashes.", reason=_NO_CRASH_REPORT
+    )
+    crash_memcheck_enabled = InertSetting(
+        YES_NO, "yes", "Test the memory after a crash.", reason=_NO_CRASH_REPORT
+    )
+    use_exit_on_panic = InertSetting(
+        YES_NO, "no", "Exit instead of aborting.", hidden=True, reason=_NO_CRASH_REPORT
+    )
     watchdog_period = InertSetting(
-        SMALL, "0", "Milliseconds after which the watchdog reports a delay.", hidden=True
+        SMALL,
+        "0",
+        "Milliseconds after which the watchdog reports a delay.",
+        hidden=True,
+        reason="`latency-monitor-threshold` records delays",
     )
-    ignore_warnings = InertSetting(TEXT, "", "Startup warnings to ignore.")
-    disable_thp = InertSetting(YES_NO, "yes", "Disable transparent huge pages.", mutable=False)
+    ignore_warnings = InertSetting(
+        TEXT, "", "Startup warnings to ignore.", reason="no warning of Redis' is made"
+    )
+    disable_thp = InertSetting(
+        YES_NO,
+        "yes",
+        "Disable transparent huge pages.",
+        mutable=False,
+        reason="the server does not change how the system maps its memory",
+    )
     oom_score_adj = InertSetting(
         Choice("no", "yes", "relative", "absolute"),
         "no",
         "Adjust the process' score for the kernel's out-of-memory killer.",
+        reason="the score is left to the system or the supervisor",
     )
     oom_score_adj_values = InertSetting(
         OutOfMemoryScores(),
         "0 200 800",
         "Adjustments for a master, for a replica and for child processes.",
         words=True,
+        reason="the score is left to the system or the supervisor",
     )
     io_threads = InertSetting(
-        Integer(1, 128), "1", "Number of threads for network I/O.", mutable=False
+        Integer(1, 128),
+        "1",
+        "Number of threads for network I/O.",
+        mutable=False,
+        reason=_ONE_THREAD,
     )
     io_threads_do_reads = InertSetting(
-        YES_NO, "no", "Use the threads for reading, too.", mutable=False
+        YES_NO, "no", "Use the threads for reading, too.", mutable=False, reason=_ONE_THREAD
     )
     dynamic_hz = InertSetting(
-        YES_NO, "yes", "Run background work more often when there are more clients."
+        YES_NO,
+        "yes",
+        "Run background work more often when there are more clients.",
+        reason="background work adapts to what is due, not to the number of clients",
     )
     server_cpulist = InertSetting(
-        TEXT, "", "CPUs of the main thread.", mutable=False, alias="server_cpulist"
+        TEXT,
+        "",
+        "CPUs of the main thread.",
+        mutable=False,
+        alias="server_cpulist",
+        reason=_NO_CPU_LISTS,
     )
     bio_cpulist = InertSetting(
-        TEXT, "", "CPUs of background threads.", mutable=False, alias="bio_cpulist"
+        TEXT,
+        "",
+        "CPUs of background threads.",
+        mutable=False,
+        alias="bio_cpulist",
+        reason=_NO_CPU_LISTS,
     )
     aof_rewrite_cpulist = InertSetting(
         TEXT,
@@ -97,6 +148,7 @@ class InertSettings:
         "CPUs of the process that rewrites the append-only file.",
         mutable=False,
         alias="aof_rewrite_cpulist",
+        reason=_NO_CPU_LISTS,
     )
     bgsave_cpulist = InertSetting(
         TEXT,
@@ -104,229 +156,113 @@ class InertSettings:
         "CPUs of the process that writes a snapshot.",
         mutable=False,
         alias="bgsave_cpulist",
+        reason=_NO_CPU_LISTS,
     )
-    shutdown_timeout = InertSetting(SMALL, "10", "Seconds to wait for replicas during a shutdown.")
-    locale_collate = InertSetting(TEXT, "", "Locale for comparing strings.")
+    shutdown_timeout = InertSetting(
+        SMALL, "10", "Seconds to wait for replicas during a shutdown.", reason=NO_REPLICATION
+    )
+    locale_collate = InertSetting(
+        TEXT, "", "Locale for comparing strings.", reason="strings are compared byte by byte"
+    )
     socket_mark_id = InertSetting(
-        Integer(0, 2**32 - 1), "0", "Mark of the listening sockets.", mutable=False
+        Integer(0, 2**32 - 1),
+        "0",
+        "Mark of the listening sockets.",
+        mutable=False,
+        reason="sockets are not marked",
     )
-    bind_source_addr = InertSetting(TEXT, "", "Local address of outgoing connections.")
+    bind_source_addr = InertSetting(
+        TEXT, "", "Local address of outgoing connections.", reason=NO_CONNECTIONS_OUT
+    )
 
     # --- memory ----------------------------------------------------------------------------
 
-    activerehashing = InertSetting(YES_NO, "yes", "Rehash tables in idle time.")
-    list_compress_depth = InertSetting(
-        SMALL, "0", "Number of nodes at each end of a list that are not compressed."
+    activerehashing = InertSetting(
+        YES_NO, "yes", "Rehash tables in idle time.", reason=_OTHER_STRUCTURES
     )
-    jemalloc_bg_thread = InertSetting(YES_NO, "yes", "Return free memory in a thread.")
-    activedefrag = InertSetting(YES_NO, "no", "Defragment the memory in the background.")
+    list_compress_depth = InertSetting(
+        SMALL,
+        "0",
+        "Number of nodes at each end of a list that are not compressed.",
+        reason="lists are not compressed",
+    )
+    jemalloc_bg_thread = InertSetting(
+        YES_NO, "yes", "Return free memory in a thread.", reason=_NO_DEFRAGMENTATION
+    )
+    activedefrag = InertSetting(
+        YES_NO, "no", "Defragment the memory in the background.", reason=_NO_DEFRAGMENTATION
+    )
     active_defrag_ignore_bytes = InertSetting(
-        Memory(1), "100mb", "Fragmented bytes that start the defragmentation."
+        Memory(1),
+        "100mb",
+        "Fragmented bytes that start the defragmentation.",
+        reason=_NO_DEFRAGMENTATION,
     )
     active_defrag_threshold_lower = InertSetting(
-        _PERCENT, "10", "Percentage of fragmentation that starts the defragmentation."
+        _PERCENT,
+        "10",
+        "Percentage of fragmentation that starts the defragmentation.",
+        reason=_NO_DEFRAGMENTATION,
     )
     active_defrag_threshold_upper = InertSetting(
-        _PERCENT, "100", "Percentage of fragmentation at which the effort is greatest."
+        _PERCENT,
+        "100",
+        "Percentage of fragmentation at which the effort is greatest.",
+        reason=_NO_DEFRAGMENTATION,
     )
     active_defrag_cycle_min = InertSetting(
-        _CYCLE, "1", "Minimum percentage of CPU time for the defragmentation."
+        _CYCLE,
+        "1",
+        "Minimum percentage of CPU time for the defragmentation.",
+        reason=_NO_DEFRAGMENTATION,
     )
     active_defrag_cycle_max = InertSetting(
-        _CYCLE, "25", "Maximum percentage of CPU time for the defragmentation."
+        _CYCLE,
+        "25",
+        "Maximum percentage of CPU time for the defragmentation.",
+        reason=_NO_DEFRAGMENTATION,
     )
     active_defrag_max_scan_fields = InertSetting(
-        Integer(1), "1000", "Maximum number of members processed in one step."
+        Integer(1),
+        "1000",
+        "Maximum number of members processed in one step.",
+        reason=_NO_DEFRAGMENTATION,
     )
 
     # --- persistence -----------------------------------------------------------------------
 
     rdb_save_incremental_fsync = InertSetting(
-        YES_NO, "yes", "Fsync a snapshot in steps while writing it."
+        YES_NO, "yes", "Fsync a snapshot in steps while writing it.", reason=_FORCED_AT_THE_END
     )
     aof_rewrite_incremental_fsync = InertSetting(
-        YES_NO, "yes", "Fsync a rewritten append-only file in steps while writing it."
-    )
-    aof_disable_auto_gc = InertSetting(YES_NO, "no", "Keep obsolete append-only files.")
-    rdb_del_sync_files = InertSetting(
-        YES_NO, "no", "Remove snapshot files that only replication used."
-    )
-    rdb_key_save_delay = InertSetting(
-        Integer(-(2**31), INT32_MAX), "0", "Microseconds of delay per saved key.", hidden=True
-    )
-    key_load_delay = InertSetting(
-        Integer(-(2**31), INT32_MAX), "0", "Microseconds of delay per loaded key.", hidden=True
-    )
-    sanitize_dump_payload = InertSetting(
-        Choice("no", "yes", "clients"), "no", "Verify payloads of RESTORE and snapshots in full."
-    )
-
-    # --- replication -----------------------------------------------------------------------
-
-    replicaof = InertSetting(
-        Names(), "", "Address of the master.", mutable=False, words=True, alias="slaveof"
-    )
-    masteruser = InertSetting(
-        TEXT, "", "User name for the master.", secret=True, alias="primaryuser"
-    )
-    masterauth = InertSetting(
-        PASSWORD, "", "Password for the master.", secret=True, alias="primaryauth"
-    )
-    replica_serve_stale_data = InertSetting(
         YES_NO,
         "yes",
-        "Serve clients while the master cannot be reached.",
-        alias="slave-serve-stale-data",
+        "Fsync a rewritten append-only file in steps while writing it.",
+        reason=_FORCED_AT_THE_END,
     )
-    replica_read_only = InertSetting(
-        YES_NO, "yes", "Reject writes on a replica.", alias="slave-read-only"
+    aof_disable_auto_gc = InertSetting(
+        YES_NO, "no", "Keep obsolete append-only files.", reason="obsolete files are always removed"
     )
-    replica_lazy_flush = InertSetting(
-        YES_NO, "no", "Flush a replica's data in a thread.", alias="slave-lazy-flush"
+    rdb_del_sync_files = InertSetting(
+        YES_NO, "no", "Remove snapshot files that only replication used.", reason=NO_REPLICATION
     )
-    replica_ignore_maxmemory = InertSetting(
-        YES_NO, "yes", "Never evict keys on a replica.", alias="slave-ignore-maxmemory"
-    )
-    replica_ignore_disk_write_errors = InertSetting(
-        YES_NO, "no", "Continue as a replica when the disk cannot be written."
-    )
-    replica_priority = InertSetting(
-        SMALL, "100", "Priority of a replica in Sentinel.", alias="slave-priority"
-    )
-    replica_announced = InertSetting(YES_NO, "yes", "Announce the replica to Sentinel.")
-    replica_announce_ip = InertSetting(
-        TEXT, "", "Address that a replica announces.", alias="slave-announce-ip"
-    )
-    replica_announce_port = InertSetting(
-        PORT, "0", "Port that a replica announces.", alias="slave-announce-port"
-    )
-    repl_diskless_sync = InertSetting(
-        YES_NO, "yes", "Send snapshots to replicas without writing a file."
-    )
-    repl_diskless_sync_delay = InertSetting(
-        SMALL, "5", "Seconds to wait for more replicas before sending a snapshot."
-    )
-    repl_diskless_sync_max_replicas = InertSetting(
-        SMALL, "0", "Number of waiting replicas that ends the delay."
-    )
-    repl_diskless_load = InertSetting(
-        Choice("disabled", "on-empty-db", "swapdb"),
-        "disabled",
-        "Load a master's snapshot without writing a file.",
-    )
-    repl_ping_replica_period = InertSetting(
-        Integer(1, INT32_MAX),
-        "10",
-        "Seconds between pings to replicas.",
-        alias="repl-ping-slave-period",
-    )
-    repl_timeout = InertSetting(
-        Integer(1, INT32_MAX), "60", "Seconds of silence that end a replication link."
-    )
-    repl_disable_tcp_nodelay = InertSetting(YES_NO, "no", "Send fewer, larger packets to replicas.")
-    repl_backlog_size = InertSetting(Memory(1), "1mb", "Size of the replication backlog.")
-    repl_backlog_ttl = InertSetting(
-        COUNT, "3600", "Seconds without replicas after which the backlog is freed."
-    )
-    min_replicas_to_write = InertSetting(
-        SMALL,
+    rdb_key_save_delay = InertSetting(
+        Integer(-(2**31), INT32_MAX),
         "0",
-        "Number of replicas that writes require.",
-        alias="min-slaves-to-write",
+        "Microseconds of delay per saved key.",
+        hidden=True,
+        reason="it is for tests of Redis",
     )
-    min_replicas_max_lag = InertSetting(
-        SMALL,
-        "10",
-        "Seconds of lag up to which a replica counts for `min-replicas-to-write`.",
-        alias="min-slaves-max-lag",
+    key_load_delay = InertSetting(
+        Integer(-(2**31), INT32_MAX),
+        "0",
+        "Microseconds of delay per loaded key.",
+        hidden=True,
+        reason="it is for tests of Redis",
     )
-    propagation_error_behavior = InertSetting(
-        Choice("ignore", "panic", "panic-on-replicas"),
-        "ignore",
-        "Reaction to an error in the replication stream.",
-    )
-
-    # --- cluster ---------------------------------------------------------------------------
-
-    cluster_enabled = InertSetting(YES_NO, "no", "Run as a node of a cluster.", mutable=False)
-    cluster_config_file = InertSetting(
-        TEXT, "nodes.conf", "File with the state of the node.", mutable=False
-    )
-    cluster_port = InertSetting(PORT, "0", "Port of the cluster bus.", mutable=False)
-    cluster_node_timeout = InertSetting(
-        COUNT, "15000", "Milliseconds of silence after which a node is considered down."
-    )
-    cluster_replica_validity_factor = InertSetting(
-        SMALL,
-        "10",
-        "How old a replica's data may be for a failover.",
-        alias="cluster-slave-validity-factor",
-    )
-    cluster_migration_barrier = InertSetting(
-        SMALL, "1", "Minimum number of replicas that a master keeps."
-    )
-    cluster_allow_replica_migration = InertSetting(
-        YES_NO, "yes", "Allow replicas to move to another master."
-    )
-    cluster_require_full_coverage = InertSetting(
-        YES_NO, "yes", "Stop serving while any slot has no node."
-    )
-    cluster_replica_no_failover = InertSetting(
-        YES_NO,
+    sanitize_dump_payload = InertSetting(
+        Choice("no", "yes", "clients"),
         "no",
-        "Never promote the replica automatically.",
-        alias="cluster-slave-no-failover",
+        "Verify payloads of RESTORE and snapshots in full.",
+        reason="payloads are always verified in full",
     )
-    cluster_allow_reads_when_down = InertSetting(
-        YES_NO, "no", "Serve reads while the cluster is down."
-    )
-    cluster_allow_pubsubshard_when_down = InertSetting(
-        YES_NO, "yes", "Serve shard channels while the cluster is down."
-    )
-    cluster_link_sendbuf_limit = InertSetting(
-        Memory(0, 2**64 - 1), "0", "Maximum size of the send buffer of a cluster link."
-    )
-    cluster_announce_ip = InertSetting(TEXT, "", "Address that the node announces.")
-    cluster_announce_hostname = InertSetting(HostName(), "", "Host name that the node announces.")
-    cluster_announce_human_nodename = InertSetting(TEXT, "", "Name of the node in log messages.")
-    cluster_announce_port = InertSetting(PORT, "0", "Port that the node announces.")
-    cluster_announce_tls_port = InertSetting(PORT, "0", "TLS port that the node announces.")
-    cluster_announce_bus_port = InertSetting(
-        PORT, "0", "Port of the cluster bus that the node announces."
-    )
-    cluster_preferred_endpoint_type = InertSetting(
-        Choice("ip", "hostname", "unknown-endpoint"),
-        "ip",
-        "How the node refers clients to other nodes.",
-    )
-
-    # --- TLS -------------------------------------------------------------------------------
-
-    tls_port = InertSetting(PORT, "0", "Port for TLS connections.")
-    tls_cert_file = InertSetting(TEXT, "", "Certificate of the server.")
-    tls_key_file = InertSetting(TEXT, "", "Private key of the server.")
-    tls_key_file_pass = InertSetting(TEXT, "", "Password of the server's private key.", secret=True)
-    tls_client_cert_file = InertSetting(TEXT, "", "Certificate for outgoing connections.")
-    tls_client_key_file = InertSetting(TEXT, "", "Private key for outgoing connections.")
-    tls_client_key_file_pass = InertSetting(
-        TEXT, "", "Password of the private key for outgoing connections.", secret=True
-    )
-    tls_dh_params_file = InertSetting(TEXT, "", "Diffie-Hellman parameters.")
-    tls_ca_cert_file = InertSetting(TEXT, "", "Certificates of trusted authorities.")
-    tls_ca_cert_dir = InertSetting(TEXT, "", "Directory of certificates of trusted authorities.")
-    tls_auth_clients = InertSetting(
-        Choice("no", "yes", "optional"), "yes", "Require certificates from clients."
-    )
-    tls_protocols = InertSetting(TEXT, "", "TLS versions to accept.")
-    tls_ciphers = InertSetting(TEXT, "", "Ciphers for versions up to TLS 1.2.")
-    tls_ciphersuites = InertSetting(TEXT, "", "Cipher suites for TLS 1.3.")
-    tls_prefer_server_ciphers = InertSetting(YES_NO, "no", "Prefer the server's order of ciphers.")
-    tls_session_caching = InertSetting(YES_NO, "yes", "Allow clients to resume TLS sessions.")
-    tls_session_cache_size = InertSetting(
-        SMALL, "20480", "Maximum number of TLS sessions in the cache."
-    )
-    tls_session_cache_timeout = InertSetting(
-        SMALL, "300", "Seconds for which TLS sessions are cached."
-    )
-    tls_cluster = InertSetting(YES_NO, "no", "Use TLS on the cluster bus.")
-    tls_replication = InertSetting(YES_NO, "no", "Use TLS for replication.")

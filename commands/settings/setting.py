@@ -83,6 +83,35 @@ class Setting(Generic[T]):
 
 
 class InertSetting(Setting[T]):
-    """A setting that is accepted, checked and remembered, but has no effect."""
+    """A setting that is accepted, checked and remembered, but has no effect.
+
+    Whoever sets it to something else than its default is told so, and why: `reason` completes
+    the sentence "it has no effect here: …".
+    """
 
     inert = True
+
+    def __init__(
+        self,
+        kind: Kind[T],
+        default: str,
+        help: str,
+        *,
+        reason: str = "Redkeep has nothing that it controls",
+        mutable: bool = True,
+        secret: bool = False,
+        hidden: bool = False,
+        words: bool = False,
+        alias: str | None = None,
+    ) -> None:
+        super().__init__(
+            kind,
+            default,
+            help,
+            mutable=mutable,
+            secret=secret,
+            hidden=hidden,
+            words=words,
+            alias=alias,
+        )
+        self.reason = reason

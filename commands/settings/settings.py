@@ -14,8 +14,9 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from commands.settings.inert import InertSettings
+from commands.settings.inert_replication import InertReplicationSettings
 from commands.settings.kinds import SettingError
-from commands.settings.setting import Setting
+from commands.settings.setting import InertSetting, Setting
 from commands.settings.table import WorkingSettings
 
 logger = logging.getLogger("redkeep")
@@ -25,12 +26,13 @@ T = TypeVar("T")
 # `Setting[Any]` is a setting that is known by its name only.
 TABLE: tuple[Setting[Any], ...] = tuple(
     declared
-    for section in (WorkingSettings, InertSettings)
+    for section in (WorkingSettings, InertSettings, InertReplicationSettings)
     for declared in vars(section).values()
     if isinstance(declared, Setting)
 )
 BY_NAME: dict[str, Setting[Any]] = {setting.name: setting for setting in TABLE}
 ALIASES: dict[str, Setting[Any]] = {s.alias: s for s in TABLE if s.alias}
+_INERT = tuple(setting for setting in TABLE if isinstance(setting, InertSetting))
 _NO_DEFAULTS: Mapping[str, str] = MappingProxyType({})
 _INITIAL_VALUES = {setting.attribute: setting.initial for setting in TABLE}
 
@@ -46,6 +48,11 @@ class UserLine(Protocol):
         """An error that names the place of the line."""
 
 
+def _warn(setting: InertSetting[Any]) -> None:
+    # Without its value, which may be a password.
+    logger.warning("The setting '%s' has no effect here: %s", setting.name, setting.reason)
+
+
 class ChangeRefused(Exception):
     """A listener rejected a value; the change was undone."""
 
@@ -55,7 +62,7 @@ class ChangeRefused(Exception):
         super().__init__(f"{setting.name}: {reason}")
 
 
-class Settings(WorkingSettings, InertSettings):
+class Settings(WorkingSettings, InertSettings, InertReplicationSettings):
     """The values of one instance's settings, as attributes of their own types.
 
     `settings.maxclients` is the value and `Settings.maxclients` the declaration, which is
@@ -133,6 +140,19 @@ class Settings(WorkingSettings, InertSettings):
                     self._take_back(told)
                     raise ChangeRefused(setting, str(error)) from None
                 told[listener] = setting
+        for setting, old in before.items():
+            value = self.value(setting)
+            if isinstance(setting, InertSetting) and value not in (old, setting.initial):
+                _warn(setting)
+
+    def without_effect(self) -> list[InertSetting[Any]]:
+        """The settings that have another value than their default, which changes nothing."""
+        return [each for each in _INERT if self.value(each) != each.initial]
+
+    def warn_of_those_without_effect(self) -> None:
+        """Write to the log which settings have been changed in vain."""
+        for setting in self.without_effect():
+            _warn(setting)
 
     def _take_back(self, told: dict[Callable[[Any], None], Setting[Any]]) -> None:
         """Call these listeners with the values that are in force again, the last one first."""

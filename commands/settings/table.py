@@ -19,6 +19,7 @@ from commands.settings.kinds import (
     Clamped,
     EventClasses,
     FileName,
+    HostName,
     Integer,
     Memory,
     MemoryOrPercent,
@@ -34,7 +35,10 @@ from commands.settings.setting import Setting
 Access = Literal["no", "yes", "local"]
 FsyncPolicy = Literal["everysec", "always", "no"]
 ChannelDefault = Literal["allchannels", "resetchannels"]
+ClientCertificates = Literal["no", "yes", "optional"]
+EndpointType = Literal["ip", "hostname", "unknown-endpoint"]
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
+Supervisor = Literal["upstart", "systemd", "auto", "no"]
 EvictionPolicy = Literal[
     "volatile-lru",
     "volatile-lfu",
@@ -79,6 +83,41 @@ class WorkingSettings:
         YES_NO, "yes", "Without a password, accept connections from this machine only."
     )
 
+    # --- TLS -------------------------------------------------------------------------------
+
+    tls_port = Setting(PORT, "0", "Port for TLS connections; 0 disables TLS.")
+    tls_cert_file = Setting(
+        TEXT, "", "PEM file with the server's certificate, and those between it and its authority."
+    )
+    tls_key_file = Setting(TEXT, "", "PEM file with the server's private key.")
+    tls_key_file_pass = Setting(TEXT, "", "Password of the server's private key.", secret=True)
+    tls_ca_cert_file = Setting(
+        TEXT, "", "PEM file with the authorities that clients' certificates may come from."
+    )
+    tls_ca_cert_dir = Setting(
+        TEXT, "", "Directory of such files, named by `openssl rehash`; read when a client connects."
+    )
+    tls_auth_clients: Setting[ClientCertificates] = Setting(
+        Choice(*get_args(ClientCertificates)),
+        "yes",
+        "Whether clients need a certificate; `optional` verifies one that is sent.",
+    )
+    tls_protocols = Setting(
+        TEXT,
+        "",
+        "TLS versions to accept, of TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3; empty for the last two.",
+    )
+    tls_ciphers = Setting(TEXT, "", "Ciphers up to TLS 1.2, in OpenSSL's syntax.")
+    tls_prefer_server_ciphers = Setting(
+        YES_NO, "no", "Prefer the server's order of ciphers to the client's."
+    )
+    tls_dh_params_file = Setting(
+        TEXT, "", "PEM file with Diffie-Hellman parameters for ciphers up to TLS 1.2."
+    )
+    tls_session_caching = Setting(
+        YES_NO, "yes", "Give clients tickets with which they can resume their TLS sessions."
+    )
+
     # --- clients ---------------------------------------------------------------------------
 
     client_query_buffer_limit = Setting(
@@ -106,6 +145,42 @@ class WorkingSettings:
         "Pub/sub channels that a new user may access.",
     )
 
+    # --- cluster ---------------------------------------------------------------------------
+
+    cluster_enabled = Setting(
+        YES_NO,
+        "no",
+        "Present the server as a cluster of one node that owns all slots.",
+        mutable=False,
+    )
+    cluster_port = Setting(
+        PORT,
+        "0",
+        "Port of the cluster bus that `CLUSTER NODES` shows; 0 is `port` and 10000 more. Nothing "
+        "listens there.",
+        mutable=False,
+    )
+    cluster_announce_ip = Setting(
+        TEXT, "", "Address to which clients are sent; empty for the one they already use."
+    )
+    cluster_announce_hostname = Setting(HostName(), "", "Host name to which clients are sent.")
+    cluster_announce_port = Setting(
+        PORT, "0", "Port to which clients are sent, if it is not `port`."
+    )
+    cluster_announce_tls_port = Setting(
+        PORT, "0", "Port to which clients are sent that use TLS, if it is not `tls-port`."
+    )
+    cluster_announce_bus_port = Setting(
+        PORT,
+        "0",
+        "Port of the cluster bus that `CLUSTER NODES` shows, if it is not `cluster-port`.",
+    )
+    cluster_preferred_endpoint_type: Setting[EndpointType] = Setting(
+        Choice(*get_args(EndpointType)),
+        "ip",
+        "What clients are sent to: the address, the host name, or wherever they are.",
+    )
+
     # --- server ----------------------------------------------------------------------------
 
     databases = Setting(Integer(1, INT32_MAX), "16", "Number of databases.", mutable=False)
@@ -120,6 +195,13 @@ class WorkingSettings:
         TEXT, "", "Path of the log file; empty logs to standard error.", mutable=False
     )
     pidfile = Setting(TEXT, "", "Path of the file that holds the process id.", mutable=False)
+    supervised: Setting[Supervisor] = Setting(
+        Choice(*get_args(Supervisor)),
+        "no",
+        "Tell systemd when the server is ready and when it stops; `auto` does so if systemd "
+        "started the server. `upstart` has no effect.",
+        mutable=False,
+    )
     shutdown_on_sigint = Setting(
         ShutdownOptions(),
         "default",

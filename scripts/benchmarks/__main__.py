@@ -25,6 +25,7 @@ from scripts.benchmarks.workloads import (
     startup,
     store,
     throughput,
+    tls,
     waits,
 )
 
@@ -40,6 +41,7 @@ GROUPS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "checkpoints": checkpoints.measure,
     "jobs": jobs.measure,
     "store": store.measure,
+    "tls": tls.measure,
     "waits": waits.measure,
     "memory": memory.measure,
     "persistence": persistence.measure,

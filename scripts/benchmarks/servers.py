@@ -64,7 +64,7 @@ class Server:
 
     def __init__(self, program: Program, *options: str, directory: str | None = None) -> None:
         self.name = program.name
-        self.port = _free_port()
+        self.port = free_port()
         self._scratch = TemporaryDirectory(prefix="redkeep-bench-") if directory is None else None
         folder = directory or (self._scratch.name if self._scratch else "")
         started = time.perf_counter()
@@ -149,7 +149,7 @@ class Server:
                     assert connection.reply() == _OK
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]

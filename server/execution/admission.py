@@ -1,8 +1,9 @@
 """Whether a request may run: every refusal, in Redis' order.
 
 The order decides which of two errors a client sees. It is: unknown command, wrong arity,
-authentication, the rules of the user, memory that is exceeded, data that cannot be saved,
-subscriber mode, loading. Then a pause may hold the request back, and a transaction may queue it.
+authentication, the rules of the user, keys of several slots in a cluster, memory that is exceeded,
+data that cannot be saved, subscriber mode, loading. Then a pause may hold the request back, and a
+transaction may queue it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import logging
 
 from commands.engine.errors import NOT_AUTHENTICATED, wrong_arity
 from commands.engine.registry import Command
+from commands.engine.slots import CROSS_SLOT
 from commands.instance.client import Client
 from commands.instance.instance import Instance
 from commands.instance.persistence import LOADING
 from commands.instance.statistics import BoundCommand
 from server.execution.eviction import Eviction
 from server.execution.permissions import Permissions
+from server.execution.slots import crosses_slots
 from server.wire.wording import unknown_command, unknown_subcommand
 
 logger = logging.getLogger("redkeep")
@@ -61,6 +64,9 @@ class Admission:
             denied = self._permissions.refusal(client, command, argv)
             if denied is not None:
                 return denied
+        in_cluster = self._instance.cluster is not None
+        if in_cluster and crosses_slots(self._instance, client, command, argv):
+            return CROSS_SLOT
         running = self._instance.running_script
         if running is not None and "allow_busy" not in command.flags:
             return running.busy_error.encode()

@@ -17,6 +17,7 @@ from time import perf_counter_ns
 from commands.engine.effects import Effect, RunScript
 from commands.engine.errors import CommandError
 from commands.engine.replies import OK, ErrorReply
+from commands.engine.slots import CROSS_SLOT
 from commands.instance.client import LONG_REPLY, Client
 from commands.instance.context import Context
 from commands.instance.guards import Guard
@@ -321,7 +322,8 @@ class Dispatcher:
         self._instance.statistics.count_error(refusal)
         if bound is not None and bound.command.name == "EXEC":
             client.end_transaction()
-            refusal = _EXEC_REFUSED + refusal.removeprefix(b"ERR ")
+            if refusal != CROSS_SLOT:
+                refusal = _EXEC_REFUSED + refusal.removeprefix(b"ERR ")
         answer(client, ErrorReply(refusal))
 
     def _queue(self, client: Client, argv: list[bytes]) -> None:

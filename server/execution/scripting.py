@@ -13,6 +13,7 @@ from commands.instance.instance import Instance
 from commands.instance.scripting import RunningScript
 from commands.instance.statistics import BoundCommand
 from server.execution.permissions import Permissions
+from server.execution.slots import ScriptSlots
 from storage.journal import Request
 
 _UNKNOWN = "ERR Unknown Redis command called from script"
@@ -45,6 +46,8 @@ class ScriptRunner:
         instance = self._instance
         self._check_flags(effect)
         door = _Door(self, ctx, effect)
+        if instance.cluster is not None:
+            door.slots = ScriptSlots(instance, effect)
         database, atomic, outer = ctx.db, ctx.atomic, instance.running_script
         ctx.atomic = True
         instance.running_script = door.running
@@ -102,6 +105,8 @@ class ScriptRunner:
             and not (door.allow_oom or door.running.wrote)
         ):
             raise CommandError(_OUT_OF_MEMORY)
+        if door.slots is not None:
+            door.slots.check(command, argv)
         dirty = instance.keyspace.dirty
         reply, entries = self._run_within(ctx, bound, argv)
         if instance.keyspace.dirty != dirty:
@@ -145,6 +150,8 @@ class _Door:
         self.allow_oom = b"allow-oom" in (effect.flags or ())
         self.running = RunningScript(ctx.client, effect.argv, effect.function)
         self.entries: list[Request] = []
+        # In a cluster only.
+        self.slots: ScriptSlots | None = None
 
     def call(self, argv: list[bytes]) -> Reply:
         return self._runner.call(self, argv)

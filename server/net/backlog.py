@@ -8,12 +8,12 @@ keyspace.
 
 from __future__ import annotations
 
-import socket
 from collections import deque
 from collections.abc import Sequence
 from itertools import groupby, islice
 
 from commands.instance.client import LONG_REPLY
+from server.net.streams import Stream
 
 # How much is sent at once, so that a client that reads fast does not hold up the others.
 _MOST_CHUNKS = 64
@@ -49,7 +49,7 @@ class Backlog:
         self._chunks.append(memoryview(data)[sent:])
         self.size += len(data) - sent
 
-    def send(self, sock: socket.socket) -> int:
+    def send(self, stream: Stream) -> int:
         """Send a part, and return its size. OSError as `socket.sendmsg` raises it.
 
         The backlog must not be empty.
@@ -61,7 +61,7 @@ class Backlog:
             size += len(chunk)
             if size >= _MOST_BYTES:
                 break
-        sent = sock.sendmsg(parts)
+        sent = stream.sendmsg(parts)
         self._drop(sent)
         return sent
 

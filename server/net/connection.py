@@ -7,7 +7,6 @@ there is something to read and `flush` when there is room to send.
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterator, Mapping
 from operator import length_hint
 from typing import Protocol
@@ -20,6 +19,7 @@ from server.net.backlog import Backlog
 from server.net.held_input import HeldInput
 from server.net.outboxes import Outboxes
 from server.net.reactor import Reactor
+from server.net.streams import Stream
 from server.wire.encoder import ENCODERS
 from server.wire.protocol import RequestParser
 from storage.aof.encoder import encode
@@ -96,14 +96,14 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        stream: Stream,
         host: Host,
         limits: Limits,
         outboxes: Outboxes,
         reactor: Reactor,
     ) -> None:
-        self.socket = sock
-        self.fd = sock.fileno()
+        self.socket = stream
+        self.fd = stream.fileno()
         self._host = host
         self._limits = limits
         self._outboxes = outboxes

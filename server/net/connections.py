@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 
 from commands.engine.replies import ErrorReply
 from commands.instance.instance import Instance
@@ -13,6 +14,8 @@ from commands.settings.settings import Settings
 from server.net.connection import Connection, Host
 from server.net.outboxes import Outboxes
 from server.net.reactor import Reactor
+from server.net.tls_connection import Handshakes, TlsConnection
+from server.net.tls_stream import TlsStream
 from server.wire.encoder import ENCODERS
 
 logger = logging.getLogger("redkeep")
@@ -68,39 +71,75 @@ class Connections:
     """Takes on accepted sockets and closes connections."""
 
     def __init__(
-        self, instance: Instance, host: Host, outboxes: Outboxes, reactor: Reactor
+        self,
+        instance: Instance,
+        host: Host,
+        outboxes: Outboxes,
+        reactor: Reactor,
+        tls_context: Callable[[], ssl.SSLContext],
     ) -> None:
         self._instance = instance
         self._host = host
         self._outboxes = outboxes
         self._reactor = reactor
         self._limits = ClientLimits(instance)
+        # What new connections of the TLS port begin with.
+        self._tls_context = tls_context
+        self._handshakes = Handshakes(instance.clock)
 
-    def add(self, sock: socket.socket) -> None:
+    def add(self, sock: socket.socket, tls: bool) -> None:
         """Take on an accepted socket, or refuse it."""
         instance = self._instance
         refusal = self._refusal(sock)
-        if refusal is not None:
-            instance.statistics.connections_rejected += 1
-            _refuse(sock, refusal)
+        # A client of the TLS port can read why it is refused only after its handshake. If there
+        # are too many clients, there is no place for that, and its connection just ends.
+        if refusal is not None and (refusal is _TOO_MANY or not tls):
+            self._refuse(sock, refusal, tls)
             return
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _keep_alive(sock, instance.settings.tcp_keepalive)
         instance.keyspace.refresh_now()
-        instance.statistics.connections_received += 1
-        connection = Connection(sock, self._host, self._limits, self._outboxes, self._reactor)
+        if refusal is None:
+            instance.statistics.connections_received += 1
+        else:
+            instance.statistics.connections_rejected += 1
+        connection = self._connect_tls(sock, refusal) if tls else self._connect(sock)
         client = connection.client
+        client.tls = tls
         client.unix_socket = sock.family == socket.AF_UNIX
         client.address, client.local_address = _addresses(sock)
         instance.admit(client)
         self._reactor.add(connection)
 
-    def turn_away(self, sock: socket.socket) -> None:
+    def _connect(self, sock: socket.socket) -> Connection:
+        return Connection(sock, self._host, self._limits, self._outboxes, self._reactor)
+
+    def _connect_tls(self, sock: socket.socket, refusal: bytes | None) -> Connection:
+        return TlsConnection(
+            TlsStream(sock, self._tls_context()),
+            self._host,
+            self._limits,
+            self._outboxes,
+            self._reactor,
+            self._handshakes,
+            refusal,
+        )
+
+    def turn_away(self, sock: socket.socket, tls: bool) -> None:
         """Refuse a socket for which the process has no descriptor."""
+        self._refuse(sock, _TOO_MANY, tls)
+
+    def _refuse(self, sock: socket.socket, reason: bytes, tls: bool) -> None:
         self._instance.statistics.connections_rejected += 1
-        _refuse(sock, _TOO_MANY)
+        if not tls:
+            try:
+                sock.setblocking(False)
+                sock.send(ENCODERS[2](ErrorReply(reason)))
+            except OSError:
+                pass  # It is being closed; that it does not hear why is no further harm.
+        sock.close()
 
     def _refusal(self, sock: socket.socket) -> bytes | None:
         """Why a socket is refused; None if it is not."""
@@ -116,7 +155,9 @@ class Connections:
         return None
 
     def check(self) -> None:
-        """Close connections that are idle for too long or need too much memory."""
+        """Close connections that are idle for too long or need too much memory, or are slow to
+        complete their TLS handshake."""
+        self._handshakes.check()
         timeout_ms = self._instance.settings.timeout * 1000
         now = self._instance.coarse_ms
         for client in list(self._instance.clients.values()):
@@ -158,15 +199,6 @@ class Connections:
         """Close every connection, after a last attempt to send what is in its outbox."""
         for client in list(self._instance.clients.values()):
             client.wire.finish()
-
-
-def _refuse(sock: socket.socket, reason: bytes) -> None:
-    try:
-        sock.setblocking(False)
-        sock.send(ENCODERS[2](ErrorReply(reason)))
-    except OSError:
-        pass  # It is being closed; that it does not hear why is no further harm.
-    sock.close()
 
 
 def _is_foreign(sock: socket.socket) -> bool:

@@ -12,12 +12,13 @@ Both have the same methods, and neither looks at what is received or sent.
 from __future__ import annotations
 
 import select
-import socket
 from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
 import trio
+
+from server.net.streams import Stream
 
 # How long ready clients may keep other Trio tasks waiting, in seconds.
 _YIELD_AFTER = 0.002
@@ -26,7 +27,7 @@ _YIELD_AFTER = 0.002
 class Pollable(Protocol):
     """A connection, as far as readiness goes."""
 
-    socket: socket.socket
+    socket: Stream
     fd: int
     closed: bool
     wants_write: bool

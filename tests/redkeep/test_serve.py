@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.support.processes import ServeProcess, run
-from tests.support.resp import Connection
+from tests.support.resp import TIMEOUT, Connection
 
 
 def test_the_first_line_names_the_address_and_the_data_directory() -> None:
@@ -21,11 +21,29 @@ def test_the_first_line_names_the_address_and_the_data_directory() -> None:
         assert "data" in process.start_line
 
 
+def test_the_first_line_names_the_settings_without_effect() -> None:
+    with ServeProcess("--save", "", "--io-threads", "4", "--daemonize", "yes") as process:
+        assert "without effect here, see the log: daemonize, io-threads" in process.start_line
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_with_exit_status_0(number: signal.Signals) -> None:
     with ServeProcess("--save", "") as process:
         process.signal(number)
         assert process.wait() == 0
+
+
+def test_systemd_is_told_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> None:
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(path))
+        systemd.settimeout(TIMEOUT)
+        words = ("--save", "", "--supervised", "systemd")
+        with ServeProcess(*words, environment={"NOTIFY_SOCKET": str(path)}) as process:
+            assert b"READY=1\n" in systemd.recv(1000)
+            process.signal(signal.SIGTERM)
+            assert systemd.recv(1000) == b"STOPPING=1\n"
+            assert process.wait() == 0
 
 
 def test_shutdown_stops_it_with_exit_status_0() -> None:

@@ -40,7 +40,7 @@ def test_changing_to_a_port_in_use_is_refused_and_changes_nothing(server: Runnin
         port = taken.getsockname()[1]
         refused = client("CONFIG", "SET", "port", port)
     assert isinstance(refused, Error)
-    assert refused.text.endswith("Failed to bind to specified addresses.")
+    assert refused.text.endswith("Unable to listen on this port. Check server logs.")
     assert client("CONFIG", "GET", "port") == [b"port", b"%d" % server.port]
     assert server.connect()("PING") == "PONG"
 
@@ -126,9 +126,15 @@ def test_a_move_that_fails_changes_nothing(
     words = [str(free_port()) if word == "PORT" else word for word in change]
     refused = client("CONFIG", "SET", *words)
     assert isinstance(refused, Error)
-    assert refused.text.endswith("Failed to bind to specified addresses.")
+    assert refused.text.endswith(
+        (
+            "Failed to bind to specified addresses.",
+            "Unable to listen on this port. Check server logs.",
+        )
+    )
     assert client("CONFIG", "GET", "*") == before
-    assert running.call(_open_files) == opened
+    # Fewer, if servers of earlier tests have closed connections meanwhile.
+    assert running.call(_open_files) <= opened
     assert running.connect()("PING") == "PONG"
     running.close()
 
@@ -164,7 +170,7 @@ def test_port_and_bind_are_changed_together(loop: Loop) -> None:
 def test_an_address_that_is_none_is_refused(server: RunningServer, bind: str) -> None:
     client = server.connect()
     port = free_port()
-    refused = client("CONFIG", "SET", "port", port, "bind", bind)
+    refused = client("CONFIG", "SET", "bind", bind, "port", port)
     assert isinstance(refused, Error)
     assert refused.text.endswith("Failed to bind to specified addresses.")
     assert client("CONFIG", "GET", "bind") == [b"bind", b"127.0.0.1"]

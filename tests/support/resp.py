@@ -26,6 +26,7 @@ blocking socket and returns each reply as one of these:
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -291,7 +292,9 @@ class Connection:
         path: str | None = None,
         resp: int = 2,
         timeout: float = TIMEOUT,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.socket: socket.socket
         if path is None:
             self.socket = socket.create_connection((host, port), timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -299,6 +302,8 @@ class Connection:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
             self.socket.connect(path)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.timeout = timeout
         self.resp = 2
         self.pushes: list[Push] = []

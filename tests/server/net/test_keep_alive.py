@@ -15,6 +15,7 @@ def _newest_socket(server: RunningServer) -> socket.socket:
     clients = server.instance.clients
     wire = clients[max(clients)].wire
     assert isinstance(wire, Connection)
+    assert isinstance(wire.socket, socket.socket)
     return wire.socket
 
 
