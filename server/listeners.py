@@ -27,6 +27,8 @@ _PAUSE_AFTER_FAILURE = 0.1
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 # Errors that mean that this machine does not have an address.
 _UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
+_PORT_REFUSED = "Unable to listen on this port. Check server logs."
+_BIND_REFUSED = "Failed to bind to specified addresses."
 # What `bind` calls all addresses of a family.
 _ANY = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
 
@@ -171,8 +173,11 @@ class Listeners:
                     os.unlink(path)
             self._unix_file = None
 
-    def _move(self, _: object) -> None:
-        """CONFIG SET port or bind: listen on the new addresses, or refuse and change nothing."""
+    def _move(self, changed: int | Sequence[str]) -> None:
+        """CONFIG SET port or bind: listen on the new addresses, or refuse and change nothing.
+
+        If both change, `changed` is the one that the command names first: the error is about it.
+        """
         if self._nursery is None:
             return
         port, hosts = self._settings.port, self._settings.bind
@@ -180,7 +185,8 @@ class Listeners:
             wanted = self._listen_tcp(hosts, port) if port and hosts else []
         except ListenError as error:
             logger.warning("%s", error)
-            raise SettingError("Failed to bind to specified addresses.") from None
+            is_port = isinstance(changed, int)
+            raise SettingError(_PORT_REFUSED if is_port else _BIND_REFUSED) from None
         before = self._sockets
         self._sockets = wanted + [sock for sock in before if _is_unix(sock)]
         for sock in before:

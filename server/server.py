@@ -59,7 +59,8 @@ class Server:
             on_progress=self._observer.loading,
             system=system,
         )
-        self.blocking, observation = Blocking(instance), Observation(instance)
+        observation = Observation(instance)
+        self.blocking = Blocking(instance, observation)
         dispatcher = Dispatcher(instance, self.blocking, observation, self._keeper, self._shut_down)
         turns = Turns(
             instance, dispatcher, self.blocking, observation, outboxes, self._keeper.log, alarm

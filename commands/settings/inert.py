@@ -131,24 +131,24 @@ class InertSettings:
         YES_NO, "yes", "Run background work more often when there are more clients."
     )
     server_cpulist = InertSetting(
-        TEXT, "", "CPUs of the main thread.", mutable=False, alias="server_cpulist"
+        TEXT, "", "CPUs of the main thread.", mutable=False, underscored=True
     )
     bio_cpulist = InertSetting(
-        TEXT, "", "CPUs of background threads.", mutable=False, alias="bio_cpulist"
+        TEXT, "", "CPUs of background threads.", mutable=False, underscored=True
     )
     aof_rewrite_cpulist = InertSetting(
         TEXT,
         "",
         "CPUs of the process that rewrites the append-only file.",
         mutable=False,
-        alias="aof_rewrite_cpulist",
+        underscored=True,
     )
     bgsave_cpulist = InertSetting(
         TEXT,
         "",
         "CPUs of the process that writes a snapshot.",
         mutable=False,
-        alias="bgsave_cpulist",
+        underscored=True,
     )
     shutdown_timeout = InertSetting(SMALL, "10", "Seconds to wait for replicas during a shutdown.")
     locale_collate = InertSetting(TEXT, "", "Locale for comparing strings.")

@@ -41,6 +41,7 @@ class Setting(Generic[T]):
         words: bool = False,
         words_per_line: int = 0,
         alias: str | None = None,
+        underscored: bool = False,
     ) -> None:
         self.kind = kind
         # The default as redis.conf would give it, and as a value.
@@ -61,10 +62,12 @@ class Setting(Generic[T]):
         self.words_per_line = words_per_line
         # Another name that Redis accepts too, usually an older one.
         self.alias = alias
+        # Few names of Redis have underscores between their words.
+        self._underscored = underscored
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.attribute = name
-        self.name = name.replace("_", "-")
+        self.name = name if self._underscored else name.replace("_", "-")
 
     def __repr__(self) -> str:
         return f"<Setting {self.name}>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commands.instance.client import Client
+from commands.instance.client import Client, Waiting
 from commands.instance.instance import Instance
 from commands.instance.redaction import redacted
 from commands.instance.statistics import BoundCommand
@@ -38,6 +38,11 @@ class Observation:
     def slow_step(self, client: Client, argv: list[bytes], elapsed: int) -> None:
         """Time went by: renew the cached clock, and log the command if it was slow."""
         self.slow(client, argv, elapsed, self._instance.keyspace.refresh_now())
+
+    def waited(self, client: Client, waiting: Waiting) -> None:
+        """Log a command that has ended its wait, if its runs were slow."""
+        if waiting.elapsed_ns >= self.tick_ns:
+            self.slow(client, waiting.request, waiting.elapsed_ns, self._instance.keyspace.now)
 
     def slow(self, client: Client, argv: list[bytes], elapsed: int, now: int) -> None:
         instance = self._instance
