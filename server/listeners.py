@@ -30,6 +30,8 @@ _PAUSE_AFTER_FAILURE = 0.1
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 # Errors that mean that this machine does not have an address.
 _UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
+_PORT_REFUSED = "Unable to listen on this port. Check server logs."
+_BIND_REFUSED = "Failed to bind to specified addresses."
 # What `bind` calls all addresses of a family.
 _ANY = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
 
@@ -191,15 +193,15 @@ class Listeners:
             self._unix_file = None
 
     def _move_port(self, _: object) -> None:
-        self._move("Unable to listen on this port. Check server logs.")
+        self._move(_PORT_REFUSED)
 
     def _move_tls_port(self, port: int) -> None:
         if self._nursery is not None and port:
             self._tls.reload()
-        self._move("Unable to listen on this port. Check server logs.")
+        self._move(_PORT_REFUSED)
 
     def _move_hosts(self, _: object) -> None:
-        self._move("Failed to bind to specified addresses.")
+        self._move(_BIND_REFUSED)
 
     def _move(self, refusal: str) -> None:
         """CONFIG SET port, tls-port or bind: listen on the new addresses, or refuse and change

@@ -41,8 +41,9 @@ class OfflineSession:
         self.client = instance.new_client(_Memory())
         self.client.speak(resp)
         self.context = Context(instance, self.client)
+        observation = Observation(instance)
         self._dispatcher = Dispatcher(
-            instance, Blocking(instance), Observation(instance), _NoFiles(), _stay,
+            instance, Blocking(instance, observation), observation, _NoFiles(), _stay,
             Eviction(instance),
         )  # fmt: skip
 

@@ -61,8 +61,8 @@ class Server:
             on_progress=self._observer.loading,
             system=system,
         )
-        self.blocking, observation = Blocking(instance), Observation(instance)
-        eviction = Eviction(instance)
+        observation, eviction = Observation(instance), Eviction(instance)
+        self.blocking = Blocking(instance, observation)
         dispatcher = Dispatcher(
             instance, self.blocking, observation, self._keeper, self._shut_down, eviction
         )

@@ -11,7 +11,7 @@ must match to the last digit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -204,7 +204,57 @@ class Box:
         return distance(self.center, point)
 
 
-Shape = Circle | Box
+class Polygon:
+    """All positions inside the straight lines on the map that connect the vertices in order.
+
+    A position is inside if a line from it to the edge of the map crosses an odd number of them.
+    """
+
+    __slots__ = ("bounds", "center", "reach", "vertices")
+
+    def __init__(self, vertices: Sequence[Point]) -> None:
+        self.vertices = vertices
+        self.center = _middle(vertices)
+        longitudes = [vertex.longitude for vertex in vertices]
+        latitudes = [vertex.latitude for vertex in vertices]
+        west, south, east, north = (
+            min(longitudes), min(latitudes), max(longitudes), max(latitudes),
+        )  # fmt: skip
+        self.bounds = west, south, east, north
+        corners = [Point(x, y) for x in (west, east) for y in (south, north)]
+        self.reach = max(distance(self.center, corner) for corner in corners)
+
+    def distance_within(self, point: Point) -> float | None:
+        """Return the metres from the centre, or None if the point is outside."""
+        longitude, latitude = point
+        west, south, east, north = self.bounds
+        if not (west <= longitude <= east and south <= latitude <= north):
+            return None
+        inside = False
+        before = self.vertices[-1]
+        for vertex in self.vertices:
+            if (vertex.latitude > latitude) != (before.latitude > latitude):
+                part = (latitude - vertex.latitude) / (before.latitude - vertex.latitude)
+                crossing = vertex.longitude + part * (before.longitude - vertex.longitude)
+                if longitude < crossing:
+                    inside = not inside
+            before = vertex
+        return distance(self.center, point) if inside else None
+
+
+def _middle(points: Sequence[Point]) -> Point:
+    """Return the mean of positions, taken as directions from the centre of the Earth."""
+    x = y = z = 0.0
+    for point in points:
+        longitude, latitude = point.longitude * _RADIAN, point.latitude * _RADIAN
+        x += math.cos(latitude) * math.cos(longitude)
+        y += math.cos(latitude) * math.sin(longitude)
+        z += math.sin(latitude)
+    x, y, z = x / len(points), y / len(points), z / len(points)
+    return Point(math.atan2(y, x) / _RADIAN, math.atan2(z, math.sqrt(x * x + y * y)) / _RADIAN)
+
+
+Shape = Circle | Box | Polygon
 
 
 def score_ranges(shape: Shape) -> Iterator[tuple[float, float]]:
@@ -256,6 +306,8 @@ def _cells(shape: Shape) -> list[Cell | None]:
 
 def _bounds(shape: Shape) -> tuple[float, float, float, float]:
     """Return the west, south, east and north bounds of a shape; they may exceed the map."""
+    if isinstance(shape, Polygon):
+        return shape.bounds
     longitude, latitude = shape.center
     half_width, half_height = shape.half_sides
     dy = half_height / _EARTH_RADIUS / _RADIAN

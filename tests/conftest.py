@@ -23,6 +23,12 @@ settings.load_profile("redkeep")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--deep", action="store_true", help="also run tests that take long")
+    parser.addoption(
+        "--against",
+        choices=("redkeep", "redis", "valkey"),
+        default="redkeep",
+        help="the server that tests/ecosystem uses",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -35,8 +35,6 @@ ROOT = Path(__file__).resolve().parent.parent
 # "arguments".
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("bitcount", "arguments"): "7.0 and 7.2 use different names; in Valkey the end is optional",
-    ("geosearch", "arguments"): "only Valkey has BYPOLYGON; 7.0 and 7.2 use different names",
-    ("geosearchstore", "arguments"): "only Valkey has BYPOLYGON; 7.0 and 7.2 use different names",
 }
 
 

@@ -34,6 +34,8 @@ class Wire(Protocol):
     fd: int
     # The socket took less than it was given; the rest is sent when it can take more.
     wants_write: bool
+    # The bytes of the latest requests, with those that followed them.
+    received: int
 
     @property
     def unread(self) -> int:
@@ -70,6 +72,7 @@ class NoWire:
     fd = -1
     wants_write = False
     unread = 0
+    received = 0
     unsent = 0
 
     def flush_soon(self) -> None:
@@ -111,19 +114,33 @@ class Transaction:
 class Waiting:
     """Why and until when a client is blocked."""
 
-    __slots__ = ("argv", "arrival", "db", "deadline", "effect", "repeat_at")
+    __slots__ = (
+        "argv",
+        "arrival",
+        "db",
+        "deadline",
+        "effect",
+        "elapsed_ns",
+        "repeat_at",
+        "request",
+    )
 
     def __init__(
         self,
         effect: BlockOn | WaitUntil,
+        request: list[bytes],
         argv: list[bytes],
         db: Database,
         deadline: int | None,
         arrival: int,
     ) -> None:
         self.effect = effect
+        # What the client has sent, and what runs when the wait may be over.
+        self.request = request
         self.argv = argv
         self.db = db
+        # How long its runs so far have taken, without the time that it waits.
+        self.elapsed_ns = 0
         # Greater than that of every client that began to wait earlier.
         self.arrival = arrival
         # Both by the monotonic clock, in ms.

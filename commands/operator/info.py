@@ -16,6 +16,7 @@ from functools import cache
 from itertools import islice
 from time import monotonic
 
+from commands.engine.effects import BlockOn
 from commands.engine.grammar import String
 from commands.engine.registry import command
 from commands.engine.replies import Reply, Verbatim
@@ -130,8 +131,19 @@ def _clients(instance: Instance) -> Fields:
     yield "total_blocking_keys", sum(len(database.awaited) for database in databases)
     yield (
         "total_blocking_keys_on_nokey",
-        sum(key not in database.data for database in databases for key in database.awaited),
+        len(_keys_whose_loss_is_awaited(instance)),
     )
+
+
+def _keys_whose_loss_is_awaited(instance: Instance) -> set[tuple[int, bytes]]:
+    """Return the keys, with their databases, whose deletion would end a client's wait."""
+    waits = (client.waiting for client in instance.blocked_clients)
+    return {
+        (waiting.db.index, key)
+        for waiting in waits
+        if waiting is not None and isinstance(waiting.effect, BlockOn) and waiting.effect.on_loss
+        for key in waiting.effect.keys
+    }
 
 
 def _blocked_with_timeout(instance: Instance) -> int:

@@ -86,37 +86,33 @@ def command_count(ctx: Context, argv: list[bytes]) -> Reply:
 )
 def command_list(ctx: Context, argv: list[bytes]) -> Reply:
     if len(argv) == 2:
-        return [entry.wire_name.encode() for entry in commands().values()]
+        return _names(lambda entry: True)
     if len(argv) == 5 and argv[2].upper() == b"FILTERBY":
-        return [name.encode() for name in _filtered(argv[3].upper(), argv[4])]
+        return _filtered(argv[3].upper(), argv[4])
     raise CommandError(SYNTAX)
 
 
-def _filtered(filter_name: bytes, text: bytes) -> Iterator[str]:
-    """Return the names of the commands and subcommands that the filter selects."""
-    selects: Callable[[Command], bool]
-    if filter_name == b"MODULE":
-        return iter(())
-    if filter_name == b"ACLCAT":
-        category = text.lower().decode("latin-1")
-
-        def selects(entry: Command) -> bool:
-            return category in entry.categories
-
-    elif filter_name == b"PATTERN":
-        matches = glob_matcher(text, ignore_case=True)
-
-        def selects(entry: Command) -> bool:
-            return matches(entry.wire_name.encode())
-
-    else:
-        raise CommandError(SYNTAX)
-    return (
-        entry.wire_name
+def _names(selects: Callable[[Command], bool]) -> list[Reply]:
+    """Return the names of the commands and subcommands that are selected."""
+    return [
+        entry.wire_name.encode()
         for top in commands().values()
         for entry in (top, *top.subcommands.values())
         if selects(entry)
-    )
+    ]
+
+
+def _filtered(filter_name: bytes, text: bytes) -> list[Reply]:
+    """Return the names of the commands and subcommands that the filter selects."""
+    if filter_name == b"MODULE":
+        return []
+    if filter_name == b"ACLCAT":
+        category = text.lower().decode("latin-1")
+        return _names(lambda entry: category in entry.categories)
+    if filter_name == b"PATTERN":
+        matches = glob_matcher(text, ignore_case=True)
+        return _names(lambda entry: matches(entry.wire_name.encode()))
+    raise CommandError(SYNTAX)
 
 
 @command(

@@ -64,10 +64,11 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
     `argv` is the request that it is running.
     """
     wire = client.wire
-    unread, unsent = wire.unread, wire.unsent
-    queued = client.transaction
+    unsent, queued = wire.unsent, client.transaction
     running = sum(map(len, argv))
     tracker = client.tracker
+    # As in Redis, what is being run is in the buffer until all of it has run.
+    buffered = wire.received if argv else wire.unread
     last = client.last_command
     fields: tuple[tuple[bytes, int | bytes], ...] = (
         (b"id", client.id),
@@ -83,7 +84,7 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
         (b"psub", len(client.patterns)),
         (b"ssub", len(client.shard_channels)),
         (b"multi", -1 if queued is None else len(queued.queue)),
-        (b"qbuf", unread),
+        (b"qbuf", buffered),
         (b"qbuf-free", 0),
         (b"argv-mem", running),
         (b"multi-mem", 0 if queued is None else queued.size),
@@ -93,7 +94,7 @@ def client_line(client: Client, argv: list[bytes], now: int) -> bytes:
         (b"obl", 0),
         (b"oll", len(client.outbox)),
         (b"omem", unsent),
-        (b"tot-mem", client.memory + running),
+        (b"tot-mem", client.memory - wire.unread + buffered + running),
         (b"events", b"rw" if wire.wants_write else b"r"),
         (b"cmd", b"NULL" if last is None else last.command.wire_name.encode()),
         (b"user", client.user.name),

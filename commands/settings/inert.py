@@ -131,7 +131,7 @@ class InertSettings:
         "",
         "CPUs of the main thread.",
         mutable=False,
-        alias="server_cpulist",
+        underscored=True,
         reason=_NO_CPU_LISTS,
     )
     bio_cpulist = InertSetting(
@@ -139,7 +139,7 @@ class InertSettings:
         "",
         "CPUs of background threads.",
         mutable=False,
-        alias="bio_cpulist",
+        underscored=True,
         reason=_NO_CPU_LISTS,
     )
     aof_rewrite_cpulist = InertSetting(
@@ -147,7 +147,7 @@ class InertSettings:
         "",
         "CPUs of the process that rewrites the append-only file.",
         mutable=False,
-        alias="aof_rewrite_cpulist",
+        underscored=True,
         reason=_NO_CPU_LISTS,
     )
     bgsave_cpulist = InertSetting(
@@ -155,7 +155,7 @@ class InertSettings:
         "",
         "CPUs of the process that writes a snapshot.",
         mutable=False,
-        alias="bgsave_cpulist",
+        underscored=True,
         reason=_NO_CPU_LISTS,
     )
     shutdown_timeout = InertSetting(

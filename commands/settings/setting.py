@@ -41,6 +41,7 @@ class Setting(Generic[T]):
         words: bool = False,
         words_per_line: int = 0,
         alias: str | None = None,
+        underscored: bool = False,
     ) -> None:
         self.kind = kind
         # The default as redis.conf would give it, and as a value.
@@ -61,10 +62,12 @@ class Setting(Generic[T]):
         self.words_per_line = words_per_line
         # Another name that Redis accepts too, usually an older one.
         self.alias = alias
+        # Few names of Redis have underscores between their words.
+        self._underscored = underscored
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.attribute = name
-        self.name = name.replace("_", "-")
+        self.name = name if self._underscored else name.replace("_", "-")
 
     def __repr__(self) -> str:
         return f"<Setting {self.name}>"
@@ -97,12 +100,13 @@ class InertSetting(Setting[T]):
         default: str,
         help: str,
         *,
-        reason: str = "Redkeep has nothing that it controls",
+        reason: str,
         mutable: bool = True,
         secret: bool = False,
         hidden: bool = False,
         words: bool = False,
         alias: str | None = None,
+        underscored: bool = False,
     ) -> None:
         super().__init__(
             kind,
@@ -113,5 +117,6 @@ class InertSetting(Setting[T]):
             hidden=hidden,
             words=words,
             alias=alias,
+            underscored=underscored,
         )
         self.reason = reason

@@ -134,7 +134,9 @@ def _intersection(operands: Operands) -> Scores:
             found = _score_in(value, member)
             if found is None:
                 break
-            combined = operands.combine(combined, _weigh(found, weight))
+            # As in Redis, an infinity times zero stays NaN here: it makes a sum zero, and is
+            # neither the lower nor the higher of two scores.
+            combined = operands.combine(combined, found * weight)
         else:
             result[member] = combined
     return result

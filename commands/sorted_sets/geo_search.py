@@ -27,6 +27,7 @@ from storage.geohash import (
     Box,
     Circle,
     Point,
+    Polygon,
     Shape,
     point_of,
     score_bits,
@@ -36,6 +37,7 @@ from storage.values.sorted_sets import SortedSet
 
 _NO_CENTER = "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}"
 _NO_SHAPE = "ERR exactly one of BYRADIUS and BYBOX can be specified for {}"
+_NO_NUMBER = "ERR invalid number of vertices"
 _STORING_MORE = "ERR {} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
 _UNKNOWN_MEMBER = "ERR could not decode requested zset member"
 
@@ -57,6 +59,8 @@ class Search:
     centered: bytes | None = None
     # Radius, or width and height, in the unit of the request.
     sizes: tuple[float, ...] = ()
+    # In place of a center and sizes.
+    vertices: tuple[Point, ...] = ()
     unit: float = 1.0
     order: bytes | None = None
     count: int = 0
@@ -69,6 +73,8 @@ class Search:
 
     @property
     def shape(self) -> Shape:
+        if self.vertices:
+            return Polygon(self.vertices)
         assert self.center is not None
         metres = [size * self.unit for size in self.sizes]
         return Circle(self.center, *metres) if len(metres) == 1 else Box(self.center, *metres)
@@ -117,7 +123,13 @@ def _parse_area(
     The same option may be repeated; the last one wins.
     """
     left = len(arguments)
-    if option == b"FROMMEMBER" and left and search.centered in (None, option):
+    if option == b"BYPOLYGON":
+        if left < 2 or search.centered is not None or search.sizes:
+            return False
+        search.vertices = _parse_vertices(arguments)
+    elif search.vertices:
+        return False
+    elif option == b"FROMMEMBER" and left and search.centered in (None, option):
         search.center = _center(value, arguments.word())
         search.centered = option
     elif option == b"FROMLONLAT" and left >= 2 and search.centered in (None, option):
@@ -143,6 +155,15 @@ def _parse_circle(arguments: Arguments, search: Search) -> None:
     search.sizes, search.unit = (radius,), parse_unit(arguments.word())
 
 
+def _parse_vertices(arguments: Arguments) -> tuple[Point, ...]:
+    count = arguments.integer(_NO_NUMBER)
+    if not -(1 << 31) <= count < 1 << 31:
+        raise CommandError(_NO_NUMBER)
+    if not 3 <= count <= len(arguments) // 2:
+        raise CommandError("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices")
+    return tuple(parse_point(*arguments.words(2)) for _ in range(count))
+
+
 def _center(value: SortedSet | None, member: bytes) -> Point | None:
     if value is None:
         return None
@@ -159,9 +180,9 @@ def _check(search: Search, argv: list[bytes], *, modern: bool) -> None:
         name = "GEOSEARCHSTORE" if modern else "STORE option in GEORADIUS"
         raise CommandError(_STORING_MORE.format(name))
     name = argv[0].decode("latin-1")
-    if modern and search.centered is None:
+    if modern and search.centered is None and not search.vertices:
         raise CommandError(_NO_CENTER.format(name).encode("latin-1"))
-    if modern and not search.sizes:
+    if modern and not search.sizes and not search.vertices:
         raise CommandError(_NO_SHAPE.format(name).encode("latin-1"))
     if search.any and not search.count:
         raise CommandError("ERR the ANY argument requires COUNT argument")
@@ -226,13 +247,20 @@ def _signed(bits: int) -> int:
 
 _CIRCLE = ArgumentGroup("circle", Double("radius", "BYRADIUS"), OneOf("unit", *UNIT_TOKENS))
 _BOX = ArgumentGroup("box", Double("width", "BYBOX"), Double("height"), OneOf("unit", *UNIT_TOKENS))
+_POLYGON = ArgumentGroup(
+    "polygon",
+    Integer("num-vertices", "BYPOLYGON"),
+    ArgumentGroup("vertices", Double("longitude"), Double("latitude"), multiple=True),
+    since="9.0.0",
+)
 _AREA = [
     OneOf(
         "from",
         String("member", "FROMMEMBER"),
         ArgumentGroup("fromlonlat", Double("longitude"), Double("latitude"), token="FROMLONLAT"),
+        optional=True,
     ),
-    OneOf("by", _CIRCLE, _BOX),
+    OneOf("by", _CIRCLE, _BOX, _POLYGON),
 ]
 _ORDER = OneOf("order", Token("ASC"), Token("DESC"), optional=True)
 _WITH_TOKENS = [
@@ -243,6 +271,12 @@ _WITH_TOKENS = [
 _COMPLEXITY = (
     "O(N+log(M)) for N members in the geohash cells that cover the area and M members inside it."
 )
+
+
+_HISTORY = [
+    ("7.0.0", "Accepts unit names in upper case."),
+    ("9.0.0", "Accepts `BYPOLYGON` (in Valkey)."),
+]
 
 
 def _count(any_since: str | None = None) -> Argument:
@@ -260,9 +294,10 @@ def _count(any_since: str | None = None) -> Argument:
     since="6.2.0",
     flags="readonly",
     complexity=_COMPLEXITY,
-    summary="Returns the members inside a circle or a box.",
+    summary="Returns the members inside a circle, a box or a polygon.",
+    arity=-7,
     arguments=[Key("key", "RO access"), *_AREA, _ORDER, _count(), *_WITH_TOKENS],
-    history=[("7.0.0", "Accepts unit names in upper case.")],
+    history=_HISTORY,
 )
 def geosearch(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.read_as(argv[1], SortedSet)
@@ -278,7 +313,8 @@ def geosearch(ctx: Context, argv: list[bytes]) -> Reply:
     since="6.2.0",
     flags="write denyoom",
     complexity=_COMPLEXITY,
-    summary="Stores the members inside a circle or a box in a key.",
+    summary="Stores the members inside a circle, a box or a polygon in a key.",
+    arity=-8,
     arguments=[
         Key("destination", "OW update"),
         Key("source", "RO access"),
@@ -287,7 +323,7 @@ def geosearch(ctx: Context, argv: list[bytes]) -> Reply:
         _count(),
         Token("STOREDIST", optional=True),
     ],
-    history=[("7.0.0", "Accepts unit names in upper case.")],
+    history=_HISTORY,
 )
 def geosearchstore(ctx: Context, argv: list[bytes]) -> Reply:
     value = ctx.db.read_as(argv[2], SortedSet)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import merge
 from operator import itemgetter
+from time import perf_counter_ns
 
 from sortedcontainers import SortedList
 
@@ -24,6 +25,7 @@ from commands.instance.client import Client, Waiting
 from commands.instance.context import Context
 from commands.instance.instance import Instance
 from server.execution.answering import answer
+from server.execution.observation import Observation
 from storage.database import Database
 
 # Runs the command of a blocked client again.
@@ -46,8 +48,9 @@ class Queue(dict[Client, None]):
 class Blocking:
     """The waiting clients of one instance."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, observation: Observation) -> None:
         self._instance = instance
+        self._observation = observation
         # By database and key.
         self._queues: dict[tuple[int, bytes], Queue] = {}
         # The contexts in which the commands of parked clients run again.
@@ -82,8 +85,9 @@ class Blocking:
     def park(self, ctx: Context, effect: BlockOn | WaitUntil, argv: list[bytes]) -> None:
         """Block the client of a context until the effect's condition holds."""
         client, database = ctx.client, ctx.db
+        again = argv
         if isinstance(effect, BlockOn):
-            argv = effect.argv or argv
+            again = effect.argv or argv
             for key in dict.fromkeys(effect.keys):
                 queue = self._queues.setdefault((database.index, key), Queue())
                 queue[client] = None
@@ -99,7 +103,7 @@ class Blocking:
             self._deadlines.add((deadline, client.id))
         self._contexts[client] = ctx
         self._arrivals += 1
-        waiting = Waiting(effect, argv, database, deadline, self._arrivals)
+        waiting = Waiting(effect, argv, again, database, deadline, self._arrivals)
         client.block(waiting)
         self._plan_repeat(client, waiting)
 
@@ -127,7 +131,10 @@ class Blocking:
 
     def release(self, client: Client, reply: Reply) -> None:
         """End a client's wait with a reply."""
+        waiting = client.waiting
+        assert waiting is not None
         self._unpark(client)
+        self._observation.waited(client, waiting)
         answer(client, reply)
         client.wire.flush_soon()
         self.resumed.append(client)
@@ -226,10 +233,12 @@ class Blocking:
     def _retry(self, client: Client, waiting: Waiting, retry: Retry) -> None:
         deferred: list[bytes] = []
         client.deferred = deferred
+        started = perf_counter_ns()
         try:
             reply = retry(self._contexts[client], waiting.argv)
         finally:
             client.deferred = None
+            waiting.elapsed_ns += perf_counter_ns() - started
         if not isinstance(reply, Effect):
             self.release(client, reply)
         if deferred:

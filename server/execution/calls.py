@@ -82,6 +82,8 @@ class Calls:
 
         Retries after blocking are not counted again.
         """
+        if self._instance.monitors:
+            self._observation.show_script(ctx.client, bound, argv)
         started = perf_counter_ns()
         try:
             reply: Reply | Effect = bound.handler(ctx, argv)

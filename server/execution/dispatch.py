@@ -165,7 +165,7 @@ class Dispatcher:
                 client.last_command = bound
                 if kind is RunScript:
                     answer(client, self._calls.run_script(ctx, bound, reply, argv))
-                elif not self._carry_out(ctx, bound, reply, argv):
+                elif not self._carry_out(ctx, bound, reply, argv, clock() - started):
                     return False
             else:
                 if kind is bytearray:
@@ -290,29 +290,38 @@ class Dispatcher:
                 observation.show_monitors(client, bound, argv)
         finally:
             client.deferred = None
-        if elapsed >= observation.tick_ns:
-            observation.slow_step(client, argv, elapsed)
         going_on = True
         if isinstance(reply, Effect):
-            going_on = self._carry_out(ctx, bound, reply, argv)
+            going_on = self._carry_out(ctx, bound, reply, argv, elapsed)
+            elapsed = perf_counter_ns() - started
         else:
             size = answer(client, reply)
             if size >= observation.large_reply_bytes:
                 observation.large_reply(client, argv, size)
+        if elapsed >= observation.tick_ns and client.waiting is None:
+            observation.slow_step(client, argv, elapsed)
         client.outbox += deferred
         if self._instance.keyspace.ready:
             self.serve_ready()
         return going_on
 
     def _carry_out(
-        self, ctx: Context, bound: BoundCommand, effect: Effect, argv: list[bytes]
+        self, ctx: Context, bound: BoundCommand, effect: Effect, argv: list[bytes], elapsed: int
     ) -> bool:
-        """Carry an effect out. Return False if the client must now wait."""
+        """Carry out the effect of a handler that took so long.
+
+        Return False if the client must now wait.
+        """
+        client = ctx.client
         try:
-            return self._outcomes.carry_out(ctx, effect, argv)
+            going_on = self._outcomes.carry_out(ctx, effect, argv)
         except CommandError as error:
-            answer(ctx.client, self._calls.failed(bound, error.text))
+            answer(client, self._calls.failed(bound, error.text))
             return True
+        if client.waiting is not None:
+            # The slow log shows it when the wait is over.
+            client.waiting.elapsed_ns = elapsed
+        return going_on
 
     def _refuse(self, client: Client, bound: BoundCommand | None, refusal: bytes) -> None:
         if bound is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commands.instance.client import Client
+from commands.instance.client import Client, Waiting
 from commands.instance.instance import Instance
 from commands.instance.redaction import redacted
 from commands.instance.statistics import BoundCommand
@@ -13,6 +13,8 @@ from server.wire.wording import monitor_line
 # look at the slow log.
 _TICK_NS = 1_000_000
 _NEVER = 1 << 62
+# Their flags keep them from being shown after they have run.
+_RUN_SCRIPTS = frozenset("EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO".split())
 
 
 class Observation:
@@ -38,6 +40,11 @@ class Observation:
     def slow_step(self, client: Client, argv: list[bytes], elapsed: int) -> None:
         """Time went by: renew the cached clock, and log the command if it was slow."""
         self.slow(client, argv, elapsed, self._instance.keyspace.refresh_now())
+
+    def waited(self, client: Client, waiting: Waiting) -> None:
+        """Log a command that has ended its wait, if its runs were slow."""
+        if waiting.elapsed_ns >= self.tick_ns:
+            self.slow(client, waiting.request, waiting.elapsed_ns, self._instance.keyspace.now)
 
     def slow(self, client: Client, argv: list[bytes], elapsed: int, now: int) -> None:
         instance = self._instance
@@ -81,8 +88,18 @@ class Observation:
         instance.large_replies.add(redacted(argv), size, now, client.address, client.name, longest)
 
     def show_monitors(self, client: Client, bound: BoundCommand, argv: list[bytes]) -> None:
-        if {"admin", "skip_monitor"} & bound.command.flags:
-            return
-        line = monitor_line(self._instance.clock.now_ns(), client, redacted(argv))
+        if not {"admin", "skip_monitor"} & bound.command.flags:
+            self._show(client, argv)
+
+    def show_script(self, client: Client, bound: BoundCommand, argv: list[bytes]) -> None:
+        """Show a command that runs a script to monitors before those that the script calls."""
+        if bound.command.name in _RUN_SCRIPTS:
+            self._show(client, argv)
+
+    def _show(self, client: Client, argv: list[bytes]) -> None:
+        running = self._instance.running_script
+        in_script = running is not None and running.client is client
+        now = self._instance.clock.now_ns()
+        line = monitor_line(now, client, redacted(argv), in_script=in_script)
         for monitor in self._instance.monitors:
             monitor.deliver(line)

@@ -90,6 +90,7 @@ class Connection:
         "fd",
         "over_soft_limit_since",
         "queued",
+        "received",
         "socket",
         "wants_write",
     )
@@ -119,6 +120,8 @@ class Connection:
         self._requests: Iterator[list[bytes]] = iter(())
         # The bytes they came as, or a little more.
         self._requests_size = 0
+        # For CLIENT LIST: the bytes of the latest requests, with those that followed them.
+        self.received = 0
         self._held = HeldInput()
         self.over_soft_limit_since: int | None = None
         self._parser = RequestParser()
@@ -172,7 +175,7 @@ class Connection:
         parser.max_bulk = self._limits.max_bulk
         requests = parser.feed(data)
         if requests:
-            size = before + len(data)
+            self.received = size = before + len(data)
             if size >= host.large_request:
                 host.log_large_requests(client, requests)
             self._requests = iter(requests)

@@ -15,9 +15,9 @@ _ESCAPES = {
 }
 
 
-def monitor_line(now_ns: int, client: Client, argv: list[bytes]) -> str:
+def monitor_line(now_ns: int, client: Client, argv: list[bytes], *, in_script: bool) -> str:
     seconds, rest = divmod(now_ns, 1_000_000_000)
-    address = client.address.decode("latin-1")
+    address = "lua" if in_script else client.address.decode("latin-1")
     words = " ".join(quote(word) for word in argv)
     return f"{seconds}.{rest // 1000:06d} [{client.db.index} {address}] {words}"
 

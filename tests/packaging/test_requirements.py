@@ -52,7 +52,7 @@ def test_every_requirement_is_locked_to_a_version_that_it_allows(name: str) -> N
         assert hashes, requirement
 
 
-@pytest.mark.parametrize("name", _LOCKS)
+@pytest.mark.parametrize("name", [*_LOCKS, "ecosystem"])
 def test_lock_files_contain_nothing_but_packages_with_hashes(name: str) -> None:
     assert all(hashes for _, hashes in _locked(name).values())
     assert "://" not in (ROOT / "requirements" / f"{name}.txt").read_text()

@@ -6,7 +6,17 @@ from random import Random
 
 import pytest
 
-from storage.geohash import Box, Circle, Point, distance, point_of, score_of, score_ranges, text_of
+from storage.geohash import (
+    Box,
+    Circle,
+    Point,
+    Polygon,
+    distance,
+    point_of,
+    score_of,
+    score_ranges,
+    text_of,
+)
 
 
 def test_a_known_position() -> None:
@@ -38,6 +48,28 @@ def test_the_ranges_of_a_shape_contain_every_position_inside(metres: float) -> N
                 if shape.distance_within(point_of(score)) is not None:
                     found += 1
                     assert any(low <= score < high for low, high in ranges)
+    assert found > 500
+
+
+@pytest.mark.parametrize("degrees", [0.01, 1.0, 20.0, 100.0, 180.0])
+def test_the_ranges_of_a_polygon_contain_every_position_inside(degrees: float) -> None:
+    rng = Random(int(degrees))
+
+    def near(center: Point) -> Point:
+        longitude = center.longitude + rng.uniform(-degrees, degrees)
+        latitude = center.latitude + rng.uniform(-degrees, degrees)
+        return Point(max(-180.0, min(180.0, longitude)), max(-85.0, min(85.0, latitude)))
+
+    found = 0
+    for _ in range(100):
+        center = Point(rng.uniform(-180, 180), rng.uniform(-80, 80))
+        shape = Polygon([near(center) for _ in range(rng.randint(3, 6))])
+        ranges = list(score_ranges(shape))
+        for _ in range(50):
+            score = score_of(near(center))
+            if shape.distance_within(point_of(score)) is not None:
+                found += 1
+                assert any(low <= score < high for low, high in ranges), shape.vertices
     assert found > 500
 
 

@@ -161,6 +161,14 @@ def test_the_number_of_pieces_is_limited(stars: int, end: bytes, running_valkey:
     assert [key] * glob_matcher(pattern)(key) == running_valkey("KEYS", pattern)
 
 
+def test_fifty_thousand_stars_match_nothing(client: Connection, valkey: Oracle) -> None:
+    for connection in (client, valkey.connect()):
+        connection("MSET", "a", 1, "a" * 60_000, 2)
+        assert connection("KEYS", "*?" * 50_000) == []
+        assert connection("SCAN", 0, "MATCH", "*?" * 50_000) == [b"0", []]
+        assert connection("COMMAND", "LIST", "FILTERBY", "PATTERN", "*?" * 50_000) == []
+
+
 @given(low=st.binary(max_size=1), high=st.binary(max_size=1), sign=st.sampled_from([b"", b"^"]))
 @settings(WITH_ORACLE, max_examples=100)
 def test_ranges_of_all_bytes(low: bytes, high: bytes, sign: bytes, running_valkey: Oracle) -> None:

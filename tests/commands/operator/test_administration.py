@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from commands.families import load
+from tests.support.oracles import Oracle
 from tests.support.resp import Connection, Error, Verbatim
 from tests.support.servers import Loop, RunningServer
 
@@ -54,6 +56,29 @@ def test_a_monitor_sees_the_requests_of_others(server: RunningServer, client: Co
     assert watcher.read() == f'{head} "CLIENT" "INFO"'.replace("[0", "[3")
     assert watcher("RESET") == "RESET"
     assert not server.instance.monitors
+
+
+def test_a_monitor_sees_a_script_and_then_its_commands(
+    server: RunningServer, client: Connection, valkey: Oracle
+) -> None:
+    script = "redis.call('set', 'k', 1) return redis.call('incr', 'k')"
+
+    def shown(control: Connection, watcher: Connection) -> list[str]:
+        watcher("MONITOR")
+        control("EVAL", script, 0)
+        control("EVALSHA", "0" * 40, 0)
+        control.pipeline([("MULTI",), ("EVAL_RO", "return redis.call('get', 'k')", 0), ("EXEC",)])
+        # Without the time and the port.
+        lines = [watcher.read().split(" ", 1)[1] for _ in range(7)]
+        return [re.sub(r"127\.0\.0\.1:\d+", "address", line) for line in lines]
+
+    ours = shown(client, server.connect())
+    assert ours[:3] == [
+        f'[0 address] "EVAL" "{script}" "0"',
+        '[0 lua] "set" "k" "1"',
+        '[0 lua] "incr" "k"',
+    ]
+    assert ours == shown(valkey.connect(), valkey.connect())
 
 
 def test_lolwut_draws_in_the_requested_size(client3: Connection) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from commands.instance.latency import LatencyMonitor
 from commands.instance.redaction import redacted
+from tests.support.info import info
+from tests.support.oracles import Oracle
 from tests.support.resp import Connection, Map, Verbatim
 from tests.support.servers import RunningServer
+from tests.support.waiting import wait_until
 
 NOW = 1_700_000_000
 
@@ -40,6 +45,60 @@ def test_slowlog_get_returns_the_ten_newest_by_default(logging_all: Connection) 
     assert [entry[3][1] for entry in logging_all("SLOWLOG", "GET", 2)] == [b"11", b"10"]
     assert len(logging_all("SLOWLOG", "GET")) == 10
     assert len(logging_all("SLOWLOG", "GET", -1)) > 12
+
+
+BLOCKED = ("BLPOP", "queue", 0)
+
+
+@pytest.mark.parametrize(
+    ("wait", "ending", "logged"),
+    [
+        (BLOCKED, ("RPUSH", "queue", "x"), ["RPUSH queue x", "BLPOP queue 0"]),
+        (BLOCKED, ("CLIENT", "UNBLOCK", "ID"), ["BLPOP queue 0", "CLIENT UNBLOCK ID"]),
+        (BLOCKED, ("SET", "queue", "x"), ["SET queue x"]),
+        (
+            ("XREAD", "BLOCK", 0, "STREAMS", "stream", "$"),
+            ("XADD", "stream", "*", "a", "b"),
+            ["XADD stream * a b", "XREAD BLOCK 0 STREAMS stream $"],
+        ),
+    ],
+)
+def test_a_blocking_command_is_logged_when_it_is_done(
+    server: RunningServer,
+    valkey: Oracle,
+    logging_all: Connection,
+    wait: tuple[str | int, ...],
+    ending: tuple[str, ...],
+    logged: list[str],
+) -> None:
+    def log(control: Connection, waiting: Connection, block: Callable[[], None]) -> list[str]:
+        control("CONFIG", "SET", "slowlog-log-slower-than", 0)
+        ident = waiting("CLIENT", "ID")
+        control("SLOWLOG", "RESET")
+        block()
+        words = [str(ident) if word == "ID" else word for word in ending]
+        control(*words)
+        entries = [b" ".join(entry[3]).decode() for entry in control("SLOWLOG", "GET", -1)]
+        found = [entry.replace(f" {ident}", " ID") for entry in reversed(entries)]
+        return [entry for entry in found if entry.split()[0] in (wait[0], ending[0])]
+
+    def block_theirs() -> None:
+        theirs.send(*wait)
+        wait_until(lambda: info(control, "blocked_clients") == "1", "the client waits")
+
+    control, theirs, waiting = valkey.connect(), valkey.connect(), server.connect()
+    assert log(control, theirs, block_theirs) == logged
+    assert log(logging_all, waiting, lambda: server.block(waiting, *wait)) == logged
+
+
+def test_a_wait_that_timed_out_is_logged(server: RunningServer, logging_all: Connection) -> None:
+    server.freeze()
+    waiting = server.connect()
+    server.block(waiting, "BLPOP", "queue", 1)
+    assert b"BLPOP" not in [entry[3][0] for entry in logging_all("SLOWLOG", "GET", -1)]
+    server.advance(1000)
+    waiting.read()
+    assert b"BLPOP" in [entry[3][0] for entry in logging_all("SLOWLOG", "GET", -1)]
 
 
 def test_slowlog_max_len_limits_the_log(logging_all: Connection) -> None:

@@ -72,6 +72,40 @@ def test_the_server_section_describes_the_process(
     assert found["clock_frozen"] == "0"
 
 
+def test_the_server_section_ends_with_the_listeners(
+    server: RunningServer, client: Connection, valkey: Oracle
+) -> None:
+    def listeners(connection: Connection) -> list[str]:
+        fields = info_fields(connection, "server").items()
+        return [f"{name}:{value}" for name, value in fields if name.startswith("listener")]
+
+    theirs = listeners(valkey.connect())
+    assert theirs == [f"listener0:name=tcp,bind=127.0.0.1,port={valkey.port}"]
+    client("CONFIG", "SET", "bind", "127.0.0.1 -::1")
+    expected = [f"listener0:name=tcp,bind=127.0.0.1,bind=-::1,port={server.port}"]
+    assert listeners(client) == expected
+    assert list(info_fields(client, "server"))[-1] == "listener0"
+
+
+def test_keys_whose_loss_would_end_a_wait_are_counted(
+    server: RunningServer, client: Connection
+) -> None:
+    client("XGROUP", "CREATE", "stream", "group", "$", "MKSTREAM")
+    read = ("XREADGROUP", "GROUP", "group", "me", "BLOCK", 0, "STREAMS")
+    waits = [
+        ("BLPOP", "list", "other", 0),
+        ("XREAD", "BLOCK", 0, "STREAMS", "stream", "$"),
+        (*read, "stream", ">"),
+        (*read, "stream", ">"),
+    ]
+    counted = []
+    for wait in waits:
+        server.block(server.connect(), *wait)
+        found = info_fields(client, "clients")
+        counted.append((found["total_blocking_keys"], found["total_blocking_keys_on_nokey"]))
+    assert counted == [("2", "0"), ("3", "0"), ("3", "1"), ("3", "1")]
+
+
 def test_times_follow_the_servers_clock(server: RunningServer, client: Connection) -> None:
     server.freeze()
     before = info_fields(client, "server")

@@ -10,7 +10,13 @@ def test_command_and_command_info_describe_all_commands(client: Connection) -> N
     every = client("COMMAND")
     assert len(every) == client("COMMAND", "COUNT") == len(load())
     assert client("COMMAND", "INFO") == every
-    assert set(client("COMMAND", "LIST")) == {entry[0] for entry in every}
+
+
+def test_command_list_names_subcommands_with_their_container(client: Connection) -> None:
+    names = client("COMMAND", "LIST")
+    assert {name for name in names if b"|" not in name} == {e[0] for e in client("COMMAND")}
+    assert {b"config|get", b"xinfo|stream", b"job.claim"} <= set(names)
+    assert sorted(names) == sorted(client("COMMAND", "LIST", "FILTERBY", "PATTERN", "*"))
 
 
 def test_command_docs_describes_all_or_the_named_commands(client3: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.oracles import Oracle
 from tests.support.resp import NULL_ARRAY, Connection, ConnectionClosed, Error
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
@@ -40,6 +41,20 @@ def test_a_line_has_the_fields_of_redis_in_their_order(
     assert " ".join(facts(mine)) == FIELDS_OF_REDIS_7_2
     assert facts(mine)["fd"] != "-1"
     assert client3("CLIENT", "INFO").form == "txt"
+
+
+def test_the_query_buffer_holds_the_requests_that_are_being_run(
+    client: Connection, redis7: Oracle
+) -> None:
+    theirs = redis7.connect()
+    alone = ("CLIENT", "INFO")
+    pipeline = [alone, ("GET", "x" * 100), alone]
+    for connection in (client, theirs):
+        other = listed(connection)[connection("CLIENT", "ID")]
+        assert other["qbuf"] == "26"
+        assert facts(connection(*alone))["qbuf"] == "26"
+        first, _, last = connection.pipeline(pipeline)
+        assert facts(first)["qbuf"] == facts(last)["qbuf"] == "173"
 
 
 def test_a_line_describes_the_state_of_its_client(

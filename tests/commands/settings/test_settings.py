@@ -30,6 +30,7 @@ def test_a_setting_is_found_by_name_or_alias_in_any_case() -> None:
     assert Settings.find("MaxClients") is Settings.maxclients
     assert Settings.find("slaveof") is Settings.replicaof
     assert Settings.find("server_cpulist") is Settings.server_cpulist
+    assert Settings.find("server-cpulist") is None
     assert Settings.find("no-such-setting") is None
 
 

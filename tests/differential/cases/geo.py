@@ -35,6 +35,8 @@ EDGES = (
     0,
     "middle",
 )
+POLYGON = ("BYPOLYGON", 4, 12, 37, 12, 39, 18, 39, 18, 37)
+LATER_THAN_REDIS_7_0 = {"polygons", "polygons given wrongly"}
 
 CASES: dict[str, Script] = {
     "adding": [
@@ -92,6 +94,42 @@ CASES: dict[str, Script] = {
         ("GEOSEARCH", "g", "FROMLONLAT", 1, 1, "BYRADIUS", 1, "m", "ANY"),
         ("GEOSEARCH", "g", "FROMLONLAT", 1, 1, "BYRADIUS", 1, "m", "COUNT", 0),
         ("GEOSEARCHSTORE", "d", "g", "FROMLONLAT", 1, 1, "BYRADIUS", 1, "m", "WITHDIST"),
+    ],
+    "polygons": [
+        SICILY,
+        ("GEOSEARCH", "g", *POLYGON),
+        ("GEOSEARCH", "g", *POLYGON, "ASC", "WITHDIST", "WITHCOORD", "WITHHASH"),
+        ("GEOSEARCH", "g", *POLYGON, "COUNT", 1),
+        ("GEOSEARCH", "g", *POLYGON, "COUNT", 1, "ANY", "DESC", "WITHDIST"),
+        ("GEOSEARCH", "g", "BYPOLYGON", 4, 12, 37, 18, 39, 18, 37, 12, 39, "WITHDIST"),
+        ("GEOSEARCH", "g", "BYPOLYGON", 3, 12, 37, 12, 37, 12, 37),
+        ("GEOSEARCH", "g", *POLYGON, *POLYGON[:1], 3, 12, 37, 12, 39, 18, 39),
+        ("GEOSEARCH", "none", *POLYGON),
+        ("GEOSEARCHSTORE", "d", "g", *POLYGON),
+        ("ZRANGE", "d", 0, -1, "WITHSCORES"),
+        ("GEOSEARCHSTORE", "d", "g", *POLYGON, "STOREDIST"),
+        ("ZRANGE", "d", 0, -1),
+    ],
+    "polygons given wrongly": [
+        SICILY,
+        ("GEOSEARCH", "g", *POLYGON, "km"),
+        ("GEOSEARCH", "g", *POLYGON, "ANY"),
+        ("GEOSEARCH", "g", "FROMLONLAT", 15, 37, *POLYGON),
+        ("GEOSEARCH", "g", *POLYGON, "FROMMEMBER", "Palermo"),
+        ("GEOSEARCH", "g", *POLYGON, "BYRADIUS", 1, "m"),
+        ("GEOSEARCH", "g", "BYBOX", 1, 1, "m", *POLYGON),
+        ("GEOSEARCH", "g", "BYPOLYGON", 2, 12, 37, 12, 39),
+        ("GEOSEARCH", "g", "BYPOLYGON", 3, 12, 37, 12, 39),
+        ("GEOSEARCH", "g", "BYPOLYGON", 3, 12, 37, 12, 39, 18),
+        ("GEOSEARCH", "g", "BYPOLYGON", "x", 12, 37, 12, 39, 18, 39),
+        ("GEOSEARCH", "g", "BYPOLYGON", -1, 12, 37, 12, 39, 18, 39),
+        ("GEOSEARCH", "g", "BYPOLYGON", 2**31 - 1, 12, 37, 12, 39, 18, 39),
+        ("GEOSEARCH", "g", "BYPOLYGON", 2**31, 12, 37, 12, 39, 18, 39),
+        ("GEOSEARCH", "g", "BYPOLYGON", 3, 12, 37, 12, 39, 18, "x"),
+        ("GEOSEARCH", "g", "BYPOLYGON", 3, 12, 37, 12, 39, 200, 39),
+        ("GEOSEARCH", "g", "ASC", "ASC", "ASC", "ASC", "BYPOLYGON"),
+        ("GEOSEARCH", "g", "ASC", "ASC", "ASC", "BYPOLYGON", 3),
+        ("GEORADIUS", "g", 15, 37, 200, "km", *POLYGON),
     ],
     "storing": [
         SICILY,

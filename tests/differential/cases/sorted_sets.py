@@ -6,7 +6,47 @@ ABC = ("ZADD", "z", 1, "a", 2, "b", 3, "c")
 LEX = ("ZADD", "l", 0, "a", 0, "aa", 0, "b", 0, "c", 0, "d")
 MANY = ("ZADD", "big", *[word for n in range(150) for word in (n % 7, f"m{n:03d}")])
 
+_WEIGHTS = ("-1", "0", "inf", "-inf")
+
+
+def _weighing_infinities(command: str) -> Script:
+    """Combine infinities with each pair of weights, the first operand smaller or larger."""
+    script: Script = []
+    for one, other in (("inf", "inf"), ("inf", "-inf"), ("-inf", "0"), ("0", "inf")):
+        script += [("DEL", "one", "other", "set"), ("SADD", "set", "m")]
+        script += [("ZADD", "one", one, "m", 1, "x"), ("ZADD", "other", other, "m")]
+        script += [
+            (command, 3, *keys, "WEIGHTS", low, high, 0, "AGGREGATE", by, "WITHSCORES")
+            for keys in (("one", "other", "set"), ("other", "set", "one"))
+            for low in _WEIGHTS
+            for high in _WEIGHTS
+            for by in ("SUM", "MIN", "MAX")
+        ]
+        store = f"{command}STORE"
+        script += [
+            step
+            for weights in (("0", "2"), ("2", "0"))
+            for keys in (("one", "other"), ("other", "one"))
+            for step in (
+                (store, "d", 2, *keys, "WEIGHTS", *weights),
+                ("ZRANGE", "d", 0, -1, "WITHSCORES"),
+            )
+        ]
+    return script
+
+
 CASES: dict[str, Script] = {
+    "infinities in unions": _weighing_infinities("ZUNION"),
+    "infinities in intersections": _weighing_infinities("ZINTER"),
+    "scores that are no numbers": [
+        ("ZADD", "z", "inf", "m"),
+        ("ZUNION", 1, "z", "WEIGHTS", "nan"),
+        ("ZINTERSTORE", "d", 1, "z", "WEIGHTS", "-nan"),
+        ("ZINCRBY", "z", "nan", "m"),
+        ("ZINCRBY", "z", "-inf", "m"),
+        ("ZADD", "z", "INCR", "-inf", "m"),
+        ("ZRANGE", "z", 0, -1, "WITHSCORES"),
+    ],
     "adding with options": [
         ("ZADD", "z", 1, "a", 2, "b", 1, "a"),
         ("ZADD", "z", "NX", 5, "a", 6, "n"),
