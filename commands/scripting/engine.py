@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha1
 
 from commands.engine.effects import ScriptDoor
@@ -75,13 +73,19 @@ class Engine:
         self, script: Script, keys: list[bytes], arguments: list[bytes], door: ScriptDoor
     ) -> Reply:
         """Run a script to its end; ScriptError if it fails."""
-        with self._through(door):
+        self._open(door)
+        try:
             return self._from_lua(self._sandbox.run(script, keys, arguments), self._resp)
+        finally:
+            self._door = None
 
     def load(self, code: bytes, door: ScriptDoor) -> tuple[Functions, list[Registration]]:
         """Run the code of a library, which registers its functions; ScriptError if it fails."""
-        with self._through(door):
+        self._open(door)
+        try:
             return self._sandbox.load(code)
+        finally:
+            self._door = None
 
     def call_function(
         self,
@@ -92,20 +96,18 @@ class Engine:
         door: ScriptDoor,
     ) -> Reply:
         """Run a function of a library to its end; ScriptError if it fails."""
-        with self._through(door):
+        self._open(door)
+        try:
             returned = self._sandbox.call(functions, name, keys, arguments)
             return self._from_lua(returned, self._resp)
+        finally:
+            self._door = None
 
-    @contextmanager
-    def _through(self, door: ScriptDoor) -> Iterator[None]:
+    def _open(self, door: ScriptDoor) -> None:
         """What runs now reaches the keyspace through this door."""
         if self._door is not None:
             raise CommandError(_RUNS_ALREADY)
         self._door, self._resp = door, 2
-        try:
-            yield
-        finally:
-            self._door = None
 
     # --- what scripts call ------------------------------------------------------------------
 

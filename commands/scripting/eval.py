@@ -11,7 +11,7 @@ from commands.engine.numbers import parse_integer
 from commands.engine.registry import command
 from commands.engine.replies import OK, Reply
 from commands.instance.context import Context
-from commands.scripting.scripts import SHA_LENGTH, LoadedScript, scripts_of
+from commands.scripting.scripts import SHA_LENGTH, scripts_of
 
 _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 RUN_FLAGS = "noscript stale skip_monitor no_mandatory_keys"
@@ -39,14 +39,6 @@ def key_specs(access: str) -> list[KeySpec]:
 _WRITES, _READS = "RW access update", "RO access"
 
 
-def _run(ctx: Context, argv: list[bytes], script: LoadedScript, *, writes: bool) -> Outcome:
-    keys, arguments = split_keys(argv)
-    scripts = scripts_of(ctx.instance)
-    return RunScript(
-        lambda door: scripts.run(script, keys, arguments, door), writes, script.flags, argv
-    )
-
-
 def split_keys(
     argv: list[bytes], not_a_number: str = NOT_AN_INTEGER
 ) -> tuple[list[bytes], list[bytes]]:
@@ -60,18 +52,25 @@ def split_keys(
 
 
 def _eval(ctx: Context, argv: list[bytes], *, writes: bool) -> Outcome:
-    split_keys(argv)
-    return _run(ctx, argv, scripts_of(ctx.instance).load(argv[1]), writes=writes)
+    keys, arguments = split_keys(argv)
+    scripts = scripts_of(ctx.instance)
+    script = scripts.load(argv[1])
+    return RunScript(
+        lambda door: scripts.run(script, keys, arguments, door), writes, script.flags, argv
+    )
 
 
 def _evalsha(ctx: Context, argv: list[bytes], *, writes: bool) -> Outcome:
     if len(argv[1]) != SHA_LENGTH:
         raise CommandError(_NO_SCRIPT)
-    split_keys(argv)
-    script = scripts_of(ctx.instance).find(argv[1])
+    keys, arguments = split_keys(argv)
+    scripts = scripts_of(ctx.instance)
+    script = scripts.find(argv[1])
     if script is None:
         raise CommandError(_NO_SCRIPT)
-    return _run(ctx, argv, script, writes=writes)
+    return RunScript(
+        lambda door: scripts.run(script, keys, arguments, door), writes, script.flags, argv
+    )
 
 
 @command(

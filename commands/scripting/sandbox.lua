@@ -466,9 +466,7 @@ end
 local function protected(code, call)
   body, running = code, nil
   sethook(hook, "", INSTRUCTIONS)
-  limit_memory()
   local succeeded, value = xpcall(call or code, describe)
-  lift_limit()
   sethook()
   return succeeded, value
 end
@@ -487,7 +485,9 @@ local function load_library(code)
   end
   local functions, list = registering.begin()
   seen = load_globals
+  limit_memory()
   local succeeded, value = protected(loaded)
+  lift_limit()
   seen = globals
   registering.finish()
   if not succeeded then

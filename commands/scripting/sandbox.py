@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from traceback import format_exc
@@ -221,22 +220,29 @@ class Sandbox:
         self, functions: Functions, name: bytes, keys: list[bytes], arguments: list[bytes]
     ) -> LuaValue:
         """Call a function of a library and return its result; ScriptError if it fails."""
-        run = partial(self._run_function, functions, name)
-        return self._protected(run, keys, arguments)
+        return self._protected(self._run_function, keys, arguments, functions, name)
 
     def run(self, script: Script, keys: list[bytes], arguments: list[bytes]) -> LuaValue:
         """Run a script to its end and return its result; ScriptError if it fails."""
-        return self._protected(partial(self._run, script), keys, arguments)
+        return self._protected(self._run, keys, arguments, script)
 
     def _protected(
-        self, run: Callable[..., LuaValue], keys: list[bytes], arguments: list[bytes]
+        self,
+        run: Callable[..., LuaValue],
+        keys: list[bytes],
+        arguments: list[bytes],
+        *code: LuaValue,
     ) -> LuaValue:
         table = self.lua.table_from
         self._prepare()
+        keys_, arguments_ = table(keys), table(arguments)
+        self._limit_memory()
         try:
-            succeeded, value = run(table(keys), table(arguments))
+            succeeded, value = run(*code, keys_, arguments_)
         except lua51.LuaMemoryError:
             raise self._out_of_memory() from None
+        finally:
+            self._lift_limit()
         # Mostly garbage, which must not take the memory of the next script.
         self._collect_if_more_than(self._most_memory // 2)
         if succeeded:

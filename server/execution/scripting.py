@@ -60,7 +60,8 @@ class ScriptRunner:
                 # Serving others has sent all outboxes of this turn.
                 ctx.client.wire.flush_soon()
             ctx.atomic = atomic
-            ctx.select(database)
+            if ctx.db is not database:
+                ctx.select(database)
             ctx.log_as(*door.entries)
 
     def _check_flags(self, effect: RunScript) -> None:
@@ -115,7 +116,8 @@ class ScriptRunner:
         return reply
 
     def _find(self, argv: list[bytes]) -> BoundCommand:
-        bound = self._instance.find_command(argv)
+        # What was called before is found at once.
+        bound = self._instance.spellings.get(argv[0]) or self._instance.find_command(argv)
         if bound is None or (bound.command.subcommands and len(argv) > 1):
             raise CommandError(_UNKNOWN)
         if not bound.command.accepts(len(argv)):
