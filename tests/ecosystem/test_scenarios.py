@@ -27,7 +27,10 @@ _PROGRAMS = sorted(
     if path.stem not in ("__init__", "support")
 )
 _INSTALLED = os.environ.get("REDKEEP_ECOSYSTEM")
-_MOST_SECONDS = 100
+# On a slow machine; most of them take a few.
+_MOST_SECONDS = 240
+
+pytestmark = pytest.mark.timeout(_MOST_SECONDS + 60)
 
 
 @pytest.fixture
