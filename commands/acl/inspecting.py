@@ -14,6 +14,8 @@ from commands.instance.users.checks import Denial
 from commands.instance.users.denials import Entry
 from commands.instance.users.users import User
 
+# Bytes of a name in an error.
+_MOST_SHOWN = 128
 _ADMIN = "admin noscript loading stale"
 _MOST_BITS = 4096
 _DEFAULT_BITS = 256
@@ -64,7 +66,7 @@ def acl_cat(ctx: Context, argv: list[bytes]) -> Reply:
         return [name.encode() for name in catalogue.categories()]
     name = argv[2].lower().decode("latin-1")
     if name not in catalogue.categories():
-        raise CommandError(b"ERR Unknown category '%b'" % argv[2])
+        raise CommandError(b"ERR Unknown category '%b'" % argv[2][:_MOST_SHOWN])
     return [found.wire_name.encode() for found in catalogue.listed_in(name)]
 
 

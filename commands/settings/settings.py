@@ -18,6 +18,7 @@ from commands.settings.inert_replication import InertReplicationSettings
 from commands.settings.kinds import SettingError
 from commands.settings.setting import InertSetting, Setting
 from commands.settings.table import WorkingSettings
+from commands.settings.table_connections import ConnectionSettings
 
 logger = logging.getLogger("redkeep")
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 # `Setting[Any]` is a setting that is known by its name only.
 TABLE: tuple[Setting[Any], ...] = tuple(
     declared
-    for section in (WorkingSettings, InertSettings, InertReplicationSettings)
+    for section in (ConnectionSettings, WorkingSettings, InertSettings, InertReplicationSettings)
     for declared in vars(section).values()
     if isinstance(declared, Setting)
 )
@@ -62,7 +63,7 @@ class ChangeRefused(Exception):
         super().__init__(f"{setting.name}: {reason}")
 
 
-class Settings(WorkingSettings, InertSettings, InertReplicationSettings):
+class Settings(ConnectionSettings, WorkingSettings, InertSettings, InertReplicationSettings):
     """The values of one instance's settings, as attributes of their own types.
 
     `settings.maxclients` is the value and `Settings.maxclients` the declaration, which is
