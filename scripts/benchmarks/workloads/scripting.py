@@ -64,8 +64,13 @@ FIFTY_LINES = dedent("""\
     """).encode()
 
 
+LIBRARY = b"""#!lua name=benchmark
+redis.register_function("read", function(keys) return redis.call("GET", keys[1]) end)
+"""
+
+
 def measure(session: Session) -> Iterator[Row]:
-    """EVALSHA of scripts of one and of fifty lines."""
+    """EVALSHA of scripts of one and of fifty lines, and a function of one line."""
     count = str(session.scaled(100_000, at_least=10_000))
     for label, script, keys, arguments in (
         ("EVALSHA, one line", ONE_LINE, ("key",), ()),
@@ -78,4 +83,8 @@ def measure(session: Session) -> Iterator[Row]:
         words = ("EVALSHA", sha.decode(), str(len(keys)), *keys, *arguments)
         ratio = session.throughput("-n", count, "-c", "50", *words)
         yield Row(f"{label}, 50 clients", ratio, 0.5, 0.9)
+    for server in (session.ours, session.theirs):
+        server.call(b"FUNCTION", b"LOAD", b"REPLACE", LIBRARY)
+    ratio = session.throughput("-n", count, "-c", "50", "FCALL", "read", "1", "key")
+    yield Row("FCALL, one line, 50 clients", ratio, 0.5, 0.9)
     session.flush()
