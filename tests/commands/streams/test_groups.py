@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.keyspace import listen
 from tests.support.resp import Connection
 from tests.support.servers import RunningServer
 
@@ -115,11 +116,7 @@ def test_deleting_a_consumer_deletes_its_pending_entries(group: Connection) -> N
 
 
 def test_group_commands_announce_their_changes(server: RunningServer, group: Connection) -> None:
-    events: list[tuple[str, bool]] = []
-    server.call(
-        server.instance.keyspace.observers.append,
-        lambda db, key, event, change: events.append((event, change)),
-    )
+    events = listen(server)
     for words in (
         "XGROUP CREATE s h 0",
         "XREADGROUP GROUP g alice STREAMS s >",
@@ -134,7 +131,7 @@ def test_group_commands_announce_their_changes(server: RunningServer, group: Con
         "XSETID s 9-0",
     ):
         group(*words.split())
-    assert events == [
+    assert [(event, modified) for _, _, event, modified in events] == [
         ("xgroup-create", False),
         *[("xgroup-createconsumer", False)] * 3,
         ("xgroup-setid", False),
