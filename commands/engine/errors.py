@@ -36,6 +36,7 @@ INCREMENT_OVERFLOW = "ERR increment or decrement would overflow"
 INCREMENT_NAN_OR_INF = "ERR increment would produce NaN or Infinity"
 STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 NOT_AUTHENTICATED = "NOAUTH Authentication required."
+OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 
 
 def wrong_arity(name: str) -> CommandError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 
-from commands.engine.errors import NOT_AUTHENTICATED, wrong_arity
+from commands.engine.errors import NOT_AUTHENTICATED, OUT_OF_MEMORY, wrong_arity
 from commands.engine.registry import Command
 from commands.engine.slots import CROSS_SLOT
 from commands.instance.client import Client
@@ -28,7 +28,6 @@ logger = logging.getLogger("redkeep")
 _SUBSCRIBER_COMMANDS = frozenset(
     "SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PING QUIT RESET".split()
 )
-_OUT_OF_MEMORY = b"OOM command not allowed when used memory > 'maxmemory'."
 # What a client in MULTI may send while memory is exceeded: a queue takes memory too.
 _ENDS_TRANSACTION = frozenset("EXEC DISCARD QUIT RESET".split())
 _SCRIPTS_THAT_MAY_WRITE = frozenset(("EVAL", "EVALSHA", "FCALL"))
@@ -78,7 +77,7 @@ class Admission:
             and not self._eviction.make_room()
             and self._needs_memory(client, command)
         ):
-            return _OUT_OF_MEMORY
+            return OUT_OF_MEMORY.encode()
         unsafe = persistence.write_refusal()
         if unsafe is not None and (command.name == "PING" or self._writes(client, command)):
             return unsafe

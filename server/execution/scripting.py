@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from commands.engine.effects import RunScript
-from commands.engine.errors import CommandError
+from commands.engine.errors import OUT_OF_MEMORY, CommandError
 from commands.engine.replies import Reply
 from commands.instance.context import Context
 from commands.instance.guards import Guard
@@ -19,7 +19,6 @@ from storage.journal import Request
 _UNKNOWN = "ERR Unknown Redis command called from script"
 _WRONG_ARITY = "ERR Wrong number of args calling Redis command from script"
 _NOT_ALLOWED = "ERR This Redis command is not allowed from script"
-_OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 _READ_ONLY = "ERR Write commands are not allowed from read-only scripts."
 _MAY_WRITE = "ERR Can not execute a script with write flag using *_ro command."
 _NO_CLUSTER = "ERR Can not run script on cluster, 'no-cluster' flag is set."
@@ -81,7 +80,7 @@ class ScriptRunner:
             if refusal is not None:
                 raise CommandError(refusal)
             if self._instance.memory.exceeded and b"allow-oom" not in flags:
-                raise CommandError(_OUT_OF_MEMORY)
+                raise CommandError(OUT_OF_MEMORY)
 
     def call(self, door: _Door, argv: list[bytes]) -> Reply:
         instance, ctx = self._instance, door.ctx
@@ -105,7 +104,7 @@ class ScriptRunner:
             # A script that has begun to write must be able to end.
             and not (door.allow_oom or door.running.wrote)
         ):
-            raise CommandError(_OUT_OF_MEMORY)
+            raise CommandError(OUT_OF_MEMORY)
         if door.slots is not None:
             door.slots.check(command, argv)
         dirty = instance.keyspace.dirty
@@ -147,9 +146,9 @@ class _Door:
     def __init__(self, runner: ScriptRunner, ctx: Context, effect: RunScript) -> None:
         self._runner = runner
         self.ctx = ctx
-        self.flags = effect.flags
-        self.writes = effect.writes and b"no-writes" not in (effect.flags or ())
-        self.allow_oom = b"allow-oom" in (effect.flags or ())
+        flags = effect.flags or frozenset()
+        self.writes = effect.writes and b"no-writes" not in flags
+        self.allow_oom = b"allow-oom" in flags
         self.running = RunningScript(ctx.client, effect.argv, effect.function)
         self.entries: list[Request] = []
         # In a cluster only.
